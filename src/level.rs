@@ -1,0 +1,122 @@
+//! Severities, and the order between them.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The severity of a record, ascending: `Trace < Debug < Info < Warn < Error < Critical`.
+///
+/// ```
+/// use shmlog::Level;
+/// assert!(Level::Critical > Level::Error);
+/// assert_eq!("warn".parse::<Level>(), Ok(Level::Warn));
+/// assert_eq!(Level::Warn.to_string(), "WARN");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Level {
+    /// Every step, for finding out how something happens.
+    Trace = 0,
+    /// What a developer wants to see.
+    Debug = 1,
+    /// What a user of the program wants to see.
+    Info = 2,
+    /// Something is not as it should be; the program goes on as if it were.
+    Warn = 3,
+    /// Something failed.
+    Error = 4,
+    /// The program, or the machine it moves, cannot go on.
+    Critical = 5,
+}
+
+impl Level {
+    /// All levels, ascending.
+    pub const ALL: [Level; 6] = [
+        Level::Trace,
+        Level::Debug,
+        Level::Info,
+        Level::Warn,
+        Level::Error,
+        Level::Critical,
+    ];
+
+    /// The name as it is printed: `"TRACE"` … `"CRITICAL"`, 4 to 8 ASCII characters.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Level::Trace => "TRACE",
+            Level::Debug => "DEBUG",
+            Level::Info => "INFO",
+            Level::Warn => "WARN",
+            Level::Error => "ERROR",
+            Level::Critical => "CRITICAL",
+        }
+    }
+
+    /// The level of a number as it stands in the segment; `None` for numbers that no level has.
+    pub(crate) const fn from_number(number: u8) -> Option<Level> {
+        if (number as usize) < Level::ALL.len() {
+            Some(Level::ALL[number as usize])
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The text names no level.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseLevelError(String);
+
+impl fmt::Display for ParseLevelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:?} is no level; allowed are trace, debug, info, warn (warning), error and critical",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for ParseLevelError {}
+
+impl FromStr for Level {
+    type Err = ParseLevelError;
+
+    /// Case does not matter; `warning` and `fatal`, as other loggers say, are understood.
+    fn from_str(text: &str) -> Result<Level, ParseLevelError> {
+        let lower = text.to_ascii_lowercase();
+        match lower.as_str() {
+            "warning" => return Ok(Level::Warn),
+            "fatal" => return Ok(Level::Critical),
+            _ => {}
+        }
+        Level::ALL
+            .into_iter()
+            .find(|level| level.as_str().eq_ignore_ascii_case(&lower))
+            .ok_or_else(|| ParseLevelError(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_level_is_found_again_by_its_number_and_its_name() {
+        for level in Level::ALL {
+            assert_eq!(Level::from_number(level as u8), Some(level));
+            assert_eq!(level.as_str().parse(), Ok(level));
+        }
+    }
+
+    #[test]
+    fn a_number_or_a_name_that_no_level_has_is_refused() {
+        assert_eq!(Level::from_number(6), None);
+        let refusal = "loud".parse::<Level>().unwrap_err().to_string();
+        assert!(refusal.contains("\"loud\"") && refusal.contains("critical"));
+    }
+}

@@ -1,0 +1,33 @@
+//! A record: what one log statement says, once the drainer has put it together.
+
+use crate::level::Level;
+
+/// One record as a [`Sink`](crate::sink::Sink) gets it. All text is valid UTF-8 but otherwise as the
+/// producer gave it: control characters are the sink's to escape.
+#[derive(Clone, Debug)]
+pub struct Record<'a> {
+    /// Position in the ring's order, ever growing; `None` for the drainer's own words.
+    pub sequence: Option<u64>,
+    /// Delivered after records of a higher sequence, because its producer was stopped while writing it.
+    pub late: bool,
+    /// Nanoseconds since 1970-01-01 00:00:00 UTC.
+    pub time_ns: i64,
+    /// Severity.
+    pub level: Level,
+    /// Name of the process that logged, and its id.
+    pub process: &'a str,
+    /// Process id.
+    pub pid: u32,
+    /// Name of the thread that logged.
+    pub thread: &'a str,
+    /// Kernel thread id.
+    pub tid: u32,
+    /// The logger's name, the `target:` of the statement, or its module path.
+    pub target: &'a str,
+    /// Source file of the statement, as the compiler saw it; empty when there is none.
+    pub file: &'a str,
+    /// Line in `file`, from 1; 0 when there is none.
+    pub line: u32,
+    /// The text; may be empty, may have many lines.
+    pub message: &'a str,
+}

@@ -1,0 +1,34 @@
+//! Where records go. A sink gathers the records of a batch and hands them over at its end.
+
+use std::io;
+use std::time::Duration;
+
+use crate::record::Record;
+
+/// A place that records go to. The drainer calls one sink from one thread only.
+///
+/// A sink never waits for longer than its own bounded queue allows, and never loses anything without
+/// saying so: what it cannot write it keeps, and past the bound it counts.
+pub trait Sink {
+    /// What the sink is called in the drainer's own words, like `console` or `file logs/app.log`.
+    fn name(&self) -> String;
+
+    /// Takes one record of the current batch.
+    fn record(&mut self, record: &Record<'_>);
+
+    /// Ends the batch: hands over what [`record`](Sink::record) took, as far as the place takes it now.
+    /// Called between batches too, so that a sink that could not write tries again.
+    ///
+    /// # Errors
+    /// What the place said when it did not take something; the sink has kept it (or counted it) and goes on.
+    fn commit(&mut self) -> io::Result<()>;
+
+    /// Whether everything committed has really left this process (a console may lag behind).
+    fn settled(&self) -> bool;
+
+    /// The last call: hands over the rest, waiting at most `patience` for a place that does not move.
+    ///
+    /// # Errors
+    /// What the place said when the rest could not be handed over.
+    fn finish(&mut self, patience: Duration) -> io::Result<()>;
+}
