@@ -1,7 +1,84 @@
-//! shmlog
-#![allow(missing_docs)]
-#![allow(dead_code)]
+//! A logging engine for programs of many processes: one shared-memory ring, one drainer, nothing lost.
+//!
+//! One process, the *parent*, makes a ring in shared memory. Every other process that it starts finds the
+//! ring by a name in the inherited environment and attaches to it. All of them, and all of their threads,
+//! write records into the ring in bounded time: no lock, no allocation, no system call. A *drainer*, a
+//! process of its own, takes the records out in order and writes them to the console and to files. What was
+//! logged is delivered, whoever is killed or stopped in the meantime.
+//!
+//! ```
+//! use shmlog::{Level, ShmLogger, info, warn};
+//!
+//! # let folder = std::env::temp_dir().join(format!("shmlog-doc-lib-{}", std::process::id()));
+//! // In the parent:
+//! let logger = ShmLogger::builder()
+//!     .level(Level::Info)
+//!     .file(true).file_path(&folder)
+//!     .init_parent()?;
+//! info!("starting {} workers", 3);
+//!
+//! // In a child, which was given nothing:
+//! let _logger = ShmLogger::attach()?;
+//! let imu = shmlog::get_logger("imu");
+//! info!(logger: imu, "ready");
+//! warn!(target: "can", "bus {} is slow", 2);
+//!
+//! // In the parent, at the end: delivers everything, then ends the drainer.
+//! drop(logger);
+//! # std::fs::remove_dir_all(folder)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Without a ring the macros do nothing.
+//!
+//! # What a log call may do
+//!
+//! After a thread's first record, which registers the thread, a log call never enters the kernel, allocates or
+//! waits, with two exceptions that one chooses: [`OnFull::Block`] sleeps while the ring is full, and a record
+//! longer than about 2 KB spins while the drainer makes room for its next part.
+//!
+//! # Process start and end
+//!
+//! The drainer is this very executable, started again and caught before `main`. A program that ends without
+//! dropping its [`ShmLogger`], by `exit`, a panic or a signal, loses nothing: the drainer notices.
 
-pub mod level;
-pub mod record;
-pub mod sink;
+#[cfg(not(loom))]
+mod builder;
+#[cfg(not(loom))]
+mod clock;
+#[cfg(not(loom))]
+mod drainer;
+mod level;
+#[cfg(not(loom))]
+mod logger;
+#[cfg(not(loom))]
+mod macros;
+#[cfg(not(loom))]
+mod producer;
+#[cfg(not(loom))]
+mod record;
+#[cfg_attr(loom, allow(dead_code, unused_imports))]
+mod ring;
+#[cfg(not(loom))]
+mod segment;
+#[cfg(not(loom))]
+mod sink;
+#[cfg(not(loom))]
+mod stats;
+mod sync;
+#[cfg_attr(loom, allow(dead_code))]
+mod words;
+
+pub use level::{Level, ParseLevelError};
+
+#[cfg(not(loom))]
+pub use {
+    builder::{Builder, InitError, OnFull},
+    logger::{FlushError, Logger, ShmLogger, get_logger},
+    segment::{AttachError, CreateError},
+    stats::{ProducerStats, Stats},
+};
+
+#[doc(hidden)]
+#[cfg(not(loom))]
+pub use macros::private as __private;

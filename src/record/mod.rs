@@ -1,4 +1,11 @@
-//! A record: what one log statement says, once the drainer has put it together.
+//! A record: what one log statement says. How it lies in the ring (`codec`), what is stored once per
+//! statement (`site`), and what sinks get to see ([`Record`]).
+
+pub(crate) mod codec;
+mod site;
+
+pub use site::CallSite;
+pub(crate) use site::{Site, SiteId, SiteTable};
 
 use crate::level::Level;
 

@@ -1,0 +1,329 @@
+//! The builder: what a parent can set, the defaults, and what is refused.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::drainer::FileSettings;
+use crate::level::Level;
+use crate::logger::ShmLogger;
+use crate::segment::{AttachError, CreateError, Geometry, Limits};
+
+/// What a log call does when the ring is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFull {
+    /// The record is dropped and counted; the call returns at once. For control loops, and the default.
+    Drop,
+    /// The call sleeps until there is room, at most this long; then the record is dropped and counted.
+    Block(Duration),
+}
+
+/// Settings of a parent, from [`ShmLogger::builder`]; [`init_parent`](Builder::init_parent) checks and uses
+/// them.
+///
+/// ```
+/// use shmlog::{Level, OnFull, ShmLogger};
+/// use std::time::Duration;
+///
+/// # let folder = std::env::temp_dir().join(format!("shmlog-doc-builder-{}", std::process::id()));
+/// let logger = ShmLogger::builder()
+///     .level(Level::Info)
+///     .console(false)
+///     .file(true).file_path(&folder).backup_count(10).max_file_size(100 << 20)
+///     .on_full(OnFull::Block(Duration::from_millis(5)))
+///     .process_name("arm")
+///     .init_parent()?;
+/// shmlog::info!("ready");
+/// drop(logger);
+/// # std::fs::remove_dir_all(folder)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "settings do nothing until init_parent() is called"]
+pub struct Builder {
+    pub(crate) level: Level,
+    pub(crate) console: bool,
+    pub(crate) file: bool,
+    pub(crate) file_path: PathBuf,
+    pub(crate) backup_count: u64,
+    pub(crate) max_file_size: u64,
+    pub(crate) slots: u64,
+    pub(crate) slot_size: u64,
+    pub(crate) max_producers: u64,
+    pub(crate) on_full: OnFull,
+    pub(crate) stall_timeout: Duration,
+    pub(crate) process_name: Option<String>,
+}
+
+impl Default for Builder {
+    fn default() -> Builder {
+        Builder {
+            level: Level::Warn,
+            console: true,
+            file: false,
+            file_path: PathBuf::from("logs"),
+            backup_count: 10,
+            max_file_size: 100 << 20,
+            slots: 1 << 16,
+            slot_size: 128,
+            max_producers: 256,
+            on_full: OnFull::Drop,
+            stall_timeout: Duration::from_millis(100),
+            process_name: None,
+        }
+    }
+}
+
+impl Builder {
+    /// The lowest level that is recorded, in all processes of the ring. Default: [`Level::Warn`].
+    pub fn level(mut self, level: Level) -> Builder {
+        self.level = level;
+        self
+    }
+
+    /// Whether records go to standard output. Default: yes.
+    pub fn console(mut self, on: bool) -> Builder {
+        self.console = on;
+        self
+    }
+
+    /// Whether records go to files. Default: no.
+    pub fn file(mut self, on: bool) -> Builder {
+        self.file = on;
+        self
+    }
+
+    /// The folder for files, made if missing; relative to the present working directory. Default: `logs`.
+    /// Files are called `{program}_{YYYYmmdd_HHMMSS_micros}.log`, in local time.
+    pub fn file_path(mut self, folder: impl AsRef<Path>) -> Builder {
+        self.file_path = folder.as_ref().to_owned();
+        self
+    }
+
+    /// How many files of this program may remain in the folder, earlier sessions' included; 1 at least.
+    /// The oldest are removed, but never one that a running session still writes. Default: 10.
+    pub fn backup_count(mut self, files: u64) -> Builder {
+        self.backup_count = files;
+        self
+    }
+
+    /// Bytes after which a new file is begun; 1 at least. Only a single record that is longer makes a longer
+    /// file. Default: 100 MiB.
+    pub fn max_file_size(mut self, bytes: u64) -> Builder {
+        self.max_file_size = bytes;
+        self
+    }
+
+    /// Slots in the ring: a power of two from 16 to 2²⁶. Default: 65,536, which with slots of the default
+    /// size takes 8 MiB of shared memory.
+    pub fn slots(mut self, slots: u64) -> Builder {
+        self.slots = slots;
+        self
+    }
+
+    /// Bytes in a slot: a power of two from 64 to 4096. A record takes as many slots in a row as it needs;
+    /// one of the default size, 128, holds a message of about 100 bytes.
+    pub fn slot_size(mut self, bytes: u64) -> Builder {
+        self.slot_size = bytes;
+        self
+    }
+
+    /// How many threads of all processes together can be registered at once, and how many processes: 1 to
+    /// 16,384. Records of more are dropped and counted. Default: 256.
+    pub fn max_producers(mut self, threads: u64) -> Builder {
+        self.max_producers = threads;
+        self
+    }
+
+    /// What a log call does when the ring is full. Default: [`OnFull::Drop`].
+    pub fn on_full(mut self, what: OnFull) -> Builder {
+        self.on_full = what;
+        self
+    }
+
+    /// How long the log waits for a process that was stopped in the middle of writing a record; after that
+    /// the others' records go on, and this one is delivered, marked late, when it comes. More than 0.
+    /// Default: 100 ms.
+    pub fn stall_timeout(mut self, timeout: Duration) -> Builder {
+        self.stall_timeout = timeout;
+        self
+    }
+
+    /// The name of this process in the log, and the program's in file names. Default: the executable's.
+    pub fn process_name(mut self, name: impl Into<String>) -> Builder {
+        self.process_name = Some(name.into());
+        self
+    }
+
+    /// Makes a ring, starts its drainer, and names the ring to all children started from now on.
+    ///
+    /// The present value of the environment variable `SHMLOG_RING` is replaced. Rust keeps its own threads
+    /// apart while it does so, but not C code that calls `getenv` in another thread at the same moment: call
+    /// this early.
+    ///
+    /// # Errors
+    /// [`InitError`] for a setting that is not allowed, too little shared memory, a folder that cannot be
+    /// written, or a ring that this process has made before and still holds.
+    pub fn init_parent(self) -> Result<ShmLogger, InitError> {
+        ShmLogger::make_ring(self)
+    }
+
+    /// Attaches as a child under the [`process_name`](Builder::process_name) set here; all other settings
+    /// are the parent's, and ignored.
+    ///
+    /// # Errors
+    /// As [`ShmLogger::attach`].
+    pub fn attach(self) -> Result<ShmLogger, AttachError> {
+        ShmLogger::attach_as(None, self.process_name)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), InitError> {
+        let number = |field, value: u64, ok: bool, allowed: String| {
+            let refusal = InitError::Setting { field, value: value.to_string(), allowed };
+            if ok { Ok(()) } else { Err(refusal) }
+        };
+        if !self.console && !self.file {
+            return Err(InitError::Setting {
+                field: "console and file",
+                value: "false".to_owned(),
+                allowed: "at least one of them must be true, or records go nowhere".to_owned(),
+            });
+        }
+        let least_one = || "1 or more".to_owned();
+        number("backup_count", self.backup_count, self.backup_count > 0, least_one())?;
+        number("max_file_size", self.max_file_size, self.max_file_size > 0, "1 byte or more".to_owned())?;
+        let power = |range: &std::ops::RangeInclusive<u64>| {
+            format!("a power of two from {} to {}", range.start(), range.end())
+        };
+        let fits = |value: u64, range: &std::ops::RangeInclusive<u64>| value.is_power_of_two() && range.contains(&value);
+        number("slots", self.slots, fits(self.slots, &Limits::SLOTS), power(&Limits::SLOTS))?;
+        number("slot_size", self.slot_size, fits(self.slot_size, &Limits::SLOT_SIZE), power(&Limits::SLOT_SIZE))?;
+        let producers = Limits::PRODUCERS;
+        let allowed = format!("from {} to {}", producers.start(), producers.end());
+        number("max_producers", self.max_producers, producers.contains(&self.max_producers), allowed)?;
+        let positive = |field, timeout: Duration, allowed: &str| {
+            let (value, allowed) = (format!("{timeout:?}"), allowed.to_owned());
+            if timeout.is_zero() { Err(InitError::Setting { field, value, allowed }) } else { Ok(()) }
+        };
+        positive("stall_timeout", self.stall_timeout, "more than 0; 100 ms is usual")?;
+        if let OnFull::Block(timeout) = self.on_full {
+            positive("on_full", timeout, "Block with more than 0, or Drop")?;
+        }
+        match &self.process_name {
+            Some(name) if name.trim().is_empty() => Err(InitError::Setting {
+                field: "process_name",
+                value: format!("{name:?}"),
+                allowed: "a name, or leave it out for the executable's".to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn geometry(&self) -> Geometry {
+        Geometry {
+            slots: self.slots,
+            slot_size: self.slot_size,
+            max_producers: self.max_producers,
+            site_slots: 4096,
+            site_bytes: 512 << 10,
+        }
+    }
+
+    /// Finds an unwritable folder now, not when the drainer is left alone with it.
+    pub(crate) fn file_settings(&self, program: &str) -> Result<Option<FileSettings>, InitError> {
+        if !self.file {
+            return Ok(None);
+        }
+        let refuse = |source: std::io::Error| InitError::Folder { folder: self.file_path.clone(), source };
+        let folder = std::path::absolute(&self.file_path).map_err(refuse)?;
+        std::fs::create_dir_all(&folder).map_err(refuse)?;
+        let rights = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        rustix::fs::access(&folder, rights).map_err(|errno| refuse(errno.into()))?;
+        Ok(Some(FileSettings {
+            program: program.to_owned(),
+            max_file_size: self.max_file_size,
+            backup_count: self.backup_count,
+            folder,
+        }))
+    }
+}
+
+/// Why a ring could not be made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum InitError {
+    /// A setting of the builder is not allowed.
+    Setting {
+        /// The builder's method.
+        field: &'static str,
+        /// What it was given.
+        value: String,
+        /// What it takes.
+        allowed: String,
+    },
+    /// The folder for log files cannot be made or written.
+    Folder {
+        /// As it was given to `file_path`.
+        folder: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// This process has made a ring before, and still holds it.
+    AlreadyInitialised {
+        /// That ring's name.
+        name: String,
+    },
+    /// The shared memory could not be made.
+    Segment(CreateError),
+    /// The drainer could not be started, or could not open a sink.
+    Drainer(String),
+    /// [`ShmLogger::init`] found a ring in the environment and could not attach to it.
+    Attach(AttachError),
+}
+
+impl fmt::Display for InitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InitError::Setting { field, value, allowed } => {
+                write!(f, "{field} is {value}; allowed: {allowed}")
+            }
+            InitError::Folder { folder, source } => write!(
+                f,
+                "file_path is {}, which cannot be written ({source}); allowed: a folder that this user may \
+                 write to or make",
+                folder.display()
+            ),
+            InitError::AlreadyInitialised { name } => write!(
+                f,
+                "this process already holds the ring {name}; drop that logger first, or use get_logger() for \
+                 another name in the same log"
+            ),
+            InitError::Segment(error) => write!(f, "{error}"),
+            InitError::Drainer(why) => write!(f, "the drainer did not start: {why}"),
+            InitError::Attach(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for InitError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            InitError::Folder { source, .. } => Some(source),
+            InitError::Segment(error) => error.source(),
+            InitError::Attach(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<CreateError> for InitError {
+    fn from(error: CreateError) -> InitError {
+        InitError::Segment(error)
+    }
+}
+
+impl From<AttachError> for InitError {
+    fn from(error: AttachError) -> InitError {
+        InitError::Attach(error)
+    }
+}

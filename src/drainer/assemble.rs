@@ -1,0 +1,134 @@
+//! Puts the runs of long records together.
+
+use std::collections::HashMap;
+
+use crate::record::codec::{CONTINUES, CUT, MORE, Tag, split_origin};
+
+/// The longest record that is put together, in bytes. Beyond it the rest is left out, and the record says so.
+const MAX_RECORD: usize = 256 << 20;
+
+/// A record of which more runs are to come.
+struct Part {
+    tag: Tag,
+    bytes: Vec<u8>,
+    overlong: bool,
+}
+
+/// A record that is complete, or as complete as it will get.
+pub(super) struct Whole {
+    pub(super) tag: Tag,
+    pub(super) bytes: Vec<u8>,
+    /// Its end is missing.
+    pub(super) cut: bool,
+}
+
+/// What a run did.
+pub(super) enum Joined {
+    /// It is a whole record by itself; its bytes are those that were given.
+    Alone,
+    /// It completed a record.
+    Whole(Whole),
+    /// More runs are to come.
+    Part,
+    /// It goes on with a record that nobody began.
+    Stray,
+}
+
+/// The records of which more runs are to come, by the sequence of their first run.
+#[derive(Default)]
+pub(super) struct Assembler {
+    parts: HashMap<u64, Part>,
+}
+
+impl Assembler {
+    /// Takes one run.
+    pub(super) fn join(&mut self, sequence: u64, tag: Tag, bytes: &[u8]) -> Joined {
+        match (tag.has(CONTINUES), tag.has(MORE)) {
+            (false, false) => Joined::Alone,
+            (false, true) => {
+                let part = Part { tag, bytes: bytes.to_vec(), overlong: false };
+                self.parts.insert(sequence, part);
+                Joined::Part
+            }
+            (true, more) => self.go_on(tag, bytes, more),
+        }
+    }
+
+    fn go_on(&mut self, tag: Tag, bytes: &[u8], more: bool) -> Joined {
+        let Some((origin, bytes)) = split_origin(bytes) else {
+            return Joined::Stray;
+        };
+        let Some(part) = self.parts.get_mut(&origin).filter(|part| part.tag.producer == tag.producer) else {
+            return Joined::Stray;
+        };
+        let room = MAX_RECORD.saturating_sub(part.bytes.len());
+        part.overlong |= bytes.len() > room;
+        part.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        if more {
+            return Joined::Part;
+        }
+        match self.parts.remove(&origin) {
+            Some(part) => {
+                let cut = part.overlong || tag.has(CUT);
+                Joined::Whole(Whole { tag: part.tag, bytes: part.bytes, cut })
+            }
+            None => Joined::Stray,
+        }
+    }
+
+    /// The unfinished records of a producer that will write nothing more, oldest first.
+    pub(super) fn abandon(&mut self, producer: u16) -> Vec<Whole> {
+        let mut origins: Vec<u64> = self.parts.keys().copied().collect();
+        origins.retain(|origin| self.parts[origin].tag.producer == producer);
+        origins.sort_unstable();
+        let parts = origins.iter().filter_map(|origin| self.parts.remove(origin));
+        parts.map(|part| Whole { tag: part.tag, bytes: part.bytes, cut: true }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tag(producer: u16, flags: u8) -> Tag {
+        Tag { site: 1, level: 2, flags, producer }
+    }
+
+    fn continued(origin: u64, text: &str) -> Vec<u8> {
+        [&origin.to_ne_bytes(), text.as_bytes()].concat()
+    }
+
+    #[test]
+    fn runs_of_two_producers_that_alternate_become_two_records() {
+        let mut assembler = Assembler::default();
+        assert!(matches!(assembler.join(1, tag(0, MORE), b"a"), Joined::Part));
+        assert!(matches!(assembler.join(2, tag(1, MORE), b"x"), Joined::Part));
+        let more = tag(0, CONTINUES | MORE);
+        assert!(matches!(assembler.join(3, more, &continued(1, "b")), Joined::Part));
+        let Joined::Whole(second) = assembler.join(4, tag(1, CONTINUES), &continued(2, "y")) else { panic!() };
+        let Joined::Whole(first) = assembler.join(5, tag(0, CONTINUES), &continued(1, "c")) else { panic!() };
+        assert_eq!((first.bytes, first.cut), (b"abc".to_vec(), false));
+        assert_eq!((second.bytes, second.cut), (b"xy".to_vec(), false));
+    }
+
+    #[test]
+    fn a_record_whose_producer_died_is_given_out_cut() {
+        let mut assembler = Assembler::default();
+        assembler.join(1, tag(7, MORE), b"half");
+        assembler.join(2, tag(8, MORE), b"other");
+        let abandoned = assembler.abandon(7);
+        assert_eq!(abandoned.len(), 1);
+        assert!(abandoned[0].cut && abandoned[0].bytes == b"half");
+        assert!(assembler.abandon(7).is_empty());
+    }
+
+    #[test]
+    fn a_run_that_goes_on_with_anothers_record_or_with_none_is_a_stray() {
+        let mut assembler = Assembler::default();
+        assembler.join(1, tag(7, MORE), b"half");
+        assert!(matches!(assembler.join(2, tag(8, CONTINUES), &continued(1, "forged")), Joined::Stray));
+        assert!(matches!(assembler.join(3, tag(7, CONTINUES), &continued(9, "")), Joined::Stray));
+        assert!(matches!(assembler.join(4, tag(7, CONTINUES), b"short"), Joined::Stray));
+        assert_eq!(assembler.abandon(7)[0].bytes, b"half");
+    }
+}

@@ -1,0 +1,122 @@
+//! What a drainer is told at its start, and how: in one environment variable, not in the segment, so that no
+//! member can redirect where the log goes.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::segment::Identity;
+
+/// The variable that makes a program a drainer before its `main`.
+pub(crate) const DRAINER_VARIABLE: &str = "SHMLOG_DRAINER";
+
+/// What a drainer is told at its start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DrainerConfig {
+    /// Name of the ring.
+    pub(crate) ring: String,
+    /// Who asked for it.
+    pub(crate) parent: Identity,
+    /// How long a claimed slot of a live producer is waited for before it is parked.
+    pub(crate) stall_timeout: Duration,
+    /// Whether there is a console.
+    pub(crate) console: bool,
+    /// The log files, if there are any.
+    pub(crate) file: Option<FileSettings>,
+}
+
+/// Where log files go and how many there may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileSettings {
+    /// The program's part of the file name.
+    pub(crate) program: String,
+    /// Bytes after which a new file is begun.
+    pub(crate) max_file_size: u64,
+    /// Files of the program that may remain.
+    pub(crate) backup_count: u64,
+    /// Absolute.
+    pub(crate) folder: PathBuf,
+}
+
+impl DrainerConfig {
+    /// Lines of text, but for the folder, which comes last and may hold any bytes.
+    pub(crate) fn encode(&self) -> OsString {
+        let mut text = format!(
+            "ring={}\nparent={} {}\nstall_ns={}\nconsole={}\n",
+            self.ring,
+            self.parent.pid,
+            self.parent.start,
+            self.stall_timeout.as_nanos(),
+            u8::from(self.console),
+        );
+        let mut bytes = Vec::new();
+        if let Some(file) = &self.file {
+            let program = file.program.replace(['\n', '\0'], "_");
+            let (size, count) = (file.max_file_size, file.backup_count);
+            text += &format!("program={program}\nmax_file_size={size}\nbackup_count={count}\nfolder=");
+            bytes = file.folder.as_os_str().as_bytes().to_vec();
+        }
+        OsString::from_vec([text.into_bytes(), bytes].concat())
+    }
+
+    /// `None` when something is missing or is not what [`encode`](Self::encode) writes.
+    pub(crate) fn decode(text: &OsStr) -> Option<DrainerConfig> {
+        let mut rest = text.as_bytes();
+        let ring = line(&mut rest, "ring=")?.to_owned();
+        let (pid, start) = line(&mut rest, "parent=")?.split_once(' ')?;
+        let parent = Identity { pid: pid.parse().ok()?, start: start.parse().ok()? };
+        let stall_timeout = Duration::from_nanos(line(&mut rest, "stall_ns=")?.parse().ok()?);
+        let console = line(&mut rest, "console=")? == "1";
+        let file = if rest.is_empty() { None } else { Some(decode_file(rest)?) };
+        Some(DrainerConfig { ring, parent, stall_timeout, console, file })
+    }
+}
+
+fn decode_file(mut rest: &[u8]) -> Option<FileSettings> {
+    Some(FileSettings {
+        program: line(&mut rest, "program=")?.to_owned(),
+        max_file_size: line(&mut rest, "max_file_size=")?.parse().ok()?,
+        backup_count: line(&mut rest, "backup_count=")?.parse().ok()?,
+        folder: PathBuf::from(OsStr::from_bytes(rest.strip_prefix(b"folder=")?)),
+    })
+}
+
+/// Takes the next line, which must begin with `key`, and returns what follows it.
+fn line<'a>(rest: &mut &'a [u8], key: &str) -> Option<&'a str> {
+    let end = rest.iter().position(|&byte| byte == b'\n')?;
+    let line = std::str::from_utf8(&rest[..end]).ok()?;
+    *rest = &rest[end + 1..];
+    line.strip_prefix(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_config_comes_back_as_it_went_in(
+            pid: u32, start: u64, stall_ns in 0u64..1 << 60, console: bool, has_file: bool,
+            program in "[^\n\0]{0,12}", max_file_size: u64, backup_count: u64,
+            folder in proptest::collection::vec(1u8.., 1..20),
+        ) {
+            let config = DrainerConfig {
+                ring: "shmlog-1-00".into(),
+                parent: Identity { pid, start },
+                stall_timeout: Duration::from_nanos(stall_ns),
+                console,
+                file: has_file.then(|| FileSettings {
+                    program, max_file_size, backup_count, folder: OsString::from_vec(folder).into(),
+                }),
+            };
+            prop_assert_eq!(DrainerConfig::decode(&config.encode()), Some(config));
+        }
+
+        #[test]
+        fn anything_else_is_refused_without_a_panic(bytes in proptest::collection::vec(1u8.., 0..80)) {
+            let _ = DrainerConfig::decode(&OsString::from_vec(bytes));
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! From runs to records, and from records to sinks.
+
+use std::io;
+use std::time::Duration;
+
+use super::assemble::{Assembler, Joined, Whole};
+use super::members::Members;
+use crate::clock::{Calibration, Clock};
+use crate::level::Level;
+use crate::record::codec::{Body, Tag, level_of};
+use crate::record::{Record, Site, SiteId, SiteTable};
+use crate::segment::{Count, Segment, State};
+use crate::sink::Sink;
+use crate::sync::Ordering;
+
+/// How many bytes of a damaged record are shown.
+const SHOWN_OF_DAMAGED: usize = 256;
+
+/// Who writes under a registry entry, as long as the entry is theirs.
+struct Writer {
+    state: State,
+    process: String,
+    pid: u32,
+    thread: String,
+    tid: u32,
+}
+
+/// Everything between the ring's bytes and the sinks.
+pub(super) struct Delivery {
+    segment: &'static Segment,
+    sites: SiteTable<'static>,
+    site_cache: Vec<Option<Site>>,
+    writers: Vec<Option<Writer>>,
+    assembler: Assembler,
+    calibration: Calibration,
+    sinks: Vec<Box<dyn Sink>>,
+    pid: u32,
+}
+
+impl Delivery {
+    pub(super) fn new(segment: &'static Segment, clock: Clock, sinks: Vec<Box<dyn Sink>>) -> Delivery {
+        Delivery {
+            segment,
+            sites: SiteTable::new(segment.sites(), segment.site_text()),
+            site_cache: Vec::new(),
+            writers: (0..segment.entries()).map(|_| None).collect(),
+            assembler: Assembler::default(),
+            calibration: Calibration::start(clock),
+            sinks,
+            pid: std::process::id(),
+        }
+    }
+
+    /// To be called every second or so.
+    pub(super) fn renew_calibration(&mut self) {
+        self.calibration.renew();
+    }
+
+    /// Takes one run; hands a record on when it is complete.
+    pub(super) fn take(&mut self, sequence: u64, tag: u64, bytes: Option<&[u8]>, late: bool, members: &mut Members) {
+        let tag = Tag::unpack(tag);
+        let Some(bytes) = bytes else {
+            return self.deliver_damaged(sequence, tag, &[], members);
+        };
+        match self.assembler.join(sequence, tag, bytes) {
+            Joined::Part => {}
+            Joined::Alone => self.deliver(sequence, tag, bytes, late, false, members),
+            Joined::Whole(whole) => self.deliver(sequence, whole.tag, &whole.bytes, late, whole.cut, members),
+            Joined::Stray => self.deliver_damaged(sequence, tag, bytes, members),
+        }
+    }
+
+    /// Hands on the unfinished records of a producer that is gone.
+    pub(super) fn abandon(&mut self, producer: usize, sequence: u64, members: &mut Members) {
+        for Whole { tag, bytes, cut } in self.assembler.abandon(producer as u16) {
+            self.deliver(sequence, tag, &bytes, false, cut, members);
+        }
+    }
+
+    fn deliver(&mut self, sequence: u64, tag: Tag, bytes: &[u8], late: bool, cut: bool, members: &mut Members) {
+        let known = usize::from(tag.producer) < self.writers.len();
+        let Some(body) = Body::parse(tag.flags, bytes).filter(|_| known) else {
+            return self.deliver_damaged(sequence, tag, bytes, members);
+        };
+        self.know_writer(tag.producer.into(), members);
+        let site = match body.inline {
+            Some(_) => body.inline.as_ref(),
+            None => know_site(&mut self.site_cache, &self.sites, tag.site),
+        };
+        let Some(writer) = &self.writers[usize::from(tag.producer)] else {
+            return;
+        };
+        let target = body.target.map(String::from_utf8_lossy);
+        let mut message = String::from_utf8_lossy(body.text);
+        if cut {
+            message.to_mut().push_str(" ‹cut off›");
+        }
+        let record = Record {
+            sequence: Some(sequence),
+            late,
+            time_ns: self.calibration.wall_ns(body.time),
+            level: level_of(tag),
+            process: &writer.process,
+            pid: writer.pid,
+            thread: &writer.thread,
+            tid: writer.tid,
+            target: target.as_deref().or(site.map(|site| &*site.target)).unwrap_or("?"),
+            file: site.map_or("", |site| &site.file),
+            line: site.map_or(0, |site| site.line),
+            message: &message,
+        };
+        self.sinks.iter_mut().for_each(|sink| sink.record(&record));
+        self.count_delivered(tag.producer.into(), late);
+    }
+
+    /// Bytes that are no record: shown, marked, and counted for whoever claims to have written them.
+    fn deliver_damaged(&mut self, sequence: u64, tag: Tag, bytes: &[u8], members: &mut Members) {
+        let producer = usize::from(tag.producer);
+        let whose = if producer < self.writers.len() {
+            self.count_delivered(producer, false);
+            self.who(producer, members)
+        } else {
+            "an unknown producer".to_owned()
+        };
+        let shown: String = bytes.iter().take(SHOWN_OF_DAMAGED).map(|byte| format!("{byte:02x}")).collect();
+        let length = bytes.len();
+        self.say(Level::Error, &format!("damaged record {sequence} of {whose}, {length} bytes: {shown}"));
+    }
+
+    fn count_delivered(&mut self, producer: usize, late: bool) {
+        let add = |word: &crate::sync::AtomicU64| {
+            // Relaxed: the drainer is the only writer; readers want a recent value, not an ordering.
+            word.store(word.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        };
+        add(self.segment.producer(producer).delivered());
+        add(self.segment.count(Count::Delivered));
+        if late {
+            add(self.segment.count(Count::Late));
+        }
+    }
+
+    fn know_writer(&mut self, producer: usize, members: &mut Members) {
+        let entry = self.segment.producer(producer);
+        let state = entry.state().load();
+        let known = self.writers[producer].as_ref();
+        if known.is_none_or(|known| !known.state.is_same_owner(state)) {
+            let (process, pid) = members.process_of(state);
+            let (thread, tid) = (entry.name(), entry.tid());
+            self.writers[producer] = Some(Writer { state, process, pid, thread, tid });
+        }
+    }
+
+    /// Process and thread behind an entry, for the drainer's own words.
+    pub(super) fn who(&mut self, producer: usize, members: &mut Members) -> String {
+        self.know_writer(producer, members);
+        match &self.writers[producer] {
+            Some(writer) => {
+                format!("{}[{}]/{}[{}]", writer.process, writer.pid, writer.thread, writer.tid)
+            }
+            None => "?".to_owned(),
+        }
+    }
+
+    /// The drainer's own words: a record without a sequence.
+    pub(super) fn say(&mut self, level: Level, message: &str) {
+        let record = Record {
+            sequence: None,
+            late: false,
+            time_ns: self.calibration.now_ns(),
+            level,
+            process: "shmlog",
+            pid: self.pid,
+            thread: "drainer",
+            tid: self.pid,
+            target: "shmlog",
+            file: "",
+            line: 0,
+            message,
+        };
+        self.sinks.iter_mut().for_each(|sink| sink.record(&record));
+    }
+
+    /// Hands the batch over. What a sink could not do, the others are told.
+    pub(super) fn commit(&mut self) {
+        let mut troubles = Vec::new();
+        for sink in &mut self.sinks {
+            if let Err(error) = sink.commit() {
+                troubles.push(format!("{}: {error}", sink.name()));
+            }
+        }
+        for trouble in troubles {
+            let errors = self.segment.count(Count::SinkErrors);
+            errors.fetch_add(1, Ordering::Relaxed);
+            self.say(Level::Error, &trouble);
+        }
+    }
+
+    /// Whether everything committed has left this process.
+    pub(super) fn is_settled(&self) -> bool {
+        self.sinks.iter().all(|sink| sink.settled())
+    }
+
+    /// Hands over the rest; a sink that does not move is waited for as long as `patience`.
+    pub(super) fn finish(&mut self, patience: Duration) -> Vec<io::Error> {
+        self.sinks.iter_mut().filter_map(|sink| sink.finish(patience).err()).collect()
+    }
+}
+
+/// The call site of a number, read from the table once and kept.
+fn know_site<'c>(cache: &'c mut Vec<Option<Site>>, table: &SiteTable<'_>, id: SiteId) -> Option<&'c Site> {
+    let index = id as usize;
+    if cache.get(index).is_none_or(Option::is_none) {
+        let site = table.read(id)?;
+        if cache.len() <= index {
+            cache.resize(index + 1, None);
+        }
+        cache[index] = Some(site);
+    }
+    cache[index].as_ref()
+}

@@ -1,0 +1,201 @@
+//! Who is alive: the drainer's picture of the registry.
+//!
+//! The picture is renewed now and then, not at every look. A picture that is out of date errs in one
+//! direction only: it calls somebody alive who has just died, which costs a moment's patience.
+
+use crate::ring::IDLE;
+use crate::segment::{Identity, Segment, State, Tag, Watch, process};
+use crate::sync::Ordering;
+
+/// What is known about one process.
+struct Known {
+    state: State,
+    identity: Identity,
+    name: String,
+    watch: Watch,
+    gone: bool,
+}
+
+/// What is known about one thread that will write nothing more.
+#[derive(Clone, Copy)]
+struct Departed {
+    state: State,
+    /// The tail when its departure was noticed: all that it claimed lies below.
+    tail: u64,
+    /// The parked slots have been swept since, so whatever it published late has been read.
+    swept: bool,
+}
+
+/// The processes and threads of a ring, and which of them are proven dead.
+pub(super) struct Members {
+    segment: &'static Segment,
+    parent: Identity,
+    members: Vec<Option<Known>>,
+    departed: Vec<Option<Departed>>,
+}
+
+impl Members {
+    pub(super) fn new(segment: &'static Segment, parent: Identity) -> Members {
+        let entries = segment.entries();
+        Members {
+            segment,
+            parent,
+            members: (0..entries).map(|_| None).collect(),
+            departed: vec![None; entries],
+        }
+    }
+
+    /// Looks at all entries again: who came, who went.
+    pub(super) fn renew(&mut self) {
+        for index in 0..self.members.len() {
+            self.renew_member(index);
+        }
+        let tail = self.segment.tail().load(Ordering::Acquire);
+        for index in 0..self.departed.len() {
+            let state = self.segment.producer(index).state().load();
+            let known = self.departed[index].is_some_and(|departed| departed.state == state);
+            if !known {
+                let left = state.tag() != Tag::Free && !self.may_still_write(index, state);
+                self.departed[index] = left.then_some(Departed { state, tail, swept: false });
+            }
+        }
+    }
+
+    fn renew_member(&mut self, index: usize) {
+        let entry = self.segment.member(index);
+        let state = entry.state().load();
+        match state.tag() {
+            Tag::Free => self.members[index] = None,
+            // Whoever took it writes down who it is; if it died at that, its pid is all there is to go by.
+            Tag::Claiming => self.watch(index, state, Identity { pid: state.owner(), start: 0 }),
+            Tag::Active => self.watch(index, state, entry.identity()),
+            // Nobody of us writes this.
+            Tag::Leaving => entry.clear(),
+        }
+    }
+
+    fn watch(&mut self, index: usize, state: State, identity: Identity) {
+        let slot = &mut self.members[index];
+        if slot.as_ref().is_none_or(|known| known.state != state) {
+            let watch = Watch::new(identity);
+            let name = self.segment.member(index).name();
+            *slot = Some(Known { state, identity, name, watch, gone: false });
+        }
+        if let Some(known) = slot {
+            known.gone = known.watch.is_gone();
+        }
+    }
+
+    /// Whether the thread of a producer's entry may still write. Only proof makes this `false`.
+    pub(super) fn is_alive(&self, producer: usize) -> bool {
+        let state = self.segment.producer(producer).state().load();
+        state.tag() != Tag::Free && self.may_still_write(producer, state)
+    }
+
+    fn may_still_write(&self, producer: usize, state: State) -> bool {
+        match state.tag() {
+            Tag::Free => false,
+            // Its thread's last act; but a damaged word must not cost a live producer its claims.
+            Tag::Leaving => {
+                let floor = self.segment.producer(producer).floor();
+                floor.load(Ordering::Acquire) != IDLE && self.member_lives(state)
+            }
+            Tag::Claiming | Tag::Active => self.member_lives(state),
+        }
+    }
+
+    fn member_lives(&self, producer: State) -> bool {
+        let known = self.members.get(producer.owner() as usize);
+        // One that has not been looked at yet counts as alive.
+        known.is_none_or(|known| known.as_ref().is_none_or(|known| !known.gone))
+    }
+
+    /// Looks whether threads of living processes have ended without giving their entry back.
+    pub(super) fn look_for_lost_threads(&mut self) {
+        let tail = self.segment.tail().load(Ordering::Acquire);
+        for index in 0..self.departed.len() {
+            let producer = self.segment.producer(index);
+            let state = producer.state().load();
+            let member = self.members.get(state.owner() as usize).and_then(Option::as_ref);
+            if let (Tag::Active, None, Some(member)) = (state.tag(), self.departed[index], member)
+                && !member.gone
+                && process::thread_is_gone(member.identity.pid, producer.tid())
+                // Asked once more: the entry may have changed hands while we looked.
+                && producer.state().load() == state
+            {
+                self.departed[index] = Some(Departed { state, tail, swept: false });
+            }
+        }
+    }
+
+    /// The parked slots have just been swept, with a picture not older than the last [`renew`](Self::renew).
+    pub(super) fn note_sweep(&mut self) {
+        for departed in self.departed.iter_mut().flatten() {
+            departed.swept = true;
+        }
+    }
+
+    /// A thread all of whose records have been released: its entry may be given back.
+    pub(super) fn next_to_clear(&self, head: u64) -> Option<usize> {
+        self.departed.iter().position(|departed| {
+            departed.is_some_and(|departed| departed.swept && head.wrapping_sub(departed.tail) as i64 >= 0)
+        })
+    }
+
+    /// Gives a thread's entry back.
+    pub(super) fn clear_producer(&mut self, index: usize) {
+        self.segment.producer(index).clear();
+        self.departed[index] = None;
+    }
+
+    /// Gives back the entries of dead processes that have no thread left in the registry.
+    pub(super) fn clear_members(&mut self) {
+        for index in 0..self.members.len() {
+            if self.members[index].as_ref().is_some_and(|known| known.gone) && !self.has_threads(index) {
+                self.segment.member(index).clear();
+                self.members[index] = None;
+            }
+        }
+    }
+
+    fn has_threads(&self, member: usize) -> bool {
+        (0..self.departed.len()).any(|producer| {
+            let state = self.segment.producer(producer).state().load();
+            state.tag() != Tag::Free && state.owner() as usize == member
+        })
+    }
+
+    /// Whether anybody but the parent is alive.
+    pub(super) fn others_live(&self) -> bool {
+        self.living().any(|known| known.identity != self.parent)
+    }
+
+    /// Whether the parent is proven dead, or has never been there.
+    pub(super) fn parent_is_gone(&self) -> bool {
+        !self.living().any(|known| known.identity == self.parent)
+    }
+
+    /// Whether this process has entered.
+    pub(super) fn includes(&self, pid: u32) -> bool {
+        self.members.iter().flatten().any(|known| known.identity.pid == pid)
+    }
+
+    fn living(&self) -> impl Iterator<Item = &Known> {
+        self.members.iter().flatten().filter(|known| !known.gone)
+    }
+
+    /// Name and pid of the process that a producer's entry belongs to.
+    pub(super) fn process_of(&mut self, producer: State) -> (String, u32) {
+        let index = producer.owner() as usize;
+        if index >= self.members.len() {
+            return ("?".to_owned(), 0);
+        }
+        if self.members[index].is_none() {
+            self.renew_member(index);
+        }
+        match &self.members[index] {
+            Some(known) => (known.name.clone(), known.identity.pid),
+            None => ("?".to_owned(), 0),
+        }
+    }
+}

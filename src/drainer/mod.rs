@@ -1,0 +1,14 @@
+//! The drainer: a process of its own that reads the ring in sequence order and hands records to the sinks.
+//!
+//! [`start`] makes it and watches over it, [`config`] is what it is told, [`members`] knows who is alive,
+//! [`assemble`] joins long records, [`delivery`] turns runs into records, and [`work`] is its loop.
+
+mod assemble;
+mod config;
+mod delivery;
+mod members;
+mod start;
+mod work;
+
+pub(crate) use config::{DrainerConfig, FileSettings};
+pub(crate) use start::Supervisor;

@@ -1,0 +1,274 @@
+//! One log call: render, claim, publish. A record is rendered into the thread's buffer *before* anything is
+//! claimed, so no code of the user runs between claim and publish. A record that does not fit into one run
+//! goes through the buffer in several; each is claimed and published on its own, and the drainer puts them
+//! together.
+
+use std::fmt;
+
+use super::attachment::Attachment;
+use super::thread::{Ready, with_thread};
+use crate::level::Level;
+use crate::record::CallSite;
+use crate::record::codec::{CONTINUES, CUT, MORE, Tag, write_head};
+use crate::ring::{MAX_RUN_BYTES, Refused, claim};
+use crate::sync::Ordering;
+
+/// What stands in a record whose arguments' own formatting reported an error.
+const FORMATTING_FAILED: &str = "‹formatting failed›";
+
+/// How long, in nanoseconds, a record that has begun to go through the ring waits for a drainer that does not
+/// move at all. Not a setting: only records of several runs (about 2 KB) ever wait so.
+const PATIENCE_WITHIN_RECORD_NS: u64 = 1_000_000_000;
+
+/// Writes one record.
+#[inline]
+pub(crate) fn write(level: Level, site: &'static CallSite, target: Option<&str>, message: fmt::Arguments<'_>) {
+    with_thread(|ready| match ready.thread.buffer.try_borrow_mut() {
+        Ok(mut buffer) => write_with(ready, &mut buffer, level, site, target, message),
+        // We are inside the rendering of another record of this thread.
+        Err(_) => write_with(ready, &mut [0; MAX_RUN_BYTES], level, site, target, message),
+    });
+}
+
+#[inline]
+fn write_with(
+    ready: Ready<'_>,
+    buffer: &mut [u8; MAX_RUN_BYTES],
+    level: Level,
+    site: &'static CallSite,
+    target: Option<&str>,
+    message: fmt::Arguments<'_>,
+) {
+    if ready.thread.broken_off.get().is_some() {
+        report_broken_off(ready);
+    }
+    let attachment = ready.attachment;
+    let id = site.id(&attachment.sites, ready.generation);
+    let mut record = Outgoing {
+        ready,
+        buffer: &mut buffer[..attachment.ring.longest_run()],
+        filled: 0,
+        tag: Tag { site: id, level: level as u8, flags: 0, producer: ready.index },
+        origin: None,
+        refused: false,
+    };
+    let inline = (id == 0).then_some((site.target, site.file, site.line));
+    let time = attachment.clock.ticks();
+    let flags = write_head(time, inline, target, |part| record.push(part));
+    record.tag.flags |= flags;
+    let rendered = match message.as_str() {
+        Some(text) => {
+            record.push(text.as_bytes());
+            Ok(())
+        }
+        None => fmt::write(&mut record, message),
+    };
+    if rendered.is_err() && !record.refused {
+        record.push(FORMATTING_FAILED.as_bytes());
+    }
+    record.send(0);
+}
+
+/// A record on its way: what was rendered and not yet sent stands in `buffer[..filled]`.
+struct Outgoing<'a> {
+    ready: Ready<'a>,
+    buffer: &'a mut [u8],
+    filled: usize,
+    /// Flags of the record; those of a run are added when it is sent.
+    tag: Tag,
+    /// Sequence of the first run, once it is sent.
+    origin: Option<u64>,
+    /// A run was refused: the rest of the record goes nowhere.
+    refused: bool,
+}
+
+impl fmt::Write for Outgoing<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push(text.as_bytes());
+        if self.refused { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
+impl Outgoing<'_> {
+    #[inline]
+    fn push(&mut self, bytes: &[u8]) {
+        let end = self.filled + bytes.len();
+        if let Some(room) = self.buffer.get_mut(self.filled..end) {
+            room.copy_from_slice(bytes);
+            self.filled = end;
+        } else {
+            self.push_long(bytes);
+        }
+    }
+
+    #[cold]
+    fn push_long(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() && !self.refused {
+            if self.filled == self.buffer.len() {
+                self.send(MORE);
+                continue;
+            }
+            let now = bytes.len().min(self.buffer.len() - self.filled);
+            self.buffer[self.filled..self.filled + now].copy_from_slice(&bytes[..now]);
+            self.filled += now;
+            bytes = &bytes[now..];
+        }
+    }
+
+    /// Sends what is in the buffer as one run.
+    #[inline]
+    fn send(&mut self, more: u8) {
+        if self.refused {
+            return;
+        }
+        let first = self.origin.is_none();
+        let mut tag = self.tag;
+        tag.flags |= more | if first { 0 } else { CONTINUES };
+        match put(self.ready, tag, &self.buffer[..self.filled], first) {
+            Ok(sequence) => {
+                let origin = *self.origin.get_or_insert(sequence);
+                if more != 0 {
+                    self.buffer[..8].copy_from_slice(&origin.to_ne_bytes());
+                    self.filled = 8;
+                }
+            }
+            Err(refused) => self.give_up(refused),
+        }
+    }
+
+    #[cold]
+    fn give_up(&mut self, refused: Refused) {
+        self.refused = true;
+        match self.origin {
+            // It will be delivered, broken off: not dropped.
+            Some(origin) => self.ready.thread.broken_off.set(Some(origin)),
+            None => count_drop(self.ready, refused),
+        }
+    }
+}
+
+/// Tells the drainer that no more runs of the record come.
+#[cold]
+fn report_broken_off(ready: Ready<'_>) {
+    let Some(origin) = ready.thread.broken_off.get() else {
+        return;
+    };
+    let tag = Tag { site: 0, level: 0, flags: CONTINUES | CUT, producer: ready.index };
+    let (ring, head) = (&ready.attachment.ring, &ready.thread.cached_head);
+    if let Ok(claimed) = claim(ring, &ready.lease(), head, 8, false) {
+        claimed.publish(tag.pack(), &origin.to_ne_bytes());
+        ready.thread.broken_off.set(None);
+    }
+}
+
+/// Puts one run into the ring and returns its sequence, waiting for room as long as is allowed.
+#[inline]
+fn put(ready: Ready<'_>, tag: Tag, bytes: &[u8], first: bool) -> Result<u64, Refused> {
+    let (ring, head) = (&ready.attachment.ring, &ready.thread.cached_head);
+    match claim(ring, &ready.lease(), head, bytes.len(), first) {
+        Ok(claimed) => {
+            let sequence = claimed.sequence();
+            claimed.publish(tag.pack(), bytes);
+            Ok(sequence)
+        }
+        Err(refused) => put_patiently(ready, tag, bytes, first, refused),
+    }
+}
+
+#[cold]
+fn put_patiently(ready: Ready<'_>, tag: Tag, bytes: &[u8], first: bool, mut refused: Refused) -> Result<u64, Refused> {
+    let (ring, head) = (&ready.attachment.ring, &ready.thread.cached_head);
+    let mut wait = if first { Wait::for_first(ready.attachment) } else { Wait::within_record(ready.attachment) };
+    while wait.once_more() {
+        // A record is begun once, however often it is tried.
+        let begins = first && matches!(refused, Refused::Full(_));
+        match claim(ring, &ready.lease(), head, bytes.len(), begins) {
+            Ok(claimed) => {
+                let sequence = claimed.sequence();
+                claimed.publish(tag.pack(), bytes);
+                return Ok(sequence);
+            }
+            Err(now) if begins => refused = now,
+            Err(_) => {}
+        }
+    }
+    Err(refused)
+}
+
+/// Waiting for room, bounded.
+enum Wait {
+    No,
+    /// With `OnFull::Block`: sleeping, growing to a millisecond, until the deadline.
+    Asleep { attachment: &'static Attachment, until: std::time::Instant, nap_us: u64 },
+    /// Between the runs of one record: spinning, since the caller may be forbidden to enter the kernel, for
+    /// as long as the drainer moves.
+    Awake { attachment: &'static Attachment, head: u64, since_ns: u64 },
+}
+
+impl Wait {
+    fn for_first(attachment: &'static Attachment) -> Wait {
+        match attachment.block_ns {
+            0 => Wait::No,
+            ns => {
+                let now = std::time::Instant::now();
+                // A timeout beyond the clock's range waits a day at a time.
+                let until = now.checked_add(std::time::Duration::from_nanos(ns));
+                let until = until.unwrap_or(now + std::time::Duration::from_secs(86_400));
+                Wait::Asleep { attachment, until, nap_us: 20 }
+            }
+        }
+    }
+
+    fn within_record(attachment: &'static Attachment) -> Wait {
+        Wait::Awake { attachment, head: attachment.ring.head(), since_ns: monotonic_ns() }
+    }
+
+    /// Waits a little. `false` when it is time to give up.
+    fn once_more(&mut self) -> bool {
+        match self {
+            Wait::No => false,
+            Wait::Asleep { attachment, until, nap_us } => {
+                let left = until.saturating_duration_since(std::time::Instant::now());
+                if left.is_zero() || attachment.segment.is_over() {
+                    return false;
+                }
+                std::thread::sleep(left.min(std::time::Duration::from_micros(*nap_us)));
+                *nap_us = (*nap_us * 2).min(1000);
+                true
+            }
+            Wait::Awake { attachment, head, since_ns } => {
+                for _ in 0..64 {
+                    std::hint::spin_loop();
+                }
+                let now = attachment.ring.head();
+                if now != *head {
+                    (*head, *since_ns) = (now, monotonic_ns());
+                }
+                let waited = monotonic_ns().saturating_sub(*since_ns);
+                waited < PATIENCE_WITHIN_RECORD_NS && !attachment.segment.is_over()
+            }
+        }
+    }
+}
+
+/// Through the vDSO: no system call.
+fn monotonic_ns() -> u64 {
+    crate::clock::Clock::Monotonic.ticks()
+}
+
+/// Counts a record that found no place, and notes where the log would have had it.
+#[cold]
+fn count_drop(ready: Ready<'_>, refused: Refused) {
+    let producer = ready.producer;
+    let (counter, at) = match refused {
+        Refused::Full(tail) => (producer.dropped_full(), tail),
+        Refused::Overtaken(sequence) => (producer.dropped_overtaken(), sequence),
+    };
+    // Relaxed: only a hint of the place; the drainer's word is compared with our own count.
+    if producer.dropped() == producer.reported().load(Ordering::Relaxed) {
+        producer.dropped_at().store(at, Ordering::Relaxed);
+    }
+    // [drops] Release, both: who sees the count sees the place; who sees the sum sees the count.
+    counter.fetch_add(1, Ordering::Release);
+    ready.attachment.segment.drops().fetch_add(1, Ordering::Release);
+}

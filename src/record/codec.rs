@@ -1,0 +1,203 @@
+//! How a record lies in the payload of its runs.
+//!
+//! ```text
+//!   tag (48 bits)     producer 16 │ flags 5 │ level 3 │ call site 24
+//!   first run         time 8 │ [INLINE: line 4, bytes of target 2, bytes of file 2, target, file]
+//!                            │ [TARGET: bytes 2, target] │ text …
+//!   further runs      origin 8: sequence of the first run │ text …
+//! ```
+//!
+//! Numbers are in the machine's byte order. All runs of a record but the last carry the flag `MORE`, all but
+//! the first `CONTINUES`; a record that its producer had to break off ends with a run that says `CUT`.
+
+use super::site::{Site, SiteId, cut};
+use crate::level::Level;
+
+/// More runs of this record follow.
+pub(crate) const MORE: u8 = 1;
+/// This run goes on with a record; its payload begins with the sequence of the record's first run.
+pub(crate) const CONTINUES: u8 = 2;
+/// The record names its own target.
+pub(crate) const TARGET: u8 = 4;
+/// The record brings its call site along.
+pub(crate) const INLINE: u8 = 8;
+/// The producer could not write the rest.
+pub(crate) const CUT: u8 = 16;
+
+/// The 48 bits that stand beside a run's length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tag {
+    /// Number of the call site, 0 when it is inline.
+    pub(crate) site: SiteId,
+    /// Number of the level.
+    pub(crate) level: u8,
+    /// Flags of this run.
+    pub(crate) flags: u8,
+    /// The producer's entry in the registry.
+    pub(crate) producer: u16,
+}
+
+impl Tag {
+    #[inline]
+    pub(crate) fn pack(self) -> u64 {
+        debug_assert!(self.site < 1 << 24 && self.level < 8 && self.flags < 32);
+        u64::from(self.producer) << 32
+            | u64::from(self.flags) << 27
+            | u64::from(self.level) << 24
+            | u64::from(self.site)
+    }
+
+    pub(crate) fn unpack(bits: u64) -> Tag {
+        Tag {
+            site: (bits & 0xff_ffff) as SiteId,
+            level: ((bits >> 24) & 0x7) as u8,
+            flags: ((bits >> 27) & 0x1f) as u8,
+            producer: (bits >> 32) as u16,
+        }
+    }
+
+    pub(crate) fn has(self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+}
+
+/// Hands what stands before the text of a record to `put`, piece by piece, and returns the flags for it.
+/// `inline` is the call site when it has no number.
+#[inline]
+pub(crate) fn write_head(
+    time: u64,
+    inline: Option<(&str, &str, u32)>,
+    target: Option<&str>,
+    mut put: impl FnMut(&[u8]),
+) -> u8 {
+    let mut flags = 0;
+    put(&time.to_ne_bytes());
+    if let Some((site_target, file, line)) = inline {
+        flags |= INLINE;
+        let (site_target, file) = (cut(site_target), cut(file));
+        put(&line.to_ne_bytes());
+        put(&(site_target.len() as u16).to_ne_bytes());
+        put(&(file.len() as u16).to_ne_bytes());
+        put(site_target.as_bytes());
+        put(file.as_bytes());
+    }
+    if let Some(target) = target {
+        flags |= TARGET;
+        let target = cut(target);
+        put(&(target.len() as u16).to_ne_bytes());
+        put(target.as_bytes());
+    }
+    flags
+}
+
+/// A record's bytes, taken apart. Text is as the producer wrote it, which may be anything.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Body<'a> {
+    /// Ticks of the ring's clock.
+    pub(crate) time: u64,
+    /// The call site, when the record brought it along.
+    pub(crate) inline: Option<Site>,
+    /// The record's own target.
+    pub(crate) target: Option<&'a [u8]>,
+    /// The message.
+    pub(crate) text: &'a [u8],
+}
+
+impl<'a> Body<'a> {
+    /// `None` when the bytes end before what the flags promise.
+    pub(crate) fn parse(flags: u8, bytes: &'a [u8]) -> Option<Body<'a>> {
+        let mut rest = bytes;
+        let time = u64::from_ne_bytes(take_array(&mut rest)?);
+        let mut inline = None;
+        if flags & INLINE != 0 {
+            let line = u32::from_ne_bytes(take_array(&mut rest)?);
+            let target_len = u16::from_ne_bytes(take_array(&mut rest)?);
+            let file_len = u16::from_ne_bytes(take_array(&mut rest)?);
+            let target = take(&mut rest, target_len.into())?;
+            let file = take(&mut rest, file_len.into())?;
+            let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+            inline = Some(Site { target: text(target), file: text(file), line });
+        }
+        let mut target = None;
+        if flags & TARGET != 0 {
+            let len = u16::from_ne_bytes(take_array(&mut rest)?);
+            target = Some(take(&mut rest, len.into())?);
+        }
+        Some(Body { time, inline, target, text: rest })
+    }
+}
+
+/// Splits the sequence of the first run off the payload of a further one.
+pub(crate) fn split_origin(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (origin, rest) = bytes.split_first_chunk()?;
+    Some((u64::from_ne_bytes(*origin), rest))
+}
+
+fn take<'a>(rest: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
+    let (taken, left) = rest.split_at_checked(len)?;
+    *rest = left;
+    Some(taken)
+}
+
+fn take_array<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, left) = rest.split_first_chunk()?;
+    *rest = left;
+    Some(*taken)
+}
+
+/// The level of a tag; a number that none has is shown as an error, never hidden.
+pub(crate) fn level_of(tag: Tag) -> Level {
+    Level::from_number(tag.level).unwrap_or(Level::Error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_format_is_what_it_was() {
+        let tag = Tag { site: 0x00ab_cdef, level: 3, flags: TARGET | MORE, producer: 0x1234 };
+        assert_eq!(tag.pack(), 0x1234_2bab_cdef);
+        let mut bytes = Vec::new();
+        let flags = write_head(7, Some(("t", "f", 9)), Some("imu"), |part| bytes.extend_from_slice(part));
+        assert_eq!(flags, INLINE | TARGET);
+        let golden = if cfg!(target_endian = "little") {
+            &b"\x07\0\0\0\0\0\0\0\x09\0\0\0\x01\0\x01\0tf\x03\0imu"[..]
+        } else {
+            &b"\0\0\0\0\0\0\0\x07\0\0\0\x09\0\x01\0\x01tf\0\x03imu"[..]
+        };
+        assert_eq!(bytes, golden);
+    }
+
+    proptest! {
+        #[test]
+        fn a_tag_comes_back_as_it_went_in(site in 0u32..1 << 24, level in 0u8..8, flags in 0u8..32, producer: u16) {
+            let tag = Tag { site, level, flags, producer };
+            prop_assert_eq!(Tag::unpack(tag.pack()), tag);
+            prop_assert!(tag.pack() < 1 << 48);
+        }
+
+        #[test]
+        fn a_record_comes_back_as_it_went_in(
+            time: u64, line: u32, inline: bool, target: Option<String>, site in ".{0,20}", text: Vec<u8>,
+        ) {
+            let mut bytes = Vec::new();
+            let site_parts = inline.then_some((&*site, "src/main.rs", line));
+            let flags = write_head(time, site_parts, target.as_deref(), |part| bytes.extend_from_slice(part));
+            bytes.extend_from_slice(&text);
+            let body = Body::parse(flags, &bytes).unwrap();
+            prop_assert_eq!(body.time, time);
+            prop_assert_eq!(body.text, &text[..]);
+            prop_assert_eq!(body.target, target.as_deref().map(str::as_bytes));
+            let expected = inline.then(|| Site { target: site, file: "src/main.rs".into(), line });
+            prop_assert_eq!(body.inline, expected);
+        }
+
+        #[test]
+        fn any_bytes_are_taken_apart_or_refused(flags in 0u8..32, bytes: Vec<u8>) {
+            let _ = Body::parse(flags, &bytes);
+            let _ = split_origin(&bytes);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The producer's half: claim → write → publish, in a bounded number of steps, waiting for nobody.
+//!
+//! ```text
+//!   if tail + k > head + capacity      full: refused
+//!   floor = tail                       "whatever I get will not be older than this"
+//!   n = tail.fetch_add(k)              the only read-modify-write
+//!   any slot of the run not FREE?      parked, or not yet released: walk away, try again a few times
+//!   write the bytes
+//!   state of the first slot = PUBLISHED(n)
+//!   floor = IDLE
+//! ```
+//!
+//! A producer that dies or stops at any of these steps leaves at most a hole, which its floor explains.
+//! A signal handler may interrupt its own thread at any step and claim for itself: it finds the floor set
+//! and leaves it alone, at both ends, since the floor of the interrupted claim is older and protects both.
+
+use std::cell::Cell;
+
+use super::Ring;
+use super::sequence::{IDLE, MAX_RUN, fits, free, published};
+use crate::sync::{AtomicU64, Ordering};
+use crate::words::store_bytes;
+
+/// How often one call claims when it runs into slots that are not free. A stopped producer leaves up to
+/// [`MAX_RUN`] parked slots in a row, so this many tries walk past the longest such row.
+const ATTEMPTS: usize = if cfg!(loom) { 2 } else { MAX_RUN + 4 };
+
+/// A producer's line in the registry: written by its thread alone, read by the drainer when it meets a hole.
+#[derive(Clone, Copy)]
+pub(crate) struct Lease<'a> {
+    /// The oldest sequence that the thread may own right now, or [`IDLE`].
+    pub(crate) floor: &'a AtomicU64,
+    /// Records begun, in the thread's normal course. With what was delivered and what was given up it
+    /// tells, once the thread is dead, whether a record died with it.
+    pub(crate) begun: &'a AtomicU64,
+    /// Records begun by signal handlers that interrupted a claim of this thread.
+    pub(crate) begun_nested: &'a AtomicU64,
+}
+
+/// Why a claim was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The ring is full; the record was not begun. Holds the tail that was seen.
+    Full(u64),
+    /// The record was begun, but each sequence it got lay in a slot that was not free. Holds the last one.
+    Overtaken(u64),
+}
+
+/// One claimed run, to be filled and published. Dropped instead, it leaves a hole that the drainer
+/// recognises as an orphan, since no floor covers it any more.
+#[must_use = "a claim that is not published is a hole in the ring"]
+pub(crate) struct Claim<'a> {
+    ring: Ring<'a>,
+    sequence: u64,
+    /// The floor to clear at the end; `None` in a claim that interrupted another of the same thread.
+    floor: Option<&'a AtomicU64>,
+}
+
+/// Claims a run of `bytes` payload bytes, at most [`Ring::longest_run`]. `cached_head` belongs to the
+/// calling thread and spares it the drainer's line as long as the ring is not nearly full; `first` says
+/// that the run begins a record, as opposed to going on with one.
+#[inline]
+pub(crate) fn claim<'a>(
+    ring: &Ring<'a>,
+    lease: &Lease<'a>,
+    cached_head: &Cell<u64>,
+    bytes: usize,
+    first: bool,
+) -> Result<Claim<'a>, Refused> {
+    let slots = ring.shape.slots_for(bytes) as u64;
+    // Relaxed: nobody but this thread (and its signal handlers) writes the floor.
+    let outermost = lease.floor.load(Ordering::Relaxed) == IDLE;
+    let mut begun = !first;
+    let mut refused = Refused::Full(0);
+    for _ in 0..ATTEMPTS {
+        // Relaxed: a guess; the fetch_add below decides.
+        let tail = ring.tail.load(Ordering::Relaxed);
+        if !fits(tail, slots, cached_head.get(), ring.capacity) {
+            // [head]: pairs with the store in Reader::release.
+            cached_head.set(ring.head.load(Ordering::Acquire));
+            if !fits(tail, slots, cached_head.get(), ring.capacity) {
+                if !begun || !first {
+                    refused = Refused::Full(tail);
+                }
+                break;
+            }
+        }
+        if outermost {
+            // [floor]: published to the drainer by the fetch_add, whose release half orders it.
+            lease.floor.store(tail, Ordering::Release);
+        }
+        if !begun {
+            count_begun(lease, outermost);
+            begun = true;
+        }
+        // [tail]: the release half makes the floor visible to whoever sees the tail past this run.
+        let sequence = ring.tail.fetch_add(slots, Ordering::AcqRel);
+        if run_is_free(ring, sequence, slots) {
+            return Ok(Claim {
+                ring: *ring,
+                sequence,
+                floor: outermost.then_some(lease.floor),
+            });
+        }
+        refused = Refused::Overtaken(sequence);
+    }
+    if outermost {
+        // [floor]: whatever was claimed above is given up; the drainer may take it as orphaned.
+        lease.floor.store(IDLE, Ordering::Release);
+    }
+    Err(refused)
+}
+
+/// The outermost claim counts with a load and a store, which its own signal handlers cannot tear apart,
+/// because they see the floor set and count elsewhere, with a read-modify-write.
+#[inline]
+fn count_begun(lease: &Lease<'_>, outermost: bool) {
+    if outermost {
+        let begun = lease.begun.load(Ordering::Relaxed);
+        lease.begun.store(begun.wrapping_add(1), Ordering::Relaxed);
+    } else {
+        lease.begun_nested.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[inline]
+fn run_is_free(ring: &Ring<'_>, sequence: u64, slots: u64) -> bool {
+    // [release]: pairs with the drainer's store; after it the drainer reads nothing more of the last lap.
+    (0..slots)
+        .map(|i| sequence.wrapping_add(i))
+        .all(|n| ring.slot(n)[0].load(Ordering::Acquire) == free(n))
+}
+
+impl<'a> Claim<'a> {
+    /// The sequence of the run's first slot.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Writes the payload, publishes the run and ends the claim. `bytes` must be as long as was claimed;
+    /// `tag` is the caller's own 48 bits.
+    #[inline]
+    pub(crate) fn publish(self, tag: u64, bytes: &[u8]) {
+        let ring = self.ring;
+        let shape = ring.shape;
+        let first = ring.slot(self.sequence);
+        debug_assert!(tag < 1 << 48 && bytes.len() <= ring.longest_run());
+        // Relaxed: ordered by the publish below.
+        first[1].store((tag << 16) | bytes.len() as u64, Ordering::Relaxed);
+        let mut written = store_bytes(&first[2..], bytes);
+        let mut n = self.sequence;
+        while written < bytes.len() {
+            n = n.wrapping_add(1);
+            let part = &bytes[written..bytes.len().min(written + shape.further_bytes())];
+            written += store_bytes(&ring.slot(n)[1..], part);
+        }
+        // [publish]: pairs with the loads in Reader::next and in the sweep.
+        first[0].store(published(self.sequence), Ordering::Release);
+        // Dropping `self` clears the floor.
+    }
+}
+
+impl Drop for Claim<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(floor) = self.floor {
+            // [floor]: Release, so that a drainer that sees it idle also sees what was published before.
+            floor.store(IDLE, Ordering::Release);
+        }
+    }
+}

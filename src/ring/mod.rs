@@ -1,0 +1,137 @@
+//! The ring: how many processes put records into one row, and one takes them out, with nobody waiting.
+//!
+//! ```text
+//!            head                         cursor                        tail
+//!             │      read, not released     │   published, or holes       │   free
+//!   ──────────┼─────────────────────────────┼─────────────────────────────┼──────────►  sequence
+//!             └─ drainer moves it when      └─ drainer's own              └─ producers move it
+//!                the batch is written                                        by fetch_add
+//! ```
+//!
+//! Sequence `n` lives in slot `n mod capacity`. A slot begins with its *state word*, which only grows:
+//!
+//! ```text
+//!   FREE(n) ──producer: write, then publish──► PUBLISHED(n) ──drainer: read, then release──► FREE(n + capacity)
+//!      │                                                                                          ▲
+//!      ├── drainer, when n's owner is proven dead or has walked away (orphan) ────────────────────┤
+//!      └── drainer, much later, when n was parked and has been settled: FREE(first sequence not claimed) ┘
+//! ```
+//!
+//! Only whoever claimed `n` may change `FREE(n)` to `PUBLISHED(n)`, and writes nothing unless the slot says
+//! `FREE(n)`; everything else the drainer does. A run of several slots is published by its first slot alone:
+//! the others stay `FREE` while they hold its bytes, and the drainer, who reads the length from the first,
+//! takes and releases them together, the first slot first.
+//!
+//! A producer announces in its *floor*, before it claims, the oldest sequence that it may come to own. A
+//! claimed slot that stays unpublished is a *hole*; the floors tell whether anybody alive can still fill it.
+//!
+//! | label | store | load |
+//! |---|---|---|
+//! | `[publish]` | `Claim::publish`, state word, Release | [`Reader::next`] and the sweep, Acquire |
+//! | `[release]` | [`Reader::release`], state word, Release | [`claim`], state word, Acquire |
+//! | `[tail]` | [`claim`], `fetch_add`, AcqRel | [`Reader::next`], tail, Acquire |
+//! | `[floor]` | [`claim`] and `Claim`, floor, Release | [`Floors::lowest`], Acquire |
+//! | `[head]` | [`Reader::release`], head, Release | [`claim`], head, Acquire |
+//!
+//! Nothing here knows an operating system, a process or a record's content. Proven by loom (orderings, in
+//! `tests/loom.rs` of this folder) and by Spin (`tests/model/`: crash, stop and restart at every step).
+
+mod claim;
+#[cfg(all(test, loom))]
+mod loom_tests;
+mod read;
+mod sequence;
+
+pub(crate) use claim::{Lease, Refused, claim};
+pub(crate) use read::{Floors, Hole, Next, Reader, Run};
+pub(crate) use sequence::{IDLE, MAX_RUN_BYTES, RunShape};
+
+use crate::sync::AtomicU64;
+
+/// The words of a ring, wherever they lie: in the segment, or in a loom test's own memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Ring<'a> {
+    /// Next sequence to be claimed.
+    tail: &'a AtomicU64,
+    /// Next sequence to be released; all below it are free again or parked.
+    head: &'a AtomicU64,
+    /// `capacity` slots of `shape.slot_words` words.
+    slots: &'a [AtomicU64],
+    /// A word per slot: 0, or 1 + the sequence that is parked in it. Only the drainer touches it.
+    parked: &'a [AtomicU64],
+    shape: RunShape,
+    /// Number of slots, a power of two.
+    capacity: u64,
+}
+
+#[cfg(not(loom))]
+impl From<&crate::segment::Segment> for Ring<'static> {
+    fn from(segment: &crate::segment::Segment) -> Ring<'static> {
+        Ring::new(segment.tail(), segment.head(), segment.slots(), segment.parked())
+    }
+}
+
+impl<'a> Ring<'a> {
+    /// `slots` is cut into as many slots as `parked` has words, which must be a power of two.
+    pub(crate) fn new(
+        tail: &'a AtomicU64,
+        head: &'a AtomicU64,
+        slots: &'a [AtomicU64],
+        parked: &'a [AtomicU64],
+    ) -> Ring<'a> {
+        let capacity = parked.len();
+        assert!(capacity.is_power_of_two() && slots.len().is_multiple_of(capacity));
+        let shape = RunShape {
+            slot_words: slots.len() / capacity,
+        };
+        assert!(shape.slot_words.is_power_of_two() && shape.slot_words >= 4);
+        Ring {
+            tail,
+            head,
+            slots,
+            parked,
+            shape,
+            capacity: capacity as u64,
+        }
+    }
+
+    /// Writes the state words of a ring that has never been used.
+    pub(crate) fn format(&self) {
+        for n in 0..self.capacity {
+            self.slot(n)[0].store(sequence::free(n), crate::sync::Ordering::Relaxed);
+        }
+    }
+
+    /// Payload bytes of the longest run.
+    pub(crate) fn longest_run(&self) -> usize {
+        self.shape.longest_run(self.capacity)
+    }
+
+    /// Number of slots.
+    pub(crate) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// The tail as it was a moment ago: it may have moved since.
+    pub(crate) fn tail(&self) -> u64 {
+        self.tail.load(crate::sync::Ordering::Acquire)
+    }
+
+    /// The head as it was a moment ago: it may have moved since.
+    pub(crate) fn head(&self) -> u64 {
+        self.head.load(crate::sync::Ordering::Acquire)
+    }
+
+    #[inline]
+    fn slot_index(&self, n: u64) -> usize {
+        (n & (self.capacity - 1)) as usize
+    }
+
+    /// The words of the slot that sequence `n` lives in.
+    #[inline]
+    fn slot(&self, n: u64) -> &'a [AtomicU64] {
+        let words = self.shape.slot_words;
+        let start = self.slot_index(n) * words;
+        &self.slots[start..start + words]
+    }
+}

@@ -1,0 +1,181 @@
+//! What can go wrong when a segment is made or opened.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use super::layout::READY;
+use super::name::RING_VARIABLE;
+
+/// Why a segment could not be made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CreateError {
+    /// There is not enough shared memory.
+    NoSpace {
+        /// The file system of the shared memory.
+        folder: &'static str,
+        /// Bytes that the ring needs.
+        needed: u64,
+        /// Bytes that were free.
+        available: u64,
+    },
+    /// The file of the segment could not be made.
+    Open {
+        /// Its path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The segment could not be mapped.
+    Map(io::Error),
+    /// The system gave no random bytes for the name.
+    Name(io::Error),
+}
+
+impl fmt::Display for CreateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CreateError::NoSpace { folder, needed, available } => write!(
+                f,
+                "{folder} is too small: the ring needs {needed} bytes and {available} are free; \
+                 use fewer slots, or enlarge it (mount -o remount,size=…, docker run --shm-size=…)"
+            ),
+            CreateError::Open { path, .. } => {
+                write!(f, "cannot create the segment {}", path.display())
+            }
+            CreateError::Map(_) => write!(f, "cannot map the segment"),
+            CreateError::Name(_) => write!(f, "no random bytes for the segment's name"),
+        }
+    }
+}
+
+impl std::error::Error for CreateError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            CreateError::NoSpace { .. } => None,
+            CreateError::Open { source, .. } => Some(source),
+            CreateError::Map(source) | CreateError::Name(source) => Some(source),
+        }
+    }
+}
+
+/// Why a ring could not be attached to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AttachError {
+    /// The environment names no ring.
+    NoRing,
+    /// The name cannot be that of a ring.
+    BadName {
+        /// The name that was given.
+        name: String,
+    },
+    /// There is no ring of that name (any more): its parent and its members have ended.
+    Gone {
+        /// The name that was given.
+        name: String,
+    },
+    /// The segment belongs to somebody else, or others may write it.
+    Foreign {
+        /// The name that was given.
+        name: String,
+        /// The user it belongs to.
+        owner: u32,
+        /// The user of this process.
+        me: u32,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// What is there is no segment of shmlog.
+    NotASegment {
+        /// The name that was given.
+        name: String,
+    },
+    /// The segment was made by another version of shmlog.
+    Version {
+        /// The name that was given.
+        name: String,
+        /// The layout version found in it.
+        found: u8,
+    },
+    /// The segment's geometry is impossible, or does not agree with its size.
+    Damaged {
+        /// The name that was given.
+        name: String,
+    },
+    /// All places for processes are taken.
+    TooManyMembers {
+        /// How many there are.
+        max: u64,
+    },
+    /// This process already logs into another ring.
+    Elsewhere {
+        /// That ring's name.
+        name: String,
+    },
+    /// The segment could not be opened or mapped.
+    Open {
+        /// The name that was given.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for AttachError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AttachError::NoRing => write!(
+                f,
+                "no ring: {RING_VARIABLE} is not set; start this program from one that called \
+                 ShmLogger::init_parent(), or use ShmLogger::init()"
+            ),
+            AttachError::BadName { name } => write!(
+                f,
+                "{name:?} is no ring's name; names look like shmlog-1234-0123456789abcdef… and come \
+                 from ShmLogger::name() or {RING_VARIABLE}"
+            ),
+            AttachError::Gone { name } => write!(
+                f,
+                "the ring {name} is gone: the program that made it has ended; start it again"
+            ),
+            AttachError::Foreign { name, owner, me, mode } => write!(
+                f,
+                "the ring {name} belongs to user {owner} with mode {mode:04o}, this process is user {me}; \
+                 a ring is shared only among processes of one user, and has mode 0600"
+            ),
+            AttachError::NotASegment { name } => {
+                write!(f, "{name} is no segment of shmlog; make a ring with init_parent()")
+            }
+            AttachError::Version { name, found } => write!(
+                f,
+                "the ring {name} has layout version {found}, this program speaks version {}; build \
+                 parent and children with the same version of shmlog",
+                READY & 0xff
+            ),
+            AttachError::Damaged { name } => write!(
+                f,
+                "the ring {name} is damaged: its geometry does not fit its size; restart its parent"
+            ),
+            AttachError::TooManyMembers { max } => write!(
+                f,
+                "all {max} places for processes are taken; raise max_producers in the parent's builder"
+            ),
+            AttachError::Elsewhere { name } => write!(
+                f,
+                "this process already logs into the ring {name}; a process has one ring"
+            ),
+            AttachError::Open { name, .. } => write!(f, "cannot open the ring {name}"),
+        }
+    }
+}
+
+impl std::error::Error for AttachError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            AttachError::Open { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The shared bytes: what lies where.
+//!
+//! Everything is a 64-bit word in the byte order of the machine. A *line* is 128 bytes (16 words), so that
+//! words which different processes write often never share a cache line, nor a pair that is fetched together.
+//!
+//! ```text
+//!  line 0      READY (magic and layout version, stored last)  │ geometry
+//!  line 1      settings: what every member must know to write a record
+//!  line 2      tail                                            producers, fetch_add
+//!  line 3      head, flushed                                   drainer
+//!  line 4      phase, stop, drainer's identity                 drainer, parent
+//!  line 5      drops, drops of threads without an entry        producers, when something was dropped
+//!  line 6      what the drainer counted
+//!  lines 7-10  why the drainer could not start: length, text   drainer, once
+//!  ── page ──
+//!  members     max_producers × 2 lines     one per process
+//!  producers   max_producers × 3 lines     one per thread: its lease │ who it is, its drops │ the drainer's
+//!  sites       site_slots × 1 line         call sites: hash, seal, place of the text
+//!  site text   site_bytes                  what call sites say, append-only
+//!  parked      a word per slot             drainer
+//!  ── page ──
+//!  slots       slots × slot_size
+//! ```
+//!
+//! Who opens a segment computes all of this from the geometry, which is checked against [`Limits`] and the
+//! size of the file, and copies it: nothing that a member writes later can move a boundary.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::words::WORD;
+
+/// First word of a segment that may be used. The low byte is the layout version: any change of this file,
+/// of the protocol or of the record format raises it.
+pub(crate) const READY: u64 = u64::from_be_bytes(*b"shmlog\0\x01");
+
+/// The part of [`READY`] that every version shares.
+pub(crate) const MAGIC: u64 = READY & !0xff;
+
+/// Words in a line.
+pub(crate) const LINE: usize = 16;
+/// Words in a page.
+const PAGE: usize = 512;
+
+pub(crate) const GEOMETRY_AT: usize = 1;
+pub(crate) const SETTINGS_AT: usize = LINE;
+pub(crate) const TAIL_AT: usize = 2 * LINE;
+pub(crate) const HEAD_AT: usize = 3 * LINE;
+pub(crate) const FLUSHED_AT: usize = 3 * LINE + 1;
+pub(crate) const PHASE_AT: usize = 4 * LINE;
+pub(crate) const STOP_AT: usize = 4 * LINE + 1;
+pub(crate) const DRAINER_PID_AT: usize = 4 * LINE + 2;
+pub(crate) const DRAINER_START_AT: usize = 4 * LINE + 3;
+pub(crate) const DROPS_AT: usize = 5 * LINE;
+pub(crate) const DROPS_UNREGISTERED_AT: usize = 5 * LINE + 1;
+pub(crate) const COUNTS_AT: usize = 6 * LINE;
+pub(crate) const FAILURE_AT: usize = 7 * LINE;
+/// Words of the failure: its length in bytes, then the text.
+pub(crate) const FAILURE_WORDS: usize = 4 * LINE;
+const HEADER_WORDS: usize = PAGE;
+
+pub(crate) const MEMBER_WORDS: usize = 2 * LINE;
+pub(crate) const PRODUCER_WORDS: usize = 3 * LINE;
+pub(crate) const SITE_WORDS: usize = LINE;
+
+const _: () = assert!(FAILURE_AT + FAILURE_WORDS <= HEADER_WORDS);
+const _: () = assert!(GEOMETRY_AT + size_of::<Geometry>() / WORD <= SETTINGS_AT);
+const _: () = assert!(SETTINGS_AT + size_of::<Settings>() / WORD <= TAIL_AT);
+
+/// The sizes that a segment was made with. All else follows from them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub(crate) struct Geometry {
+    /// Slots in the ring: a power of two.
+    pub(crate) slots: u64,
+    /// Bytes in a slot: a power of two.
+    pub(crate) slot_size: u64,
+    /// Threads that can be registered at once; as many processes can.
+    pub(crate) max_producers: u64,
+    /// Call sites that can be stored.
+    pub(crate) site_slots: u64,
+    /// Bytes for the text of call sites, a multiple of 8.
+    pub(crate) site_bytes: u64,
+}
+
+/// The allowed sizes. The builder and whoever attaches check against the same numbers.
+pub(crate) struct Limits;
+
+impl Limits {
+    pub(crate) const SLOTS: std::ops::RangeInclusive<u64> = 16..=1 << 26;
+    pub(crate) const SLOT_SIZE: std::ops::RangeInclusive<u64> = 64..=4096;
+    pub(crate) const PRODUCERS: std::ops::RangeInclusive<u64> = 1..=16_384;
+    const SITE_SLOTS: std::ops::RangeInclusive<u64> = 1..=1 << 20;
+    const SITE_BYTES: std::ops::RangeInclusive<u64> = 8..=1 << 30;
+}
+
+impl Geometry {
+    /// Words of the geometry.
+    pub(crate) const WORDS: usize = size_of::<Geometry>() / WORD;
+
+    pub(crate) fn is_allowed(&self) -> bool {
+        Limits::SLOTS.contains(&self.slots)
+            && self.slots.is_power_of_two()
+            && Limits::SLOT_SIZE.contains(&self.slot_size)
+            && self.slot_size.is_power_of_two()
+            && Limits::PRODUCERS.contains(&self.max_producers)
+            && Limits::SITE_SLOTS.contains(&self.site_slots)
+            && self.site_slots.is_power_of_two()
+            && Limits::SITE_BYTES.contains(&self.site_bytes)
+            && self.site_bytes.is_multiple_of(WORD as u64)
+    }
+}
+
+/// What every member must know to write a record. Written once, before [`READY`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub(crate) struct Settings {
+    /// The lowest level that is recorded, as a number.
+    pub(crate) level: u64,
+    /// How long a full ring is waited for, in nanoseconds; 0 drops at once.
+    pub(crate) block_ns: u64,
+    /// Number of the [`Clock`](crate::clock::Clock).
+    pub(crate) clock: u64,
+}
+
+impl Settings {
+    /// Words of the settings.
+    pub(crate) const WORDS: usize = size_of::<Settings>() / WORD;
+}
+
+/// Where the parts begin, in words, for a geometry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    pub(crate) members: usize,
+    pub(crate) producers: usize,
+    pub(crate) sites: usize,
+    pub(crate) site_text: usize,
+    pub(crate) parked: usize,
+    pub(crate) slots: usize,
+    /// Words in all, a multiple of a page.
+    pub(crate) words: usize,
+}
+
+impl Layout {
+    /// `geometry` must be allowed: then nothing here overflows.
+    pub(crate) fn of(geometry: &Geometry) -> Layout {
+        let threads = geometry.max_producers as usize;
+        let members = HEADER_WORDS;
+        let producers = members + threads * MEMBER_WORDS;
+        let sites = producers + threads * PRODUCER_WORDS;
+        let site_text = sites + geometry.site_slots as usize * SITE_WORDS;
+        let parked = site_text + geometry.site_bytes as usize / WORD;
+        let slots = (parked + geometry.slots as usize).next_multiple_of(PAGE);
+        let slot_words = geometry.slot_size as usize / WORD;
+        let words = (slots + geometry.slots as usize * slot_words).next_multiple_of(PAGE);
+        Layout {
+            members,
+            producers,
+            sites,
+            site_text,
+            parked,
+            slots,
+            words,
+        }
+    }
+
+    /// Bytes in all.
+    pub(crate) fn bytes(&self) -> usize {
+        self.words * WORD
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USUAL: Geometry = Geometry {
+        slots: 1 << 16,
+        slot_size: 128,
+        max_producers: 256,
+        site_slots: 4096,
+        site_bytes: 512 << 10,
+    };
+
+    #[test]
+    fn the_parts_follow_one_another_without_overlap() {
+        let layout = Layout::of(&USUAL);
+        let starts = [
+            HEADER_WORDS,
+            layout.members,
+            layout.producers,
+            layout.sites,
+            layout.site_text,
+            layout.parked,
+            layout.slots,
+            layout.words,
+        ];
+        assert!(starts.is_sorted());
+        assert_eq!(layout.slots % PAGE, 0);
+        assert_eq!(layout.members % LINE + layout.producers % LINE, 0);
+    }
+
+    #[test]
+    fn a_geometry_outside_the_limits_is_not_allowed() {
+        assert!(USUAL.is_allowed());
+        let broken = [
+            Geometry { slots: 65_537, ..USUAL },
+            Geometry { slots: 1 << 40, ..USUAL },
+            Geometry { slot_size: 32, ..USUAL },
+            Geometry { slot_size: 8192, ..USUAL },
+            Geometry { max_producers: 0, ..USUAL },
+            Geometry { site_slots: 0, ..USUAL },
+            Geometry { site_bytes: 9, ..USUAL },
+            Geometry { slots: u64::MAX, ..USUAL },
+        ];
+        for geometry in broken {
+            assert!(!geometry.is_allowed(), "{geometry:?}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Segments as files in `/dev/shm`, which is what `shm_open` makes on Linux.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::mem::ManuallyDrop;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use memmap2::{Advice, MmapOptions, MmapRaw};
+use rustix::fs::{FallocateFlags, FlockOperation};
+
+use super::error::{AttachError, CreateError};
+use super::map::words_of;
+use crate::sync::AtomicU64;
+use crate::words::WORD;
+
+/// Where the kernel keeps shared memory.
+const FOLDER: &str = "/dev/shm";
+
+fn path_of(name: &str) -> PathBuf {
+    Path::new(FOLDER).join(name)
+}
+
+/// Makes a segment of zeros, mapped and with all its pages present, under a name nobody has yet.
+pub(super) fn create(name: &str, bytes: usize) -> Result<&'static [AtomicU64], CreateError> {
+    let path = path_of(name);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(&path)
+        .map_err(|source| CreateError::Open { path: path.clone(), source })?;
+    match reserve_and_map(&file, bytes) {
+        Ok(words) => Ok(words),
+        Err(error) => {
+            let _ = std::fs::remove_file(&path);
+            Err(no_space_by_name(error, bytes))
+        }
+    }
+}
+
+/// The space is taken before the pages are touched: "no space" is an error now, not a SIGBUS later.
+fn reserve_and_map(file: &File, bytes: usize) -> io::Result<&'static [AtomicU64]> {
+    rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes as u64)?;
+    let map = MmapRaw::map_raw(file)?;
+    // Where the kernel is older than 5.14 the pages come one by one, at first touch.
+    let _ = map.advise(Advice::PopulateWrite);
+    Ok(keep(map, bytes))
+}
+
+fn no_space_by_name(error: io::Error, bytes: usize) -> CreateError {
+    match error.raw_os_error() {
+        Some(libc::ENOSPC | libc::EFAULT | libc::ENOMEM) => CreateError::NoSpace {
+            folder: FOLDER,
+            needed: bytes as u64,
+            available: rustix::fs::statvfs(FOLDER)
+                .map(|s| s.f_bavail.saturating_mul(s.f_frsize))
+                .unwrap_or(0),
+        },
+        _ => CreateError::Map(error),
+    }
+}
+
+#[allow(unsafe_code)]
+fn keep(map: MmapRaw, bytes: usize) -> &'static [AtomicU64] {
+    let map = ManuallyDrop::new(map);
+    debug_assert!(map.len() >= bytes);
+    // SAFETY: a mapping begins at a page, so it is aligned; it is `bytes` long or longer, read-write, shared,
+    // and never unmapped, since its owner is forgotten here. The file keeps its length: whoever may change
+    // it (the same user) could as well kill this process. Nothing else in this process refers to it.
+    unsafe { words_of(map.as_mut_ptr(), bytes / WORD) }
+}
+
+/// Opens the segment `name` and hands out its first `header_words` words and its size in bytes.
+/// The whole is mapped by [`Opened::map`] once the header was found good.
+pub(super) struct Opened {
+    file: File,
+    pub(super) bytes: u64,
+}
+
+impl Opened {
+    pub(super) fn open(name: &str) -> Result<Opened, AttachError> {
+        let path = path_of(name);
+        let gone = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => AttachError::Gone { name: name.to_owned() },
+            _ => AttachError::Open { name: name.to_owned(), source },
+        };
+        // Asked of the name first: a file of somebody else may not even be opened.
+        refuse_foreign(name, &std::fs::symlink_metadata(&path).map_err(gone)?)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+            .open(&path)
+            .map_err(gone)?;
+        // And of the open file again: the name may have changed hands in between.
+        let metadata = file.metadata().map_err(gone)?;
+        refuse_foreign(name, &metadata)?;
+        Ok(Opened { file, bytes: metadata.len() })
+    }
+
+    /// Reads the first words of the file without mapping it.
+    pub(super) fn first_words(&self, words: &mut [u64]) -> io::Result<()> {
+        use std::os::unix::fs::FileExt;
+        use zerocopy::IntoBytes;
+        self.file.read_exact_at(words.as_mut_bytes(), 0)
+    }
+
+    /// Maps the first `bytes` bytes, all pages present.
+    pub(super) fn map(self, bytes: usize) -> io::Result<&'static [AtomicU64]> {
+        let map = MmapOptions::new().len(bytes).map_raw(&self.file)?;
+        let _ = map.advise(Advice::PopulateWrite);
+        Ok(keep(map, bytes))
+    }
+}
+
+fn refuse_foreign(name: &str, metadata: &std::fs::Metadata) -> Result<(), AttachError> {
+    let me = rustix::process::geteuid().as_raw();
+    if !metadata.is_file() {
+        return Err(AttachError::NotASegment { name: name.to_owned() });
+    }
+    if metadata.uid() != me || metadata.mode() & 0o077 != 0 {
+        return Err(AttachError::Foreign {
+            name: name.to_owned(),
+            owner: metadata.uid(),
+            me,
+            mode: metadata.mode() & 0o777,
+        });
+    }
+    Ok(())
+}
+
+/// Brings all pages of `words` into this process's page table. A forked child begins without them.
+pub(super) fn prefault(words: &'static [AtomicU64]) {
+    super::map::populate(words);
+}
+
+/// Takes the name away; who has the segment mapped keeps it.
+pub(super) fn remove(name: &str) -> io::Result<()> {
+    std::fs::remove_file(path_of(name))
+}
+
+/// Gives the memory of the words from `first` on back to the system, though it stays mapped here and there.
+/// Nobody may need what stood there.
+pub(super) fn give_back(name: &str, first: usize, words: usize) {
+    if let Ok(file) = OpenOptions::new().write(true).open(path_of(name)) {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        let (offset, len) = (first * WORD, (words - first) * WORD);
+        let _ = rustix::fs::fallocate(&file, flags, offset as u64, len as u64);
+    }
+}
+
+/// Held by the drainer at work; the kernel lets go of it when that process ends, however it ends.
+pub(crate) struct DrainLock {
+    _file: File,
+}
+
+/// Takes the drainer's lock, an advisory lock on the segment's file, if nobody has it.
+pub(super) fn lock(name: &str) -> io::Result<Option<DrainLock>> {
+    let file = File::open(path_of(name))?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(DrainLock { _file: file })),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,49 @@
+//! Mapped memory as words. A mapping is never taken back: threads keep references to it in places that
+//! nobody can walk, so it lives as long as the process.
+
+#![allow(unsafe_code)]
+
+use std::io;
+
+use crate::sync::AtomicU64;
+use crate::words::WORD;
+
+/// The words of memory that stays mapped.
+///
+/// # Safety
+/// - `start` is not null and aligned to 8 bytes.
+/// - The `words * 8` bytes from `start` on are mapped readable and writable, and stay so until the process ends.
+/// - Nobody in this process makes any other reference to those bytes.
+pub(super) unsafe fn words_of(start: *mut u8, words: usize) -> &'static [AtomicU64] {
+    debug_assert!(!start.is_null() && (start as usize).is_multiple_of(WORD));
+    // SAFETY: AtomicU64 has the size of u64, 8, which is also its alignment here; all bit patterns are valid;
+    // the bytes are readable, writable and mapped for 'static, and are only seen through these atomics, as the
+    // caller promises. Other processes write them too: atomics allow that.
+    unsafe { std::slice::from_raw_parts(start.cast::<AtomicU64>(), words) }
+}
+
+/// A page that reads as zeros in every child made by fork, however it is made.
+pub(super) fn wiped_on_fork() -> io::Result<&'static [AtomicU64]> {
+    use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
+    let bytes = rustix::param::page_size();
+    let protection = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: an anonymous mapping at an address of the kernel's choice: it overlaps nothing.
+    let start =
+        unsafe { mmap_anonymous(std::ptr::null_mut(), bytes, protection, MapFlags::PRIVATE) }?;
+    // SAFETY: advises exactly the page mapped above, which nobody else knows yet; wiping it in a child
+    // leaves zeros, valid words.
+    unsafe { madvise(start, bytes, Advice::LinuxWipeOnFork) }?;
+    // SAFETY: `start` is page-aligned, `bytes` long, readable and writable, never unmapped, and known
+    // only to the slice made here.
+    Ok(unsafe { words_of(start.cast(), bytes / WORD) })
+}
+
+/// Brings all pages of `words` into this process's page table, writable, so that no later access faults.
+/// Where the kernel is older than 5.14 they come one by one, at first touch.
+pub(super) fn populate(words: &'static [AtomicU64]) {
+    use rustix::mm::{Advice, madvise};
+    let start = words.as_ptr().cast_mut().cast();
+    // SAFETY: populating changes no content and unmaps nothing; the range is that of a live slice, whose
+    // beginning is page-aligned, as all slices that words_of hands out for segments are.
+    let _ = unsafe { madvise(start, words.len() * WORD, Advice::LinuxPopulateWrite) };
+}

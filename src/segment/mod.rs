@@ -1,0 +1,302 @@
+//! The segment: one shared mapping with everything that the members of a ring share.
+//!
+//! [`layout`] says what lies where; this file makes, opens and removes segments and hands out their parts.
+//! How memory is mapped is the platform's business: `linux.rs`, or `portable.rs` for other systems (and for
+//! Linux with the feature `portable`).
+
+mod error;
+mod layout;
+#[cfg(any(not(target_os = "linux"), feature = "portable"))]
+#[path = "portable.rs"]
+mod platform;
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
+#[path = "linux.rs"]
+mod platform;
+mod map;
+mod name;
+pub(crate) mod process;
+mod registry;
+
+use std::io;
+
+use zerocopy::transmute;
+
+pub use error::{AttachError, CreateError};
+pub(crate) use platform::DrainLock;
+pub(crate) use layout::{Geometry, Limits, SITE_WORDS, Settings};
+pub(crate) use name::{announce, environment, inherited, restore};
+pub(crate) use process::{Identity, Watch};
+pub(crate) use registry::{Producer, State, Tag};
+
+use crate::sync::{AtomicU64, Ordering};
+use crate::words::{load_bytes, store_bytes};
+use layout::{Layout, MAGIC, READY};
+
+/// How far a ring has come in its life. Stored by its drainer, but for the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub(crate) enum Phase {
+    /// Made; its drainer has not reported yet.
+    Starting = 0,
+    /// The drainer works.
+    Running = 1,
+    /// The parent has left, all it logged is delivered, and the drainer works on for the others.
+    Lingering = 2,
+    /// The drainer is about to end; who attaches now must go again.
+    Closing = 3,
+    /// Everything is delivered, the segment has no name any more, and the drainer has ended.
+    Done = 4,
+    /// The drainer could not start; [`Segment::failure`] says why.
+    Failed = 5,
+}
+
+/// What the drainer counts for everybody to read; words of one line.
+#[derive(Clone, Copy, Debug)]
+#[repr(usize)]
+pub(crate) enum Count {
+    /// Records delivered, of all producers.
+    Delivered = 0,
+    /// Records that died with their producer.
+    Lost = 1,
+    /// Records delivered late.
+    Late = 2,
+    /// Slots parked now.
+    Parked = 3,
+    /// Sequences that nobody could fill any more.
+    Orphaned = 4,
+    /// Records dropped by producers whose entry has been given back.
+    DroppedByLeft = 5,
+    /// Records attempted by producers whose entry has been given back.
+    AttemptedByLeft = 6,
+    /// Drainers started after the first.
+    Restarts = 7,
+    /// Errors of sinks.
+    SinkErrors = 8,
+    /// Of the drops of threads without an entry, how many the log has told of.
+    ReportedUnregistered = 9,
+}
+
+/// A segment that is mapped into this process, for good.
+pub(crate) struct Segment {
+    name: String,
+    geometry: Geometry,
+    layout: Layout,
+    words: &'static [AtomicU64],
+}
+
+impl Segment {
+    /// Makes a segment that is not ready yet: whoever opens it is refused until [`Segment::set_ready`].
+    pub(crate) fn create(geometry: Geometry, settings: Settings) -> Result<Segment, CreateError> {
+        debug_assert!(geometry.is_allowed());
+        let layout = Layout::of(&geometry);
+        let name = name::unguessable().map_err(CreateError::Name)?;
+        let words = platform::create(&name, layout.bytes())?;
+        let segment = Segment { name, geometry, layout, words };
+        let geometry: [u64; Geometry::WORDS] = transmute!(geometry);
+        segment.store(layout::GEOMETRY_AT, &geometry);
+        let settings: [u64; Settings::WORDS] = transmute!(settings);
+        segment.store(layout::SETTINGS_AT, &settings);
+        segment.format_registry();
+        Ok(segment)
+    }
+
+    /// Says that everything is written. `[ready]` Release, pairs with the load in [`Segment::open`].
+    pub(crate) fn set_ready(&self) {
+        self.words[0].store(READY, Ordering::Release);
+    }
+
+    /// Opens the segment `name` after finding it ours, ready, of this version and whole.
+    pub(crate) fn open(name: &str) -> Result<Segment, AttachError> {
+        let named = || name.to_owned();
+        if !name::is_well_formed(name) {
+            return Err(AttachError::BadName { name: named() });
+        }
+        let opened = platform::Opened::open(name)?;
+        let mut first = [0_u64; 1 + Geometry::WORDS];
+        if opened.first_words(&mut first).is_err() || first[0] & !0xff != MAGIC {
+            return Err(AttachError::NotASegment { name: named() });
+        }
+        if first[0] != READY {
+            return Err(AttachError::Version { name: named(), found: first[0] as u8 });
+        }
+        let [_, geometry @ ..] = first;
+        let geometry: Geometry = transmute!(geometry);
+        if !geometry.is_allowed() || opened.bytes < Layout::of(&geometry).bytes() as u64 {
+            return Err(AttachError::Damaged { name: named() });
+        }
+        let layout = Layout::of(&geometry);
+        let words = opened
+            .map(layout.bytes())
+            .map_err(|source| AttachError::Open { name: named(), source })?;
+        // [ready] Acquire: pairs with set_ready.
+        if words[0].load(Ordering::Acquire) != READY {
+            return Err(AttachError::Damaged { name: named() });
+        }
+        Ok(Segment { name: named(), geometry, layout, words })
+    }
+
+    /// The name under which others find it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Makes this process the only drainer of the ring for as long as the returned lock lives; `None` when
+    /// another one is at work.
+    pub(crate) fn lock_for_draining(&self) -> io::Result<Option<DrainLock>> {
+        platform::lock(&self.name)
+    }
+
+    /// Gives the memory of the slots back to the system. Only for the last user of the ring.
+    pub(crate) fn give_back_slots(&self) {
+        platform::give_back(&self.name, self.layout.slots, self.layout.words);
+    }
+
+    /// Brings all pages into this process's page table: needed once more in a child made by fork.
+    pub(crate) fn prefault(&self) {
+        platform::prefault(self.words);
+    }
+
+    pub(crate) fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// What the maker set for all members.
+    pub(crate) fn settings(&self) -> Settings {
+        let mut words = [0_u64; Settings::WORDS];
+        for (word, shared) in words.iter_mut().zip(&self.words[layout::SETTINGS_AT..]) {
+            *word = shared.load(Ordering::Relaxed);
+        }
+        transmute!(words)
+    }
+
+    pub(crate) fn tail(&self) -> &'static AtomicU64 {
+        &self.words[layout::TAIL_AT]
+    }
+
+    pub(crate) fn head(&self) -> &'static AtomicU64 {
+        &self.words[layout::HEAD_AT]
+    }
+
+    pub(crate) fn slots(&self) -> &'static [AtomicU64] {
+        let words = (self.geometry.slots * self.geometry.slot_size) as usize / 8;
+        &self.words[self.layout.slots..][..words]
+    }
+
+    pub(crate) fn parked(&self) -> &'static [AtomicU64] {
+        &self.words[self.layout.parked..][..self.geometry.slots as usize]
+    }
+
+    /// The table of call sites: entries of [`SITE_WORDS`] words.
+    pub(crate) fn sites(&self) -> &'static [AtomicU64] {
+        &self.words[self.layout.sites..self.layout.site_text]
+    }
+
+    /// The text of the call sites; its first word counts the words in use.
+    pub(crate) fn site_text(&self) -> &'static [AtomicU64] {
+        &self.words[self.layout.site_text..self.layout.parked]
+    }
+
+    /// The sequence below which every sink is done. `[flushed]` Acquire.
+    pub(crate) fn flushed(&self) -> u64 {
+        self.words[layout::FLUSHED_AT].load(Ordering::Acquire)
+    }
+
+    /// `[flushed]` Release: the sinks' work happens before.
+    pub(crate) fn set_flushed(&self, sequence: u64) {
+        self.words[layout::FLUSHED_AT].store(sequence, Ordering::Release);
+    }
+
+    /// `[phase]` SeqCst, with [`Segment::set_phase`]: a drainer that closes and a member that enters at the
+    /// same moment each store first and look at the other then; at least one of them sees the other.
+    pub(crate) fn phase(&self) -> Phase {
+        match self.words[layout::PHASE_AT].load(Ordering::SeqCst) {
+            0 => Phase::Starting,
+            1 => Phase::Running,
+            2 => Phase::Lingering,
+            3 => Phase::Closing,
+            4 => Phase::Done,
+            _ => Phase::Failed,
+        }
+    }
+
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.words[layout::PHASE_AT].store(phase as u64, Ordering::SeqCst);
+    }
+
+    /// Whether nothing written from now on will be read.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.phase(), Phase::Done | Phase::Failed)
+    }
+
+    /// The parent has asked the drainer to end. `[stop]` Acquire.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.words[layout::STOP_AT].load(Ordering::Acquire) != 0
+    }
+
+    /// `[stop]` Release: what the parent logged before is in the ring for whoever sees this.
+    pub(crate) fn ask_to_stop(&self) {
+        self.words[layout::STOP_AT].store(1, Ordering::Release);
+    }
+
+    /// The drainer at work, or the last one.
+    pub(crate) fn drainer(&self) -> Identity {
+        Identity {
+            start: self.words[layout::DRAINER_START_AT].load(Ordering::Acquire),
+            pid: self.words[layout::DRAINER_PID_AT].load(Ordering::Relaxed) as u32,
+        }
+    }
+
+    pub(crate) fn set_drainer(&self, identity: Identity) {
+        self.words[layout::DRAINER_PID_AT].store(identity.pid.into(), Ordering::Relaxed);
+        self.words[layout::DRAINER_START_AT].store(identity.start, Ordering::Release);
+    }
+
+    /// Counts every drop of everybody, so that the drainer need not look at all producers to see one.
+    pub(crate) fn drops(&self) -> &'static AtomicU64 {
+        &self.words[layout::DROPS_AT]
+    }
+
+    /// Counts the records of threads that found no free entry.
+    pub(crate) fn drops_unregistered(&self) -> &'static AtomicU64 {
+        &self.words[layout::DROPS_UNREGISTERED_AT]
+    }
+
+    /// One of the drainer's counts.
+    pub(crate) fn count(&self, count: Count) -> &'static AtomicU64 {
+        &self.words[layout::COUNTS_AT + count as usize]
+    }
+
+    /// Why the drainer could not start.
+    pub(crate) fn failure(&self) -> String {
+        let words = &self.words[layout::FAILURE_AT..][..layout::FAILURE_WORDS];
+        let len = words[0].load(Ordering::Acquire) as usize;
+        let mut text = Vec::new();
+        load_bytes(&words[1..], len, &mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// Leaves word why the drainer could not start.
+    pub(crate) fn fail(&self, why: &str) {
+        let words = &self.words[layout::FAILURE_AT..][..layout::FAILURE_WORDS];
+        let len = store_bytes(&words[1..], why.as_bytes());
+        words[0].store(len as u64, Ordering::Release);
+        self.set_phase(Phase::Failed);
+    }
+
+    fn store(&self, at: usize, values: &[u64]) {
+        for (word, value) in self.words[at..].iter().zip(values) {
+            word.store(*value, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Takes a segment's name away. Who has it mapped keeps it. One that is gone already is no trouble.
+pub(crate) fn remove(name: &str) {
+    let _ = platform::remove(name);
+}
+
+/// A word that reads 0 in every child made by fork, and what was stored in every other process.
+pub(crate) fn word_wiped_on_fork() -> io::Result<&'static AtomicU64> {
+    map::wiped_on_fork().map(|page| &page[0])
+}
+

@@ -1,0 +1,111 @@
+//! Segments through the crate `shared_memory`, for systems without `/dev/shm`.
+//!
+//! It knows no prefault, no owner check and no read before mapping, so where `linux.rs` asks the file system,
+//! this relies on the name being unguessable and on the mode that the crate gives (0600). A shortage of
+//! memory is not found at creation. `set_owner(false)` at once: an owner that is dropped in a forked child would take
+//! the parent's segment away, so removing is done by name.
+
+use std::io;
+use std::mem::ManuallyDrop;
+
+use shared_memory::{Shmem, ShmemConf, ShmemError};
+
+use super::error::{AttachError, CreateError};
+use super::map::words_of;
+use crate::sync::{AtomicU64, Ordering};
+use crate::words::WORD;
+
+fn os_id(name: &str) -> String {
+    format!("/{name}")
+}
+
+fn system_error(error: ShmemError) -> io::Error {
+    match error {
+        ShmemError::MapCreateFailed(code) | ShmemError::MapOpenFailed(code) => {
+            io::Error::from_raw_os_error(code as i32)
+        }
+        other => io::Error::other(other.to_string()),
+    }
+}
+
+pub(super) fn create(name: &str, bytes: usize) -> Result<&'static [AtomicU64], CreateError> {
+    let mut memory = ShmemConf::new()
+        .os_id(os_id(name))
+        .size(bytes)
+        .create()
+        .map_err(|error| CreateError::Map(system_error(error)))?;
+    memory.set_owner(false);
+    Ok(keep(memory, bytes))
+}
+
+#[allow(unsafe_code)]
+fn keep(memory: Shmem, bytes: usize) -> &'static [AtomicU64] {
+    let memory = ManuallyDrop::new(memory);
+    debug_assert!(memory.len() >= bytes);
+    // SAFETY: the crate maps at page boundaries, readable and writable, at least `bytes` long (checked by
+    // both callers); its owner is forgotten here, so it is never unmapped, and nothing else refers to it.
+    unsafe { words_of(memory.as_ptr(), bytes / WORD) }
+}
+
+pub(super) struct Opened {
+    memory: Shmem,
+    pub(super) bytes: u64,
+}
+
+impl Opened {
+    pub(super) fn open(name: &str) -> Result<Opened, AttachError> {
+        let mut memory = ShmemConf::new().os_id(os_id(name)).open().map_err(|error| {
+            let source = system_error(error);
+            match source.kind() {
+                io::ErrorKind::NotFound => AttachError::Gone { name: name.to_owned() },
+                _ => AttachError::Open { name: name.to_owned(), source },
+            }
+        })?;
+        memory.set_owner(false);
+        let bytes = memory.len() as u64;
+        Ok(Opened { memory, bytes })
+    }
+
+    #[allow(unsafe_code)]
+    pub(super) fn first_words(&self, words: &mut [u64]) -> io::Result<()> {
+        if self.memory.len() < words.len() * WORD {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        for (i, word) in words.iter_mut().enumerate() {
+            // SAFETY: within the mapping by the check above, aligned because a mapping begins at a page, and
+            // only ever seen as atomics, here and in other processes.
+            let shared = unsafe { &*self.memory.as_ptr().cast::<AtomicU64>().add(i) };
+            *word = shared.load(Ordering::Acquire);
+        }
+        Ok(())
+    }
+
+    pub(super) fn map(self, bytes: usize) -> io::Result<&'static [AtomicU64]> {
+        if self.memory.len() < bytes {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(keep(self.memory, bytes))
+    }
+}
+
+pub(super) fn prefault(words: &'static [AtomicU64]) {
+    super::map::populate(words);
+}
+
+pub(super) fn remove(name: &str) -> io::Result<()> {
+    // Opening as owner and dropping is how the crate removes a name.
+    let mut memory = ShmemConf::new().os_id(os_id(name)).open().map_err(system_error)?;
+    memory.set_owner(true);
+    Ok(())
+}
+
+/// The crate has no way to give memory back early; it goes with the last process.
+pub(super) fn give_back(_name: &str, _first: usize, _words: usize) {}
+
+/// The crate knows no locks. A drainer is only ever started by its parent's one supervisor, which has seen
+/// the last one end.
+pub(crate) struct DrainLock;
+
+pub(super) fn lock(_name: &str) -> io::Result<Option<DrainLock>> {
+    Ok(Some(DrainLock))
+}

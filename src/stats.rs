@@ -1,0 +1,92 @@
+//! What the ring has counted, added up.
+
+use crate::segment::{Count, Segment, Tag};
+use crate::sync::Ordering;
+
+/// Numbers of a ring, from [`ShmLogger::stats`](crate::ShmLogger::stats). Records unless said otherwise,
+/// since the ring was made. Once all is quiet, `delivered + dropped + lost = attempted`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Log calls at an enabled level.
+    pub attempted: u64,
+    /// Handed to the sinks.
+    pub delivered: u64,
+    /// Refused: ring full, or no registry entry for the thread.
+    pub dropped: u64,
+    /// Died with the process that was writing them.
+    pub lost: u64,
+    /// Of the delivered, those that came after records of a higher sequence.
+    pub late: u64,
+    /// Slots that wait for a stopped process, now.
+    pub parked: u64,
+    /// Sequences (not records) that were claimed and given up.
+    pub orphaned: u64,
+    /// How often the drainer had to be started again.
+    pub drainer_restarts: u64,
+    /// Errors that sinks reported.
+    pub sink_errors: u64,
+    /// The threads that are registered now.
+    pub producers: Vec<ProducerStats>,
+}
+
+/// Numbers of one thread.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProducerStats {
+    /// Process id.
+    pub pid: u32,
+    /// Name of the process.
+    pub process: String,
+    /// Kernel thread id.
+    pub tid: u32,
+    /// Name of the thread.
+    pub thread: String,
+    /// As in [`Stats`].
+    pub attempted: u64,
+    /// As in [`Stats`].
+    pub delivered: u64,
+    /// As in [`Stats`].
+    pub dropped: u64,
+}
+
+impl Stats {
+    pub(crate) fn of(segment: &Segment) -> Stats {
+        let count = |which| segment.count(which).load(Ordering::Relaxed);
+        let unregistered = segment.drops_unregistered().load(Ordering::Relaxed);
+        let producers: Vec<ProducerStats> =
+            (0..segment.entries()).filter_map(|index| producer_stats(segment, index)).collect();
+        let sum = |field: fn(&ProducerStats) -> u64| producers.iter().map(field).fold(0, u64::wrapping_add);
+        Stats {
+            attempted: sum(|p| p.attempted) + count(Count::AttemptedByLeft) + unregistered,
+            delivered: count(Count::Delivered),
+            dropped: sum(|p| p.dropped) + count(Count::DroppedByLeft) + unregistered,
+            lost: count(Count::Lost),
+            late: count(Count::Late),
+            parked: count(Count::Parked),
+            orphaned: count(Count::Orphaned),
+            drainer_restarts: count(Count::Restarts),
+            sink_errors: count(Count::SinkErrors),
+            producers,
+        }
+    }
+}
+
+fn producer_stats(segment: &Segment, index: usize) -> Option<ProducerStats> {
+    let producer = segment.producer(index);
+    let state = producer.state().load();
+    if !matches!(state.tag(), Tag::Active | Tag::Leaving) {
+        return None;
+    }
+    let member = (state.owner() as usize) < segment.entries();
+    let member = member.then(|| segment.member(state.owner() as usize));
+    Some(ProducerStats {
+        pid: member.map_or(0, |member| member.identity().pid),
+        process: member.map(|member| member.name()).unwrap_or_default(),
+        tid: producer.tid(),
+        thread: producer.name(),
+        attempted: producer.attempted(),
+        delivered: producer.delivered().load(Ordering::Relaxed),
+        dropped: producer.dropped(),
+    })
+}
