@@ -1,6 +1,6 @@
 //! Where records go. A sink gathers the records of a batch and hands them over at its end.
 
-
+pub mod console;
 pub mod file;
 mod missing;
 #[cfg(test)]

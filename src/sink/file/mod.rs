@@ -257,7 +257,7 @@ impl FileSink {
             pid: std::process::id(),
             thread: "drainer",
             tid: rustix::thread::gettid().as_raw_nonzero().get() as u32,
-            target: "shmlog::sink::file",
+            target: "shmlog",
             file: "",
             line: 0,
             message: &text,
