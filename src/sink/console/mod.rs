@@ -126,10 +126,8 @@ impl ConsoleSink {
         out: Box<dyn Write + Send>,
         config: ConsoleConfig,
     ) -> Result<ConsoleSink, OpenConsoleError> {
-        let mut layout = Layout::new(config.colour);
-        layout.width = (config.width)();
         Ok(ConsoleSink {
-            layout,
+            layout: Layout::new(config.colour),
             writer: Writer::start(out).map_err(OpenConsoleError::Thread)?,
             batch: Vec::new(),
             missing: Missing::default(),
@@ -196,7 +194,6 @@ impl ConsoleSink {
             self.oversize = 0;
         }
         self.closed = self.writer.is_closed();
-        self.layout.width = (self.width)();
     }
 }
 
@@ -213,6 +210,9 @@ impl Sink for ConsoleSink {
     fn record(&mut self, record: &Record<'_>) {
         if self.closed {
             return;
+        }
+        if self.batch.is_empty() {
+            self.layout.width = (self.width)();
         }
         self.tell_missing(self.queue_bytes / 2);
         // Once one is missing so are all behind it, up to the line that says so.

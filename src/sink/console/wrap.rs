@@ -14,6 +14,24 @@ pub(super) fn width(text: &str) -> usize {
 /// The first piece of `text` that fits into `columns`, and what is left for the next ones (`None` at the
 /// end). Breaks between words where there are any; the blanks at a break go.
 pub(super) fn first_piece(text: &str, columns: usize) -> (&str, Option<&str>) {
+    // No character takes more columns than bytes.
+    let Some(head) = text.as_bytes().get(..=columns) else {
+        return (text, None);
+    };
+    if !head.is_ascii() {
+        return first_piece_of_any(text, columns);
+    }
+    let blank_fits = head[columns] == b' ';
+    let word = head[..columns].iter().rposition(|byte| *byte == b' ');
+    let indented = |at: &usize| head[..*at].iter().all(|byte| *byte == b' ');
+    match word.filter(|at| !blank_fits && !indented(at)) {
+        Some(at) => break_at(text, at + 1),
+        None => break_at(text, columns),
+    }
+}
+
+/// [`first_piece`], character by character.
+fn first_piece_of_any(text: &str, columns: usize) -> (&str, Option<&str>) {
     let (mut used, mut word) = (0, None);
     for (at, character) in text.char_indices() {
         let wide = character.width().unwrap_or(0);
@@ -24,12 +42,7 @@ pub(super) fn first_piece(text: &str, columns: usize) -> (&str, Option<&str>) {
             } else {
                 word.unwrap_or(at)
             };
-            let (piece, rest) = text.split_at(at);
-            let rest = rest.trim_start_matches(' ');
-            return (
-                piece.trim_end_matches(' '),
-                (!rest.is_empty()).then_some(rest),
-            );
+            return break_at(text, at);
         }
         used += wide;
         // Blanks in front are an indentation: to break behind them would gain nothing.
@@ -38,6 +51,15 @@ pub(super) fn first_piece(text: &str, columns: usize) -> (&str, Option<&str>) {
         }
     }
     (text, None)
+}
+
+fn break_at(text: &str, at: usize) -> (&str, Option<&str>) {
+    let (piece, rest) = text.split_at(at);
+    let rest = rest.trim_start_matches(' ');
+    (
+        piece.trim_end_matches(' '),
+        (!rest.is_empty()).then_some(rest),
+    )
 }
 
 /// As much from the front of `text` as fits into `columns`.
@@ -103,6 +125,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn fast_equals_naive(text in "[ab ]{0,30}[é]?", columns in 1..12_usize) {
+            prop_assert_eq!(first_piece(&text, columns), first_piece_of_any(&text, columns));
+        }
+
         #[test]
         fn pieces_fit_and_lose_nothing_but_blanks(text in "[a-c 漢é]{0,40}", columns in 2..12_usize) {
             let pieces = pieces(&text, columns);

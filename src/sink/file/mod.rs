@@ -270,7 +270,16 @@ impl FileSink {
             // Cleared first: a failure is told once, and tried again with the next file.
             self.prune_due = false;
             let config = &self.config;
-            let pruned = prune(&config.folder, &config.program, config.backup_count)?;
+            let pruned = prune(&config.folder, &config.program, config.backup_count);
+            let pruned = pruned.map_err(|error| {
+                let (program, folder) = (&config.program, &config.folder);
+                let text = format!(
+                    "cannot delete the oldest log files of {program:?} in {folder:?}: {error}; \
+                     more than {} may remain",
+                    config.backup_count
+                );
+                io::Error::new(error.kind(), text)
+            })?;
             self.prune_due = pruned == Pruned::Busy;
         }
         Ok(())

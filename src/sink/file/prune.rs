@@ -167,6 +167,13 @@ mod tests {
     }
 
     #[test]
+    fn a_file_already_gone_counts_as_deleted() {
+        let folder = Folder::new("gone");
+        let directory = File::open(folder.path()).unwrap();
+        assert!(delete_unless_open(&directory, "never was").unwrap());
+    }
+
+    #[test]
     fn who_comes_while_another_prunes_is_told_so_and_does_not_wait() {
         let folder = Folder::new("busy");
         let other = File::open(folder.path()).unwrap();

@@ -269,6 +269,20 @@ fn a_file_renamed_from_outside_is_followed_by_a_new_one_when_looked_at() {
 }
 
 #[test]
+fn a_file_replaced_from_outside_is_left_to_whoever_put_it_there() {
+    let folder = Folder::new("replaced");
+    let mut sink = FileSink::open(config(&folder)).unwrap();
+    let path = sink.path().to_owned();
+    fs::rename(&path, folder.path().join("a.old")).unwrap();
+    fs::write(&path, "").unwrap();
+    sink.next_look = Instant::now();
+    log(&mut sink, 0..1);
+    sink.commit().unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"");
+    assert_eq!(sequences(&fs::read_to_string(sink.path()).unwrap()), ["0"]);
+}
+
+#[test]
 fn while_no_new_file_can_be_made_the_records_wait() {
     let folder = Folder::new("blocked");
     let mut sink = FileSink::open(config(&folder)).unwrap();
@@ -280,6 +294,20 @@ fn while_no_new_file_can_be_made_the_records_wait() {
     fs::remove_file(folder.path()).unwrap();
     sink.commit().unwrap();
     assert_eq!(sequences(&folder.text()), numbers(0..3));
+}
+
+#[test]
+fn old_files_that_cannot_be_deleted_are_told_by_name_and_once() {
+    let folder = Folder::new("unpruned");
+    let mut sink = FileSink::open(config(&folder)).unwrap();
+    fs::remove_dir_all(folder.path()).unwrap();
+    sink.prune_due = true;
+    let told = sink.commit().unwrap_err().to_string();
+    assert!(
+        told.contains("\"app\" in ") && told.contains("1000 may remain"),
+        "{told}"
+    );
+    sink.commit().unwrap();
 }
 
 #[test]
