@@ -326,7 +326,23 @@ fn a_closed_pipe_is_told_once_and_then_records_are_dropped_quietly() {
     }
     assert_eq!(refusals.len(), 1);
     assert_eq!(refusals[0].kind(), io::ErrorKind::BrokenPipe);
-    assert!(sink.settled() && sink.finish(AGES).is_ok());
+    sink.record(&record(3, "not even rendered"));
+    assert!(sink.settled() && sink.batch.is_empty() && sink.finish(AGES).is_ok());
+}
+
+#[test]
+fn a_console_that_closes_with_records_missing_has_nothing_left_to_do() {
+    let Gated {
+        mut sink, tickets, ..
+    } = gated(100);
+    for sequence in 0..50 {
+        sink.record(&record(sequence, "x"));
+        sink.commit().unwrap();
+    }
+    tickets.send(Some(io::ErrorKind::BrokenPipe)).unwrap();
+    sink.writer.wait(AGES);
+    sink.commit().unwrap_err();
+    assert!(sink.settled());
 }
 
 #[test]
@@ -339,15 +355,16 @@ fn a_full_disk_behind_a_redirection_is_told_once_and_waited_for() {
     } = gated(1_000);
     sink.record(&record(1, "x"));
     sink.commit().unwrap();
+    arrived.recv_timeout(AGES).unwrap();
+    let mut refusals = vec![];
     for _ in 0..3 {
         tickets.send(Some(io::ErrorKind::StorageFull)).unwrap();
+        // It has stored what went wrong before it comes again.
         arrived.recv_timeout(AGES).unwrap();
+        refusals.extend(sink.commit().err());
     }
-    arrived.recv_timeout(AGES).unwrap();
-    assert_eq!(
-        sink.commit().unwrap_err().kind(),
-        io::ErrorKind::StorageFull
-    );
+    assert_eq!(refusals.len(), 1);
+    assert_eq!(refusals[0].kind(), io::ErrorKind::StorageFull);
     drop(tickets);
     sink.finish(AGES).unwrap();
     assert_eq!(paper.text().lines().count(), 1);

@@ -297,6 +297,23 @@ fn while_no_new_file_can_be_made_the_records_wait() {
 }
 
 #[test]
+fn what_another_session_kept_from_pruning_is_pruned_later() {
+    let folder = Folder::new("later");
+    fs::write(folder.path().join(name::file_name("app", 0)), "old").unwrap();
+    let other = File::open(folder.path()).unwrap();
+    rustix::fs::flock(&other, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let mut sink = FileSink::open(FileConfig {
+        backup_count: 1,
+        ..config(&folder)
+    })
+    .unwrap();
+    assert_eq!(folder.names().len(), 2);
+    drop(other);
+    sink.commit().unwrap();
+    assert_eq!(folder.names().len(), 1);
+}
+
+#[test]
 fn old_files_that_cannot_be_deleted_are_told_by_name_and_once() {
     let folder = Folder::new("unpruned");
     let mut sink = FileSink::open(config(&folder)).unwrap();
