@@ -1,5 +1,13 @@
 //! Where records go. A sink gathers the records of a batch and hands them over at its end.
 
+pub mod console;
+pub mod file;
+mod missing;
+#[cfg(test)]
+mod samples;
+mod stamp;
+mod text;
+
 use std::io;
 use std::time::Duration;
 

@@ -1,0 +1,179 @@
+//! The lines that are not written yet, and where in them a new file has to begin.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+
+use super::line::record_start;
+
+/// Memory that a buffer keeps for the next batches; what one huge message needed beyond it is given back.
+const KEPT_BYTES: usize = 4 << 20;
+
+/// Whole records in writing order, the first of which may be written in part.
+///
+/// Invariants: `sent <= bytes.len()`; `bytes` begins with a record; `cuts` ascend, lie beyond `sent` or
+/// at it, and each is the start of a record.
+#[derive(Default)]
+pub(super) struct Backlog {
+    pub(super) bytes: Vec<u8>,
+    /// Bytes in front that the file has already; not yet dropped because their record is not whole.
+    sent: usize,
+    /// Offsets in `bytes` at which to go on in a new file.
+    cuts: VecDeque<usize>,
+    /// Length of the file that the last byte goes to, once that is written.
+    last_file_length: u64,
+}
+
+impl Backlog {
+    /// Bytes that no file has yet.
+    pub(super) fn unwritten(&self) -> usize {
+        self.bytes.len() - self.sent
+    }
+
+    /// Counts the record that was appended at `start`: it goes to a new file if the one before would
+    /// exceed `max_file_size` bytes, unless it is the first of its file.
+    pub(super) fn close_record(&mut self, start: usize, max_file_size: u64) {
+        let length = (self.bytes.len() - start) as u64;
+        if self.last_file_length > 0 && self.last_file_length + length > max_file_size {
+            self.cuts.push_back(start);
+            self.last_file_length = 0;
+        }
+        self.last_file_length += length;
+    }
+
+    /// Writes as far as the present file goes; `written` counts what arrives. `true` if all is written,
+    /// `false` if a new file has to be begun, see [`begin_file`](Backlog::begin_file).
+    pub(super) fn write_to(
+        &mut self,
+        file: &mut impl Write,
+        written: &mut u64,
+    ) -> io::Result<bool> {
+        let end = self.cuts.front().copied().unwrap_or(self.bytes.len());
+        while self.sent < end {
+            match file.write(&self.bytes[self.sent..end]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    self.sent += count;
+                    *written += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.cuts.is_empty())
+    }
+
+    /// The rest goes to a new, empty file: the first record that is not whole from its beginning.
+    pub(super) fn begin_file(&mut self) {
+        self.sent = record_start(&self.bytes, self.sent);
+        if self.cuts.front() == Some(&self.sent) {
+            self.cuts.pop_front();
+        }
+        if self.cuts.is_empty() {
+            self.last_file_length = self.unwritten() as u64;
+        }
+    }
+
+    /// Drops the records that are written whole.
+    pub(super) fn drop_written(&mut self) {
+        let done = record_start(&self.bytes, self.sent);
+        self.bytes.drain(..done);
+        self.sent -= done;
+        for cut in &mut self.cuts {
+            *cut -= done;
+        }
+        if self.bytes.capacity() > 2 * KEPT_BYTES && self.bytes.len() < KEPT_BYTES {
+            self.bytes.shrink_to(KEPT_BYTES);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Takes as many bytes per call as it is told, and fails when told zero.
+    struct Fitful<'a> {
+        file: &'a mut Vec<u8>,
+        takes: &'a mut dyn Iterator<Item = usize>,
+    }
+
+    impl Write for Fitful<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = self.takes.next().unwrap_or(usize::MAX).min(bytes.len());
+            if count == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.file.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_record_arrives_whole_and_in_order_and_no_file_exceeds_its_size(
+            records in prop::collection::vec("[0-9][a\n]{0,12}", 1..20),
+            takes in prop::collection::vec(0..9_usize, 0..40),
+            commit_every in 1..5_usize,
+            limit in 1..40_u64,
+        ) {
+            let records: Vec<_> = records.iter().map(|text| text.replace('\n', "\n ") + "\n").collect();
+            let mut takes = takes.into_iter();
+            let (mut files, mut written) = (vec![vec![]], 0);
+            let mut backlog = Backlog::default();
+            let mut commit = |backlog: &mut Backlog| loop {
+                let file = files.last_mut().unwrap();
+                let outcome = backlog.write_to(&mut Fitful { file, takes: &mut takes }, &mut written);
+                if let Ok(false) = outcome {
+                    files.push(vec![]);
+                    backlog.begin_file();
+                    continue;
+                }
+                backlog.drop_written();
+                break;
+            };
+            for (number, record) in records.iter().enumerate() {
+                let start = backlog.bytes.len();
+                backlog.bytes.extend_from_slice(record.as_bytes());
+                backlog.close_record(start, limit);
+                if number % commit_every == 0 {
+                    commit(&mut backlog);
+                }
+            }
+            while backlog.unwritten() > 0 {
+                commit(&mut backlog);
+            }
+            prop_assert_eq!(files.concat(), records.concat().into_bytes());
+            prop_assert_eq!(written, records.concat().len() as u64);
+            for file in files {
+                let starts = (0..file.len()).filter(|at| record_start(&file, *at) == *at);
+                prop_assert!(file.len() as u64 <= limit || starts.count() == 1);
+                prop_assert!(file.first().is_some_and(u8::is_ascii_digit) && file.last() == Some(&b'\n'));
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_cut_in_half_by_a_lost_file_begins_again_in_the_next() {
+        let mut backlog = Backlog::default();
+        for record in ["1 one\n", "2 two\n  more\n"] {
+            let start = backlog.bytes.len();
+            backlog.bytes.extend_from_slice(record.as_bytes());
+            backlog.close_record(start, 1_000);
+        }
+        let (mut lost, mut next, mut written) = (vec![], vec![], 0);
+        let mut takes = [14, 0].into_iter();
+        let mut file = Fitful {
+            file: &mut lost,
+            takes: &mut takes,
+        };
+        assert!(backlog.write_to(&mut file, &mut written).is_err());
+        backlog.drop_written();
+        backlog.begin_file();
+        assert!(backlog.write_to(&mut next, &mut written).unwrap());
+        assert_eq!(next, b"2 two\n  more\n");
+    }
+}

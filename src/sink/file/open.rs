@@ -1,0 +1,145 @@
+//! Making a log file that no other session shares and no pruner takes away.
+//!
+//! A log file holds an exclusive `flock` for as long as it is open; a pruner takes only files that it can
+//! lock itself. Between making a file and locking it a pruner may be faster: then the lock is refused, or
+//! it is had on a file without a name. Both mean the same, make another one.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::OpenFileError;
+use super::name::file_name;
+
+/// Names tried, a microsecond apart, before giving up.
+const ATTEMPTS: i64 = 1_000;
+
+/// A log file that this process made, and alone may write.
+pub(super) struct LogFile {
+    pub(super) file: File,
+    pub(super) path: PathBuf,
+    /// Bytes written to it so far, which is its length.
+    pub(super) written: u64,
+    /// Device and inode, to notice when another file stands at `path`.
+    identity: (u64, u64),
+}
+
+impl LogFile {
+    /// Makes, opens and locks a new file named after now, and the folder if it is missing.
+    pub(super) fn create(folder: &Path, program: &str) -> Result<LogFile, OpenFileError> {
+        // A clock before 1970 counts as 1970: the name must be unique, more than it must be true.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let micros = now.map_or(0, |since| since.as_micros() as i64);
+        LogFile::create_at(folder, program, micros)
+    }
+
+    pub(super) fn create_at(
+        folder: &Path,
+        program: &str,
+        micros: i64,
+    ) -> Result<LogFile, OpenFileError> {
+        fs::create_dir_all(folder).map_err(|source| OpenFileError::Folder {
+            folder: folder.to_owned(),
+            source,
+        })?;
+        for attempt in 0..ATTEMPTS {
+            let path = folder.join(file_name(program, micros + attempt));
+            match LogFile::try_create(&path) {
+                Ok(Some(file)) => return Ok(file),
+                Ok(None) => {}
+                Err(source) => return Err(OpenFileError::File { path, source }),
+            }
+        }
+        Err(OpenFileError::NoFreeName {
+            path: folder.join(file_name(program, micros)),
+        })
+    }
+
+    /// `None` when the name is taken, or a pruner took the file before it was locked.
+    fn try_create(path: &Path) -> io::Result<Option<LogFile>> {
+        let file = match File::options().append(true).create_new(true).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        let metadata = file.metadata()?;
+        Ok((metadata.nlink() > 0).then(|| LogFile {
+            file,
+            path: path.to_owned(),
+            written: 0,
+            identity: (metadata.dev(), metadata.ino()),
+        }))
+    }
+
+    /// Whether the file has lost its last name: what is written to it now, nobody will read.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.file
+            .metadata()
+            .is_ok_and(|metadata| metadata.nlink() == 0)
+    }
+
+    /// Whether `path` still leads to this file. A path that cannot be looked at counts as in place:
+    /// only certainty moves the log to another file.
+    pub(super) fn is_in_place(&self) -> bool {
+        match fs::symlink_metadata(&self.path) {
+            Ok(found) => (found.dev(), found.ino()) == self.identity,
+            Err(error) => !matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::file::tests::Folder;
+
+    #[test]
+    fn two_files_of_the_same_microsecond_get_names_of_their_own() {
+        let folder = Folder::new("clash");
+        let time = 1_795_369_512_999_999;
+        let files: Vec<_> = (0..5)
+            .map(|_| LogFile::create_at(folder.path(), "app", time).unwrap())
+            .collect();
+        let expected: Vec<_> = (0..5).map(|step| file_name("app", time + step)).collect();
+        let names: Vec<_> = files
+            .iter()
+            .map(|file| file.path.file_name().unwrap().to_str().unwrap())
+            .collect();
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn an_open_file_cannot_be_locked_by_others_and_a_closed_one_can() {
+        let folder = Folder::new("locked");
+        let log = LogFile::create(folder.path(), "app").unwrap();
+        let other = File::open(&log.path).unwrap();
+        let lock = || flock(&other, FlockOperation::NonBlockingLockExclusive);
+        assert_eq!(lock(), Err(rustix::io::Errno::WOULDBLOCK));
+        drop(log);
+        assert_eq!(lock(), Ok(()));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_refused_by_name_with_the_way_out() {
+        let refused = LogFile::create(Path::new("/proc/no/such"), "app")
+            .err()
+            .unwrap();
+        let text = refused.to_string();
+        assert!(
+            text.contains("/proc/no/such") && text.contains("file_path"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,351 @@
+//! The file sink as a whole: rotation, files taken away, and files that cannot be written.
+
+use std::fs::{self, File};
+use std::io::{PipeReader, Read};
+use std::os::fd::OwnedFd;
+
+use super::*;
+use crate::sink::samples::record;
+
+/// A folder of its own for a test, deleted with it.
+pub(super) struct Folder(PathBuf);
+
+impl Folder {
+    pub(super) fn new(test: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("shmlog-{test}-{}", std::process::id()));
+        _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The names in it, ascending.
+    pub(super) fn names(&self) -> Vec<String> {
+        let names = fs::read_dir(&self.0).unwrap();
+        let name =
+            |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        let mut names: Vec<_> = names.map(name).collect();
+        names.sort();
+        names
+    }
+
+    /// The text of all files in it, one after the other by name.
+    fn text(&self) -> String {
+        let read = |name: String| fs::read_to_string(self.0.join(name)).unwrap();
+        self.names().into_iter().map(read).collect()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn config(folder: &Folder) -> FileConfig {
+    FileConfig {
+        folder: folder.path().to_owned(),
+        program: "app".to_owned(),
+        max_file_size: 1 << 30,
+        backup_count: 1_000,
+        queue_bytes: FileConfig::QUEUE_BYTES,
+    }
+}
+
+/// The sequence numbers of the records, `-` for the drainer's own.
+fn sequences(text: &str) -> Vec<&str> {
+    let begins = |line: &&str| line.starts_with(|first: char| first.is_ascii_digit());
+    let sequence = |line| str::split_once(line, '#').and_then(|(_, rest)| rest.split(' ').next());
+    text.lines().filter(begins).filter_map(sequence).collect()
+}
+
+fn numbers(range: std::ops::Range<u64>) -> Vec<String> {
+    range.map(|number| number.to_string()).collect()
+}
+
+fn log(sink: &mut FileSink, range: std::ops::Range<u64>) {
+    for sequence in range {
+        sink.record(&record(sequence, "a message\nof two lines"));
+    }
+}
+
+/// Puts the real file back in the place of one that failed.
+fn swap(sink: &mut FileSink, file: File) -> File {
+    std::mem::replace(&mut sink.log.file, file)
+}
+
+fn dev_full() -> File {
+    File::options().write(true).open("/dev/full").unwrap()
+}
+
+/// A file that takes what a pipe takes, and no more.
+fn narrow() -> (PipeReader, File) {
+    let (reader, writer) = io::pipe().unwrap();
+    rustix::io::ioctl_fionbio(&writer, true).unwrap();
+    rustix::io::ioctl_fionbio(&reader, true).unwrap();
+    (reader, File::from(OwnedFd::from(writer)))
+}
+
+#[test]
+fn records_go_on_in_new_files_whole_and_in_order() {
+    let folder = Folder::new("rotation");
+    let mut sink = FileSink::open(FileConfig {
+        max_file_size: 1_000,
+        ..config(&folder)
+    })
+    .unwrap();
+    for batch in 0..10 {
+        log(&mut sink, batch * 20..batch * 20 + 20);
+        sink.commit().unwrap();
+        assert!(sink.settled());
+    }
+    assert!(folder.names().len() > 20);
+    for name in folder.names() {
+        let text = fs::read_to_string(folder.path().join(&name)).unwrap();
+        assert!(
+            text.len() <= 1_000 && text.ends_with("lines\n"),
+            "{name}: {text}"
+        );
+        assert!(text.as_bytes()[0].is_ascii_digit());
+    }
+    assert_eq!(sequences(&folder.text()), numbers(0..200));
+}
+
+#[test]
+fn a_record_larger_than_a_file_may_be_has_one_to_itself() {
+    let folder = Folder::new("large");
+    let mut sink = FileSink::open(FileConfig {
+        max_file_size: 500,
+        ..config(&folder)
+    })
+    .unwrap();
+    let large = "x".repeat(16 << 20);
+    for (sequence, message) in ["a", &large, "b", "c"].into_iter().enumerate() {
+        sink.record(&record(sequence as u64, message));
+    }
+    sink.commit().unwrap();
+    assert_eq!(sequences(&folder.text()), numbers(0..4));
+    let sizes: Vec<_> = folder
+        .names()
+        .iter()
+        .map(|name| fs::metadata(folder.path().join(name)).unwrap().len() > 500)
+        .collect();
+    assert_eq!(sizes, [false, true, false]);
+}
+
+#[test]
+fn no_more_files_remain_than_allowed_sessions_before_included() {
+    let folder = Folder::new("retention");
+    for session in 0..4 {
+        let mut sink = FileSink::open(FileConfig {
+            max_file_size: 400,
+            backup_count: 3,
+            ..config(&folder)
+        })
+        .unwrap();
+        log(&mut sink, session * 10..session * 10 + 10);
+        sink.commit().unwrap();
+        assert_eq!(folder.names().len(), 3);
+        sink.finish(Duration::ZERO).unwrap();
+    }
+    let text = folder.text();
+    assert_eq!(sequences(&text).last(), Some(&"39"));
+}
+
+#[test]
+fn a_session_never_deletes_the_file_another_one_writes() {
+    let folder = Folder::new("sessions");
+    let small = FileConfig {
+        max_file_size: 200,
+        backup_count: 2,
+        ..config(&folder)
+    };
+    let mut idle = FileSink::open(config(&folder)).unwrap();
+    let mut busy = FileSink::open(small).unwrap();
+    log(&mut busy, 0..50);
+    busy.commit().unwrap();
+    log(&mut idle, 50..51);
+    idle.commit().unwrap();
+    assert_eq!(folder.names().len(), 2);
+    assert_eq!(sequences(&folder.text()), ["50", "49"]);
+}
+
+#[test]
+fn a_full_disk_loses_nothing_that_fits_the_queue_and_is_told_once() {
+    let folder = Folder::new("full");
+    let mut sink = FileSink::open(config(&folder)).unwrap();
+    log(&mut sink, 0..5);
+    sink.commit().unwrap();
+    let real = swap(&mut sink, dev_full());
+    log(&mut sink, 5..10);
+    let refused = sink.commit().unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
+    assert!(refused.to_string().contains(".log"), "{refused}");
+    log(&mut sink, 10..15);
+    sink.commit().unwrap();
+    assert!(!sink.settled());
+    swap(&mut sink, real);
+    sink.commit().unwrap();
+    assert!(sink.settled());
+    assert_eq!(sequences(&folder.text()), numbers(0..15));
+}
+
+#[test]
+fn beyond_the_queue_records_are_counted_and_the_log_says_so_at_the_gap() {
+    let folder = Folder::new("beyond");
+    let mut sink = FileSink::open(FileConfig {
+        queue_bytes: 1_000,
+        ..config(&folder)
+    })
+    .unwrap();
+    let real = swap(&mut sink, dev_full());
+    log(&mut sink, 0..1);
+    sink.commit().unwrap_err();
+    log(&mut sink, 1..100);
+    sink.commit().unwrap();
+    swap(&mut sink, real);
+    sink.commit().unwrap();
+    log(&mut sink, 100..102);
+    sink.commit().unwrap();
+    let text = folder.text();
+    let kept = sequences(&text).len() as u64 - 3;
+    let mut expected = numbers(0..kept);
+    expected.extend(["-", "100", "101"].map(str::to_owned));
+    assert_eq!(sequences(&text), expected);
+    let lost = 100 - kept;
+    assert!(
+        kept > 5
+            && text.contains(&format!(
+                " - {lost} records are missing here (worker-1[1234]: {lost}): No space left"
+            )),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_write_taken_in_parts_goes_on_exactly_where_it_stopped() {
+    let folder = Folder::new("parts");
+    let mut sink = FileSink::open(config(&folder)).unwrap();
+    let (mut reader, writer) = narrow();
+    swap(&mut sink, writer);
+    log(&mut sink, 0..5_000);
+    let all = sink.backlog.bytes.clone();
+    let (mut arrived, mut refusals) = (Vec::new(), 0);
+    while !sink.settled() {
+        refusals += u32::from(sink.commit().is_err());
+        _ = reader.read_to_end(&mut arrived);
+    }
+    assert!(arrived == all && sink.written() == all.len() as u64);
+    assert_eq!(refusals, 1);
+}
+
+#[test]
+fn a_file_deleted_from_outside_is_followed_by_a_new_one_at_the_next_commit() {
+    let folder = Folder::new("deleted");
+    let mut sink = FileSink::open(config(&folder)).unwrap();
+    fs::remove_dir_all(folder.path()).unwrap();
+    log(&mut sink, 0..3);
+    sink.commit().unwrap();
+    assert_eq!(sequences(&folder.text()), numbers(0..3));
+    assert_eq!(sink.path().parent(), Some(folder.path()));
+}
+
+#[test]
+fn a_file_renamed_from_outside_is_followed_by_a_new_one_when_looked_at() {
+    let folder = Folder::new("renamed");
+    let mut sink = FileSink::open(config(&folder)).unwrap();
+    log(&mut sink, 0..1);
+    sink.commit().unwrap();
+    fs::rename(sink.path(), folder.path().join("a.old")).unwrap();
+    sink.next_look = Instant::now();
+    log(&mut sink, 1..2);
+    sink.commit().unwrap();
+    assert_eq!(folder.names().len(), 2);
+    assert_eq!(sequences(&folder.text()), numbers(0..2));
+    assert_eq!(sequences(&fs::read_to_string(sink.path()).unwrap()), ["1"]);
+}
+
+#[test]
+fn a_file_replaced_from_outside_is_left_to_whoever_put_it_there() {
+    let folder = Folder::new("replaced");
+    let mut sink = FileSink::open(config(&folder)).unwrap();
+    let path = sink.path().to_owned();
+    fs::rename(&path, folder.path().join("a.old")).unwrap();
+    fs::write(&path, "").unwrap();
+    sink.next_look = Instant::now();
+    log(&mut sink, 0..1);
+    sink.commit().unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"");
+    assert_eq!(sequences(&fs::read_to_string(sink.path()).unwrap()), ["0"]);
+}
+
+#[test]
+fn while_no_new_file_can_be_made_the_records_wait() {
+    let folder = Folder::new("blocked");
+    let mut sink = FileSink::open(config(&folder)).unwrap();
+    fs::remove_dir_all(folder.path()).unwrap();
+    fs::write(folder.path(), "in the way").unwrap();
+    log(&mut sink, 0..3);
+    sink.commit().unwrap_err();
+    sink.commit().unwrap();
+    fs::remove_file(folder.path()).unwrap();
+    sink.commit().unwrap();
+    assert_eq!(sequences(&folder.text()), numbers(0..3));
+}
+
+#[test]
+fn what_another_session_kept_from_pruning_is_pruned_later() {
+    let folder = Folder::new("later");
+    fs::write(folder.path().join(name::file_name("app", 0)), "old").unwrap();
+    let other = File::open(folder.path()).unwrap();
+    rustix::fs::flock(&other, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let mut sink = FileSink::open(FileConfig {
+        backup_count: 1,
+        ..config(&folder)
+    })
+    .unwrap();
+    assert_eq!(folder.names().len(), 2);
+    drop(other);
+    sink.commit().unwrap();
+    assert_eq!(folder.names().len(), 1);
+}
+
+#[test]
+fn old_files_that_cannot_be_deleted_are_told_by_name_and_once() {
+    let folder = Folder::new("unpruned");
+    let mut sink = FileSink::open(config(&folder)).unwrap();
+    fs::remove_dir_all(folder.path()).unwrap();
+    sink.prune_due = true;
+    let told = sink.commit().unwrap_err().to_string();
+    assert!(
+        told.contains("\"app\" in ") && told.contains("1000 may remain"),
+        "{told}"
+    );
+    sink.commit().unwrap();
+}
+
+#[test]
+fn finishing_with_a_file_that_takes_nothing_ends_and_says_so() {
+    let folder = Folder::new("finish");
+    let mut sink = FileSink::open(config(&folder)).unwrap();
+    swap(&mut sink, dev_full());
+    log(&mut sink, 0..1);
+    sink.commit().unwrap_err();
+    let refused = sink.finish(Duration::from_millis(1)).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
+}
+
+#[test]
+fn a_program_of_any_name_logs_into_the_folder_and_nowhere_else() {
+    let folder = Folder::new("program");
+    let sink = FileSink::open(FileConfig {
+        program: "../..//x y".to_owned(),
+        ..config(&folder)
+    })
+    .unwrap();
+    assert_eq!(sink.path().parent(), Some(folder.path()));
+    assert_eq!(folder.names().len(), 1);
+}
