@@ -179,7 +179,11 @@ impl Builder {
 
     pub(crate) fn check(&self) -> Result<(), InitError> {
         let number = |field, value: u64, ok: bool, allowed: String| {
-            let refusal = InitError::Setting { field, value: value.to_string(), allowed };
+            let refusal = InitError::Setting {
+                field,
+                value: value.to_string(),
+                allowed,
+            };
             if ok { Ok(()) } else { Err(refusal) }
         };
         if !self.console && !self.file {
@@ -190,22 +194,61 @@ impl Builder {
             });
         }
         let least_one = || "1 or more".to_owned();
-        number("backup_count", self.backup_count, self.backup_count > 0, least_one())?;
-        number("max_file_size", self.max_file_size, self.max_file_size > 0, "1 byte or more".to_owned())?;
+        number(
+            "backup_count",
+            self.backup_count,
+            self.backup_count > 0,
+            least_one(),
+        )?;
+        number(
+            "max_file_size",
+            self.max_file_size,
+            self.max_file_size > 0,
+            "1 byte or more".to_owned(),
+        )?;
         let power = |range: &std::ops::RangeInclusive<u64>| {
             format!("a power of two from {} to {}", range.start(), range.end())
         };
-        let fits = |value: u64, range: &std::ops::RangeInclusive<u64>| value.is_power_of_two() && range.contains(&value);
-        number("slots", self.slots, fits(self.slots, &Limits::SLOTS), power(&Limits::SLOTS))?;
-        number("slot_size", self.slot_size, fits(self.slot_size, &Limits::SLOT_SIZE), power(&Limits::SLOT_SIZE))?;
+        let fits = |value: u64, range: &std::ops::RangeInclusive<u64>| {
+            value.is_power_of_two() && range.contains(&value)
+        };
+        number(
+            "slots",
+            self.slots,
+            fits(self.slots, &Limits::SLOTS),
+            power(&Limits::SLOTS),
+        )?;
+        number(
+            "slot_size",
+            self.slot_size,
+            fits(self.slot_size, &Limits::SLOT_SIZE),
+            power(&Limits::SLOT_SIZE),
+        )?;
         let producers = Limits::PRODUCERS;
         let allowed = format!("from {} to {}", producers.start(), producers.end());
-        number("max_producers", self.max_producers, producers.contains(&self.max_producers), allowed)?;
+        number(
+            "max_producers",
+            self.max_producers,
+            producers.contains(&self.max_producers),
+            allowed,
+        )?;
         let positive = |field, timeout: Duration, allowed: &str| {
             let (value, allowed) = (format!("{timeout:?}"), allowed.to_owned());
-            if timeout.is_zero() { Err(InitError::Setting { field, value, allowed }) } else { Ok(()) }
+            if timeout.is_zero() {
+                Err(InitError::Setting {
+                    field,
+                    value,
+                    allowed,
+                })
+            } else {
+                Ok(())
+            }
         };
-        positive("stall_timeout", self.stall_timeout, "more than 0; 100 ms is usual")?;
+        positive(
+            "stall_timeout",
+            self.stall_timeout,
+            "more than 0; 100 ms is usual",
+        )?;
         if let OnFull::Block(timeout) = self.on_full {
             positive("on_full", timeout, "Block with more than 0, or Drop")?;
         }
@@ -234,7 +277,10 @@ impl Builder {
         if !self.file {
             return Ok(None);
         }
-        let refuse = |source: std::io::Error| InitError::Folder { folder: self.file_path.clone(), source };
+        let refuse = |source: std::io::Error| InitError::Folder {
+            folder: self.file_path.clone(),
+            source,
+        };
         let folder = std::path::absolute(&self.file_path).map_err(refuse)?;
         std::fs::create_dir_all(&folder).map_err(refuse)?;
         let rights = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
@@ -284,7 +330,11 @@ pub enum InitError {
 impl fmt::Display for InitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            InitError::Setting { field, value, allowed } => {
+            InitError::Setting {
+                field,
+                value,
+                allowed,
+            } => {
                 write!(f, "{field} is {value}; allowed: {allowed}")
             }
             InitError::Folder { folder, source } => write!(

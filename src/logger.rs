@@ -54,7 +54,10 @@ struct Held {
 impl fmt::Debug for ShmLogger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, holds) = (self.name(), self.held.is_some());
-        f.debug_struct("ShmLogger").field("name", &name).field("holds", &holds).finish_non_exhaustive()
+        f.debug_struct("ShmLogger")
+            .field("name", &name)
+            .field("holds", &holds)
+            .finish_non_exhaustive()
     }
 }
 
@@ -126,7 +129,10 @@ impl ShmLogger {
             }
             let left = timeout.saturating_sub(begin.elapsed());
             if left.is_zero() {
-                return Err(FlushError::Timeout { timeout, behind: behind as u64 });
+                return Err(FlushError::Timeout {
+                    timeout,
+                    behind: behind as u64,
+                });
             }
             std::thread::sleep(nap.min(left));
             nap = (nap * 2).min(Duration::from_millis(1));
@@ -139,23 +145,34 @@ impl ShmLogger {
         Stats::of(&self.attachment.segment)
     }
 
-    pub(crate) fn attach_as(name: Option<&str>, process_name: Option<String>) -> Result<ShmLogger, AttachError> {
+    pub(crate) fn attach_as(
+        name: Option<&str>,
+        process_name: Option<String>,
+    ) -> Result<ShmLogger, AttachError> {
         let inherited = || segment::inherited().ok_or(AttachError::NoRing);
         let name = name.map_or_else(inherited, |name| Ok(name.to_owned()))?;
         if let Some(attachment) = producer::current()
             && producer::is_of_this_process(attachment)
         {
             return if attachment.segment.name() == name {
-                Ok(ShmLogger { attachment, held: None })
+                Ok(ShmLogger {
+                    attachment,
+                    held: None,
+                })
             } else {
-                Err(AttachError::Elsewhere { name: attachment.segment.name().to_owned() })
+                Err(AttachError::Elsewhere {
+                    name: attachment.segment.name().to_owned(),
+                })
             };
         }
         let segment = Segment::open(&name)?;
         producer::detach();
         let attachment = Attachment::new(segment, process_name.unwrap_or_else(program_name))?;
         producer::set_current(attachment);
-        Ok(ShmLogger { attachment, held: None })
+        Ok(ShmLogger {
+            attachment,
+            held: None,
+        })
     }
 
     pub(crate) fn make_ring(builder: Builder) -> Result<ShmLogger, InitError> {
@@ -163,10 +180,14 @@ impl ShmLogger {
         let pid = std::process::id();
         let holder = HOLDER.load(Ordering::Acquire);
         let claimed = holder != pid
-            && HOLDER.compare_exchange(holder, pid, Ordering::AcqRel, Ordering::Acquire).is_ok();
+            && HOLDER
+                .compare_exchange(holder, pid, Ordering::AcqRel, Ordering::Acquire)
+                .is_ok();
         if !claimed {
             let name = producer::current().map(|held| held.segment.name().to_owned());
-            return Err(InitError::AlreadyInitialised { name: name.unwrap_or_default() });
+            return Err(InitError::AlreadyInitialised {
+                name: name.unwrap_or_default(),
+            });
         }
         let before = producer::current();
         make_ring(builder, pid).inspect_err(|_| {
@@ -185,7 +206,11 @@ fn make_ring(builder: Builder, pid: u32) -> Result<ShmLogger, InitError> {
         OnFull::Drop => 0,
         OnFull::Block(timeout) => u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX),
     };
-    let settings = Settings { level: builder.level as u64, block_ns, clock: Clock::choose() as u64 };
+    let settings = Settings {
+        level: builder.level as u64,
+        block_ns,
+        clock: Clock::choose() as u64,
+    };
     let segment = Segment::create(builder.geometry(), settings)?;
     Ring::from(&segment).format();
     segment.set_ready();
@@ -198,16 +223,25 @@ fn make_ring(builder: Builder, pid: u32) -> Result<ShmLogger, InitError> {
     };
     let name = segment.name().to_owned();
     producer::detach();
-    let started = Attachment::new(segment, process_name).map_err(InitError::Attach).and_then(|attachment| {
-        let supervisor = Supervisor::start(&attachment.segment, config)
-            .map_err(|error| InitError::Drainer(error.to_string()))?;
-        Ok((attachment, supervisor))
-    });
+    let started = Attachment::new(segment, process_name)
+        .map_err(InitError::Attach)
+        .and_then(|attachment| {
+            let supervisor = Supervisor::start(&attachment.segment, config)
+                .map_err(|error| InitError::Drainer(error.to_string()))?;
+            Ok((attachment, supervisor))
+        });
     let (attachment, supervisor) = started.inspect_err(|_| segment::remove(&name))?;
     let inherited = segment::environment();
     segment::announce(&name);
     producer::set_current(attachment);
-    Ok(ShmLogger { attachment, held: Some(Held { pid, supervisor, inherited }) })
+    Ok(ShmLogger {
+        attachment,
+        held: Some(Held {
+            pid,
+            supervisor,
+            inherited,
+        }),
+    })
 }
 
 impl Drop for ShmLogger {
@@ -248,7 +282,10 @@ impl Drop for ShmLogger {
 fn program_name() -> String {
     std::env::current_exe()
         .ok()
-        .and_then(|path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()))
+        .and_then(|path| {
+            path.file_stem()
+                .map(|stem| stem.to_string_lossy().into_owned())
+        })
         .unwrap_or_else(|| "program".to_owned())
 }
 

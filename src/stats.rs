@@ -54,9 +54,12 @@ impl Stats {
     pub(crate) fn of(segment: &Segment) -> Stats {
         let count = |which| segment.count(which).load(Ordering::Relaxed);
         let unregistered = segment.drops_unregistered().load(Ordering::Relaxed);
-        let producers: Vec<ProducerStats> =
-            (0..segment.entries()).filter_map(|index| producer_stats(segment, index)).collect();
-        let sum = |field: fn(&ProducerStats) -> u64| producers.iter().map(field).fold(0, u64::wrapping_add);
+        let producers: Vec<ProducerStats> = (0..segment.entries())
+            .filter_map(|index| producer_stats(segment, index))
+            .collect();
+        let sum = |field: fn(&ProducerStats) -> u64| {
+            producers.iter().map(field).fold(0, u64::wrapping_add)
+        };
         Stats {
             attempted: sum(|p| p.attempted) + count(Count::AttemptedByLeft) + unregistered,
             delivered: count(Count::Delivered),

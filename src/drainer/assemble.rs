@@ -46,7 +46,11 @@ impl Assembler {
         match (tag.has(CONTINUES), tag.has(MORE)) {
             (false, false) => Joined::Alone,
             (false, true) => {
-                let part = Part { tag, bytes: bytes.to_vec(), overlong: false };
+                let part = Part {
+                    tag,
+                    bytes: bytes.to_vec(),
+                    overlong: false,
+                };
                 self.parts.insert(sequence, part);
                 Joined::Part
             }
@@ -58,19 +62,28 @@ impl Assembler {
         let Some((origin, bytes)) = split_origin(bytes) else {
             return Joined::Stray;
         };
-        let Some(part) = self.parts.get_mut(&origin).filter(|part| part.tag.producer == tag.producer) else {
+        let Some(part) = self
+            .parts
+            .get_mut(&origin)
+            .filter(|part| part.tag.producer == tag.producer)
+        else {
             return Joined::Stray;
         };
         let room = MAX_RECORD.saturating_sub(part.bytes.len());
         part.overlong |= bytes.len() > room;
-        part.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        part.bytes
+            .extend_from_slice(&bytes[..bytes.len().min(room)]);
         if more {
             return Joined::Part;
         }
         match self.parts.remove(&origin) {
             Some(part) => {
                 let cut = part.overlong || tag.has(CUT);
-                Joined::Whole(Whole { tag: part.tag, bytes: part.bytes, cut })
+                Joined::Whole(Whole {
+                    tag: part.tag,
+                    bytes: part.bytes,
+                    cut,
+                })
             }
             None => Joined::Stray,
         }
@@ -81,8 +94,16 @@ impl Assembler {
         let mut origins: Vec<u64> = self.parts.keys().copied().collect();
         origins.retain(|origin| self.parts[origin].tag.producer == producer);
         origins.sort_unstable();
-        let parts = origins.iter().filter_map(|origin| self.parts.remove(origin));
-        parts.map(|part| Whole { tag: part.tag, bytes: part.bytes, cut: true }).collect()
+        let parts = origins
+            .iter()
+            .filter_map(|origin| self.parts.remove(origin));
+        parts
+            .map(|part| Whole {
+                tag: part.tag,
+                bytes: part.bytes,
+                cut: true,
+            })
+            .collect()
     }
 }
 
@@ -91,7 +112,12 @@ mod tests {
     use super::*;
 
     fn tag(producer: u16, flags: u8) -> Tag {
-        Tag { site: 1, level: 2, flags, producer }
+        Tag {
+            site: 1,
+            level: 2,
+            flags,
+            producer,
+        }
     }
 
     fn continued(origin: u64, text: &str) -> Vec<u8> {
@@ -101,12 +127,25 @@ mod tests {
     #[test]
     fn runs_of_two_producers_that_alternate_become_two_records() {
         let mut assembler = Assembler::default();
-        assert!(matches!(assembler.join(1, tag(0, MORE), b"a"), Joined::Part));
-        assert!(matches!(assembler.join(2, tag(1, MORE), b"x"), Joined::Part));
+        assert!(matches!(
+            assembler.join(1, tag(0, MORE), b"a"),
+            Joined::Part
+        ));
+        assert!(matches!(
+            assembler.join(2, tag(1, MORE), b"x"),
+            Joined::Part
+        ));
         let more = tag(0, CONTINUES | MORE);
-        assert!(matches!(assembler.join(3, more, &continued(1, "b")), Joined::Part));
-        let Joined::Whole(second) = assembler.join(4, tag(1, CONTINUES), &continued(2, "y")) else { panic!() };
-        let Joined::Whole(first) = assembler.join(5, tag(0, CONTINUES), &continued(1, "c")) else { panic!() };
+        assert!(matches!(
+            assembler.join(3, more, &continued(1, "b")),
+            Joined::Part
+        ));
+        let Joined::Whole(second) = assembler.join(4, tag(1, CONTINUES), &continued(2, "y")) else {
+            panic!()
+        };
+        let Joined::Whole(first) = assembler.join(5, tag(0, CONTINUES), &continued(1, "c")) else {
+            panic!()
+        };
         assert_eq!((first.bytes, first.cut), (b"abc".to_vec(), false));
         assert_eq!((second.bytes, second.cut), (b"xy".to_vec(), false));
     }
@@ -126,9 +165,18 @@ mod tests {
     fn a_run_that_goes_on_with_anothers_record_or_with_none_is_a_stray() {
         let mut assembler = Assembler::default();
         assembler.join(1, tag(7, MORE), b"half");
-        assert!(matches!(assembler.join(2, tag(8, CONTINUES), &continued(1, "forged")), Joined::Stray));
-        assert!(matches!(assembler.join(3, tag(7, CONTINUES), &continued(9, "")), Joined::Stray));
-        assert!(matches!(assembler.join(4, tag(7, CONTINUES), b"short"), Joined::Stray));
+        assert!(matches!(
+            assembler.join(2, tag(8, CONTINUES), &continued(1, "forged")),
+            Joined::Stray
+        ));
+        assert!(matches!(
+            assembler.join(3, tag(7, CONTINUES), &continued(9, "")),
+            Joined::Stray
+        ));
+        assert!(matches!(
+            assembler.join(4, tag(7, CONTINUES), b"short"),
+            Joined::Stray
+        ));
         assert_eq!(assembler.abandon(7)[0].bytes, b"half");
     }
 }

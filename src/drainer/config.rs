@@ -54,7 +54,8 @@ impl DrainerConfig {
         if let Some(file) = &self.file {
             let program = file.program.replace(['\n', '\0'], "_");
             let (size, count) = (file.max_file_size, file.backup_count);
-            text += &format!("program={program}\nmax_file_size={size}\nbackup_count={count}\nfolder=");
+            text +=
+                &format!("program={program}\nmax_file_size={size}\nbackup_count={count}\nfolder=");
             bytes = file.folder.as_os_str().as_bytes().to_vec();
         }
         OsString::from_vec([text.into_bytes(), bytes].concat())
@@ -65,11 +66,24 @@ impl DrainerConfig {
         let mut rest = text.as_bytes();
         let ring = line(&mut rest, "ring=")?.to_owned();
         let (pid, start) = line(&mut rest, "parent=")?.split_once(' ')?;
-        let parent = Identity { pid: pid.parse().ok()?, start: start.parse().ok()? };
+        let parent = Identity {
+            pid: pid.parse().ok()?,
+            start: start.parse().ok()?,
+        };
         let stall_timeout = Duration::from_nanos(line(&mut rest, "stall_ns=")?.parse().ok()?);
         let console = line(&mut rest, "console=")? == "1";
-        let file = if rest.is_empty() { None } else { Some(decode_file(rest)?) };
-        Some(DrainerConfig { ring, parent, stall_timeout, console, file })
+        let file = if rest.is_empty() {
+            None
+        } else {
+            Some(decode_file(rest)?)
+        };
+        Some(DrainerConfig {
+            ring,
+            parent,
+            stall_timeout,
+            console,
+            file,
+        })
     }
 }
 

@@ -38,7 +38,11 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    pub(super) fn new(segment: &'static Segment, clock: Clock, sinks: Vec<Box<dyn Sink>>) -> Delivery {
+    pub(super) fn new(
+        segment: &'static Segment,
+        clock: Clock,
+        sinks: Vec<Box<dyn Sink>>,
+    ) -> Delivery {
         Delivery {
             segment,
             sites: SiteTable::new(segment.sites(), segment.site_text()),
@@ -57,7 +61,14 @@ impl Delivery {
     }
 
     /// Takes one run; hands a record on when it is complete.
-    pub(super) fn take(&mut self, sequence: u64, tag: u64, bytes: Option<&[u8]>, late: bool, members: &mut Members) {
+    pub(super) fn take(
+        &mut self,
+        sequence: u64,
+        tag: u64,
+        bytes: Option<&[u8]>,
+        late: bool,
+        members: &mut Members,
+    ) {
         let tag = Tag::unpack(tag);
         let Some(bytes) = bytes else {
             return self.deliver_damaged(sequence, tag, &[], members);
@@ -65,7 +76,9 @@ impl Delivery {
         match self.assembler.join(sequence, tag, bytes) {
             Joined::Part => {}
             Joined::Alone => self.deliver(sequence, tag, bytes, late, false, members),
-            Joined::Whole(whole) => self.deliver(sequence, whole.tag, &whole.bytes, late, whole.cut, members),
+            Joined::Whole(whole) => {
+                self.deliver(sequence, whole.tag, &whole.bytes, late, whole.cut, members)
+            }
             Joined::Stray => self.deliver_damaged(sequence, tag, bytes, members),
         }
     }
@@ -77,7 +90,15 @@ impl Delivery {
         }
     }
 
-    fn deliver(&mut self, sequence: u64, tag: Tag, bytes: &[u8], late: bool, cut: bool, members: &mut Members) {
+    fn deliver(
+        &mut self,
+        sequence: u64,
+        tag: Tag,
+        bytes: &[u8],
+        late: bool,
+        cut: bool,
+        members: &mut Members,
+    ) {
         let known = usize::from(tag.producer) < self.writers.len();
         let Some(body) = Body::parse(tag.flags, bytes).filter(|_| known) else {
             return self.deliver_damaged(sequence, tag, bytes, members);
@@ -104,7 +125,10 @@ impl Delivery {
             pid: writer.pid,
             thread: &writer.thread,
             tid: writer.tid,
-            target: target.as_deref().or(site.map(|site| &*site.target)).unwrap_or("?"),
+            target: target
+                .as_deref()
+                .or(site.map(|site| &*site.target))
+                .unwrap_or("?"),
             file: site.map_or("", |site| &site.file),
             line: site.map_or(0, |site| site.line),
             message: &message,
@@ -122,15 +146,25 @@ impl Delivery {
         } else {
             "an unknown producer".to_owned()
         };
-        let shown: String = bytes.iter().take(SHOWN_OF_DAMAGED).map(|byte| format!("{byte:02x}")).collect();
+        let shown: String = bytes
+            .iter()
+            .take(SHOWN_OF_DAMAGED)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let length = bytes.len();
-        self.say(Level::Error, &format!("damaged record {sequence} of {whose}, {length} bytes: {shown}"));
+        self.say(
+            Level::Error,
+            &format!("damaged record {sequence} of {whose}, {length} bytes: {shown}"),
+        );
     }
 
     fn count_delivered(&mut self, producer: usize, late: bool) {
         let add = |word: &crate::sync::AtomicU64| {
             // Relaxed: the drainer is the only writer; readers want a recent value, not an ordering.
-            word.store(word.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+            word.store(
+                word.load(Ordering::Relaxed).wrapping_add(1),
+                Ordering::Relaxed,
+            );
         };
         add(self.segment.producer(producer).delivered());
         add(self.segment.count(Count::Delivered));
@@ -146,7 +180,13 @@ impl Delivery {
         if known.is_none_or(|known| !known.state.is_same_owner(state)) {
             let (process, pid) = members.process_of(state);
             let (thread, tid) = (entry.name(), entry.tid());
-            self.writers[producer] = Some(Writer { state, process, pid, thread, tid });
+            self.writers[producer] = Some(Writer {
+                state,
+                process,
+                pid,
+                thread,
+                tid,
+            });
         }
     }
 
@@ -155,7 +195,10 @@ impl Delivery {
         self.know_writer(producer, members);
         match &self.writers[producer] {
             Some(writer) => {
-                format!("{}[{}]/{}[{}]", writer.process, writer.pid, writer.thread, writer.tid)
+                format!(
+                    "{}[{}]/{}[{}]",
+                    writer.process, writer.pid, writer.thread, writer.tid
+                )
             }
             None => "?".to_owned(),
         }
@@ -202,12 +245,19 @@ impl Delivery {
 
     /// Hands over the rest; a sink that does not move is waited for as long as `patience`.
     pub(super) fn finish(&mut self, patience: Duration) -> Vec<io::Error> {
-        self.sinks.iter_mut().filter_map(|sink| sink.finish(patience).err()).collect()
+        self.sinks
+            .iter_mut()
+            .filter_map(|sink| sink.finish(patience).err())
+            .collect()
     }
 }
 
 /// The call site of a number, read from the table once and kept.
-fn know_site<'c>(cache: &'c mut Vec<Option<Site>>, table: &SiteTable<'_>, id: SiteId) -> Option<&'c Site> {
+fn know_site<'c>(
+    cache: &'c mut Vec<Option<Site>>,
+    table: &SiteTable<'_>,
+    id: SiteId,
+) -> Option<&'c Site> {
     let index = id as usize;
     if cache.get(index).is_none_or(Option::is_none) {
         let site = table.read(id)?;

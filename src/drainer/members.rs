@@ -56,7 +56,11 @@ impl Members {
             let known = self.departed[index].is_some_and(|departed| departed.state == state);
             if !known {
                 let left = state.tag() != Tag::Free && !self.may_still_write(index, state);
-                self.departed[index] = left.then_some(Departed { state, tail, swept: false });
+                self.departed[index] = left.then_some(Departed {
+                    state,
+                    tail,
+                    swept: false,
+                });
             }
         }
     }
@@ -67,7 +71,14 @@ impl Members {
         match state.tag() {
             Tag::Free => self.members[index] = None,
             // Whoever took it writes down who it is; if it died at that, its pid is all there is to go by.
-            Tag::Claiming => self.watch(index, state, Identity { pid: state.owner(), start: 0 }),
+            Tag::Claiming => self.watch(
+                index,
+                state,
+                Identity {
+                    pid: state.owner(),
+                    start: 0,
+                },
+            ),
             Tag::Active => self.watch(index, state, entry.identity()),
             // Nobody of us writes this.
             Tag::Leaving => entry.clear(),
@@ -79,7 +90,13 @@ impl Members {
         if slot.as_ref().is_none_or(|known| known.state != state) {
             let watch = Watch::new(identity);
             let name = self.segment.member(index).name();
-            *slot = Some(Known { state, identity, name, watch, gone: false });
+            *slot = Some(Known {
+                state,
+                identity,
+                name,
+                watch,
+                gone: false,
+            });
         }
         if let Some(known) = slot {
             known.gone = known.watch.is_gone();
@@ -116,14 +133,21 @@ impl Members {
         for index in 0..self.departed.len() {
             let producer = self.segment.producer(index);
             let state = producer.state().load();
-            let member = self.members.get(state.owner() as usize).and_then(Option::as_ref);
+            let member = self
+                .members
+                .get(state.owner() as usize)
+                .and_then(Option::as_ref);
             if let (Tag::Active, None, Some(member)) = (state.tag(), self.departed[index], member)
                 && !member.gone
                 && process::thread_is_gone(member.identity.pid, producer.tid())
                 // Asked once more: the entry may have changed hands while we looked.
                 && producer.state().load() == state
             {
-                self.departed[index] = Some(Departed { state, tail, swept: false });
+                self.departed[index] = Some(Departed {
+                    state,
+                    tail,
+                    swept: false,
+                });
             }
         }
     }
@@ -138,7 +162,9 @@ impl Members {
     /// A thread all of whose records have been released: its entry may be given back.
     pub(super) fn next_to_clear(&self, head: u64) -> Option<usize> {
         self.departed.iter().position(|departed| {
-            departed.is_some_and(|departed| departed.swept && head.wrapping_sub(departed.tail) as i64 >= 0)
+            departed.is_some_and(|departed| {
+                departed.swept && head.wrapping_sub(departed.tail) as i64 >= 0
+            })
         })
     }
 
@@ -151,7 +177,9 @@ impl Members {
     /// Gives back the entries of dead processes that have no thread left in the registry.
     pub(super) fn clear_members(&mut self) {
         for index in 0..self.members.len() {
-            if self.members[index].as_ref().is_some_and(|known| known.gone) && !self.has_threads(index) {
+            if self.members[index].as_ref().is_some_and(|known| known.gone)
+                && !self.has_threads(index)
+            {
                 self.segment.member(index).clear();
                 self.members[index] = None;
             }
@@ -177,7 +205,10 @@ impl Members {
 
     /// Whether this process has entered.
     pub(super) fn includes(&self, pid: u32) -> bool {
-        self.members.iter().flatten().any(|known| known.identity.pid == pid)
+        self.members
+            .iter()
+            .flatten()
+            .any(|known| known.identity.pid == pid)
     }
 
     fn living(&self) -> impl Iterator<Item = &Known> {

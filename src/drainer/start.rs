@@ -100,7 +100,10 @@ pub(crate) struct Supervisor {
 
 impl Supervisor {
     /// Starts the drainer of `segment`, waits until it works, and watches over it from then on.
-    pub(crate) fn start(segment: &'static Segment, config: DrainerConfig) -> Result<Supervisor, StartError> {
+    pub(crate) fn start(
+        segment: &'static Segment,
+        config: DrainerConfig,
+    ) -> Result<Supervisor, StartError> {
         let mut child = spawn(&config).map_err(StartError::Spawn)?;
         if let Err(error) = wait_until_running(segment, &mut child) {
             let _ = child.kill();
@@ -128,8 +131,18 @@ impl Supervisor {
 fn spawn(config: &DrainerConfig) -> io::Result<Child> {
     use std::os::unix::process::CommandExt;
     // On Linux this names the running program even when its file was replaced or removed.
-    let program = if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe()? };
-    let output = || if config.console { Stdio::inherit() } else { Stdio::null() };
+    let program = if cfg!(target_os = "linux") {
+        "/proc/self/exe".into()
+    } else {
+        std::env::current_exe()?
+    };
+    let output = || {
+        if config.console {
+            Stdio::inherit()
+        } else {
+            Stdio::null()
+        }
+    };
     Command::new(program)
         .arg0("shmlog-drainer")
         .env(DRAINER_VARIABLE, config.encode())
@@ -167,7 +180,9 @@ fn supervise(segment: &'static Segment, config: &DrainerConfig, mut child: Child
         if begun.elapsed() < RESTART_PAUSE {
             std::thread::sleep(RESTART_PAUSE);
         }
-        segment.count(Count::Restarts).fetch_add(1, Ordering::Relaxed);
+        segment
+            .count(Count::Restarts)
+            .fetch_add(1, Ordering::Relaxed);
         match spawn(config) {
             Ok(next) => child = next,
             Err(_) => std::thread::sleep(RESTART_PAUSE),

@@ -20,6 +20,8 @@ use crate::level::Level;
 use crate::ring::{Floors, Hole, Next, Reader, Ring, Run};
 use crate::segment::{self, Count, Phase, Segment, Tag, Watch, process};
 use crate::sink::Sink;
+use crate::sink::console::ConsoleSink;
+use crate::sink::file::{FileConfig, FileSink};
 use crate::sync::Ordering;
 
 /// Runs in a batch at most: bounds how long slots stay unreleased and how exact the place of a notice is.
@@ -75,7 +77,11 @@ pub(super) struct Drainer {
 }
 
 impl Drainer {
-    pub(super) fn new(segment: &'static Segment, config: DrainerConfig, delivery: Delivery) -> Drainer {
+    pub(super) fn new(
+        segment: &'static Segment,
+        config: DrainerConfig,
+        delivery: Delivery,
+    ) -> Drainer {
         let (floors, stride) = segment.floors();
         let now = Instant::now();
         Drainer {
@@ -158,7 +164,8 @@ impl Drainer {
         self.bytes.clear();
         self.reader.copy(run, &mut self.bytes);
         let bytes = run.bytes.map(|_| &self.bytes[..]);
-        self.delivery.take(run.sequence, run.tag, bytes, late, &mut self.members);
+        self.delivery
+            .take(run.sequence, run.tag, bytes, late, &mut self.members);
         self.hole = None;
     }
 
@@ -198,7 +205,9 @@ impl Drainer {
             }
             Hole::Owned => {
                 // The slots behind a parked one are likely the rest of the same run.
-                let same_run = self.parked_last.is_some_and(|parked| parked.wrapping_add(1) == h);
+                let same_run = self
+                    .parked_last
+                    .is_some_and(|parked| parked.wrapping_add(1) == h);
                 let patience = self.config.stall_timeout / if same_run { 16 } else { 1 };
                 if now - since < patience {
                     return Look::Wait;
@@ -229,7 +238,9 @@ impl Drainer {
             self.harvest(producer);
         }
         self.members.clear_members();
-        self.segment.count(Count::Parked).store(self.reader.parked() as u64, Ordering::Relaxed);
+        self.segment
+            .count(Count::Parked)
+            .store(self.reader.parked() as u64, Ordering::Relaxed);
         // Also without records: a sink that could not write tries again, and notices go out.
         self.hand_over(true);
     }
@@ -253,7 +264,10 @@ impl Drainer {
         let head = self.segment.head().load(Ordering::Relaxed);
         self.delivery.abandon(index, head, &mut self.members);
         let producer = self.segment.producer(index);
-        let (begun, delivered) = (producer.begun(), producer.delivered().load(Ordering::Relaxed));
+        let (begun, delivered) = (
+            producer.begun(),
+            producer.delivered().load(Ordering::Relaxed),
+        );
         let overtaken = producer.dropped_overtaken().load(Ordering::Acquire);
         let lost = begun.wrapping_sub(delivered).wrapping_sub(overtaken);
         // A damaged entry may say anything; a thread can lose one record, and one per nested signal.
@@ -280,7 +294,10 @@ impl Drainer {
         let tail = self.segment.tail().load(Ordering::Acquire);
         for index in 0..self.segment.entries() {
             let producer = self.segment.producer(index);
-            let (dropped, reported) = (producer.dropped(), producer.reported().load(Ordering::Relaxed));
+            let (dropped, reported) = (
+                producer.dropped(),
+                producer.reported().load(Ordering::Relaxed),
+            );
             let count = dropped.wrapping_sub(reported);
             if count > 0 && producer.state().load().tag() != Tag::Free {
                 let at = producer.dropped_at().load(Ordering::Relaxed).min(tail);
@@ -356,10 +373,13 @@ impl Drainer {
     fn others_may_log(&self) -> bool {
         let me = std::process::id();
         self.members.others_live()
-            || process::young_heirs_of(self.segment.name(), HEIR_AGE_S).iter().any(|heir| {
-                let known = [me, self.config.parent.pid].contains(&heir.pid) || self.members.includes(heir.pid);
-                !known && !Watch::new(*heir).is_gone()
-            })
+            || process::young_heirs_of(self.segment.name(), HEIR_AGE_S)
+                .iter()
+                .any(|heir| {
+                    let known = [me, self.config.parent.pid].contains(&heir.pid)
+                        || self.members.includes(heir.pid);
+                    !known && !Watch::new(*heir).is_gone()
+                })
     }
 
     /// Says the last, closes the sinks and takes the ring away.
@@ -386,7 +406,22 @@ impl Drainer {
 /// The sinks that the config asks for.
 pub(super) fn open_sinks(config: &DrainerConfig) -> Result<Vec<Box<dyn Sink>>, String> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    let _ = &mut sinks;
-    let _ = config;
+    if config.console {
+        sinks.push(Box::new(
+            ConsoleSink::stdout().map_err(|error| error.to_string())?,
+        ));
+    }
+    if let Some(file) = &config.file {
+        let config = FileConfig {
+            folder: file.folder.clone(),
+            program: file.program.clone(),
+            max_file_size: file.max_file_size,
+            backup_count: usize::try_from(file.backup_count).unwrap_or(usize::MAX),
+            queue_bytes: FileConfig::QUEUE_BYTES,
+        };
+        sinks.push(Box::new(
+            FileSink::open(config).map_err(|error| error.to_string())?,
+        ));
+    }
     Ok(sinks)
 }

@@ -29,9 +29,14 @@ pub(crate) struct Attachment {
 
 impl Attachment {
     /// Ties this process to `segment`, and enters it as a member.
-    pub(crate) fn new(segment: Segment, process_name: String) -> Result<&'static Attachment, AttachError> {
+    pub(crate) fn new(
+        segment: Segment,
+        process_name: String,
+    ) -> Result<&'static Attachment, AttachError> {
         let settings = segment.settings();
-        let damaged = || AttachError::Damaged { name: segment.name().to_owned() };
+        let damaged = || AttachError::Damaged {
+            name: segment.name().to_owned(),
+        };
         let clock = Clock::from_number(settings.clock).ok_or_else(damaged)?;
         let attachment = Box::leak(Box::new(Attachment {
             ring: Ring::from(&segment),
@@ -59,7 +64,10 @@ impl Attachment {
     }
 
     fn is_closed(&self) -> bool {
-        matches!(self.segment.phase(), Phase::Closing | Phase::Done | Phase::Failed)
+        matches!(
+            self.segment.phase(),
+            Phase::Closing | Phase::Done | Phase::Failed
+        )
     }
 
     /// Our entry among the members, entered at the first call in each generation, which is how a child made
@@ -71,14 +79,19 @@ impl Attachment {
         }
         // A child made by fork sees none of the pages yet.
         self.segment.prefault();
-        let index = self.segment.enter_member(Identity::of_this_process(), &self.process_name)?;
+        let index = self
+            .segment
+            .enter_member(Identity::of_this_process(), &self.process_name)?;
         // SeqCst, with the drainer: see Segment::phase. We have entered; does it close?
         if self.is_closed() {
             self.segment.member(index).clear();
             return None;
         }
         let ours = generation << 16 | (index as u64 + 1);
-        match self.member.compare_exchange(known, ours, Ordering::AcqRel, Ordering::Acquire) {
+        match self
+            .member
+            .compare_exchange(known, ours, Ordering::AcqRel, Ordering::Acquire)
+        {
             Ok(_) => Some(index),
             Err(theirs) => {
                 // Another thread of this process was faster: one entry is enough.

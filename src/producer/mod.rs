@@ -8,5 +8,7 @@ mod attachment;
 mod thread;
 mod write;
 
-pub(crate) use attachment::{Attachment, current, detach, is_enabled, is_of_this_process, set_current};
+pub(crate) use attachment::{
+    Attachment, current, detach, is_enabled, is_of_this_process, set_current,
+};
 pub(crate) use write::write;

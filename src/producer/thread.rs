@@ -77,7 +77,11 @@ pub(super) struct Ready<'t> {
 impl Ready<'_> {
     pub(super) fn lease(&self) -> Lease<'static> {
         let (begun, begun_nested) = self.producer.begun_words();
-        Lease { floor: self.producer.floor(), begun, begun_nested }
+        Lease {
+            floor: self.producer.floor(),
+            begun,
+            begun_nested,
+        }
     }
 }
 
@@ -114,7 +118,10 @@ impl Thread {
         };
         // Counted only for a live ring: a member that comes after its end has nothing to count in.
         let refuse = || {
-            attachment.segment.drops_unregistered().fetch_add(1, Ordering::Relaxed);
+            attachment
+                .segment
+                .drops_unregistered()
+                .fetch_add(1, Ordering::Relaxed);
             attachment.segment.drops().fetch_add(1, Ordering::Release);
             false
         };
@@ -137,7 +144,9 @@ impl Thread {
         let generation = attachment::generation().ok()?;
         let member = attachment.member(generation)?;
         let tid = rustix::thread::gettid().as_raw_pid() as u32;
-        let index = attachment.segment.enter_producer(member, tid, &thread_name())?;
+        let index = attachment
+            .segment
+            .enter_producer(member, tid, &thread_name())?;
         let producer = attachment.segment.producer(index);
         self.attachment.set(Some(attachment));
         self.index.set(index as u16);

@@ -22,7 +22,12 @@ const PATIENCE_WITHIN_RECORD_NS: u64 = 1_000_000_000;
 
 /// Writes one record.
 #[inline]
-pub(crate) fn write(level: Level, site: &'static CallSite, target: Option<&str>, message: fmt::Arguments<'_>) {
+pub(crate) fn write(
+    level: Level,
+    site: &'static CallSite,
+    target: Option<&str>,
+    message: fmt::Arguments<'_>,
+) {
     with_thread(|ready| match ready.thread.buffer.try_borrow_mut() {
         Ok(mut buffer) => write_with(ready, &mut buffer, level, site, target, message),
         // We are inside the rendering of another record of this thread.
@@ -48,7 +53,12 @@ fn write_with(
         ready,
         buffer: &mut buffer[..attachment.ring.longest_run()],
         filled: 0,
-        tag: Tag { site: id, level: level as u8, flags: 0, producer: ready.index },
+        tag: Tag {
+            site: id,
+            level: level as u8,
+            flags: 0,
+            producer: ready.index,
+        },
         origin: None,
         refused: false,
     };
@@ -85,7 +95,11 @@ struct Outgoing<'a> {
 impl fmt::Write for Outgoing<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.push(text.as_bytes());
-        if self.refused { Err(fmt::Error) } else { Ok(()) }
+        if self.refused {
+            Err(fmt::Error)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -153,7 +167,12 @@ fn report_broken_off(ready: Ready<'_>) {
     let Some(origin) = ready.thread.broken_off.get() else {
         return;
     };
-    let tag = Tag { site: 0, level: 0, flags: CONTINUES | CUT, producer: ready.index };
+    let tag = Tag {
+        site: 0,
+        level: 0,
+        flags: CONTINUES | CUT,
+        producer: ready.index,
+    };
     let (ring, head) = (&ready.attachment.ring, &ready.thread.cached_head);
     if let Ok(claimed) = claim(ring, &ready.lease(), head, 8, false) {
         claimed.publish(tag.pack(), &origin.to_ne_bytes());
@@ -176,9 +195,19 @@ fn put(ready: Ready<'_>, tag: Tag, bytes: &[u8], first: bool) -> Result<u64, Ref
 }
 
 #[cold]
-fn put_patiently(ready: Ready<'_>, tag: Tag, bytes: &[u8], first: bool, mut refused: Refused) -> Result<u64, Refused> {
+fn put_patiently(
+    ready: Ready<'_>,
+    tag: Tag,
+    bytes: &[u8],
+    first: bool,
+    mut refused: Refused,
+) -> Result<u64, Refused> {
     let (ring, head) = (&ready.attachment.ring, &ready.thread.cached_head);
-    let mut wait = if first { Wait::for_first(ready.attachment) } else { Wait::within_record(ready.attachment) };
+    let mut wait = if first {
+        Wait::for_first(ready.attachment)
+    } else {
+        Wait::within_record(ready.attachment)
+    };
     while wait.once_more() {
         // A record is begun once, however often it is tried.
         let begins = first && matches!(refused, Refused::Full(_));
@@ -199,10 +228,18 @@ fn put_patiently(ready: Ready<'_>, tag: Tag, bytes: &[u8], first: bool, mut refu
 enum Wait {
     No,
     /// With `OnFull::Block`: sleeping, growing to a millisecond, until the deadline.
-    Asleep { attachment: &'static Attachment, until: std::time::Instant, nap_us: u64 },
+    Asleep {
+        attachment: &'static Attachment,
+        until: std::time::Instant,
+        nap_us: u64,
+    },
     /// Between the runs of one record: spinning, since the caller may be forbidden to enter the kernel, for
     /// as long as the drainer moves.
-    Awake { attachment: &'static Attachment, head: u64, since_ns: u64 },
+    Awake {
+        attachment: &'static Attachment,
+        head: u64,
+        since_ns: u64,
+    },
 }
 
 impl Wait {
@@ -214,20 +251,32 @@ impl Wait {
                 // A timeout beyond the clock's range waits a day at a time.
                 let until = now.checked_add(std::time::Duration::from_nanos(ns));
                 let until = until.unwrap_or(now + std::time::Duration::from_secs(86_400));
-                Wait::Asleep { attachment, until, nap_us: 20 }
+                Wait::Asleep {
+                    attachment,
+                    until,
+                    nap_us: 20,
+                }
             }
         }
     }
 
     fn within_record(attachment: &'static Attachment) -> Wait {
-        Wait::Awake { attachment, head: attachment.ring.head(), since_ns: monotonic_ns() }
+        Wait::Awake {
+            attachment,
+            head: attachment.ring.head(),
+            since_ns: monotonic_ns(),
+        }
     }
 
     /// Waits a little. `false` when it is time to give up.
     fn once_more(&mut self) -> bool {
         match self {
             Wait::No => false,
-            Wait::Asleep { attachment, until, nap_us } => {
+            Wait::Asleep {
+                attachment,
+                until,
+                nap_us,
+            } => {
                 let left = until.saturating_duration_since(std::time::Instant::now());
                 if left.is_zero() || attachment.segment.is_over() {
                     return false;
@@ -236,7 +285,11 @@ impl Wait {
                 *nap_us = (*nap_us * 2).min(1000);
                 true
             }
-            Wait::Awake { attachment, head, since_ns } => {
+            Wait::Awake {
+                attachment,
+                head,
+                since_ns,
+            } => {
                 for _ in 0..64 {
                     std::hint::spin_loop();
                 }
@@ -270,5 +323,9 @@ fn count_drop(ready: Ready<'_>, refused: Refused) {
     }
     // [drops] Release, both: who sees the count sees the place; who sees the sum sees the count.
     counter.fetch_add(1, Ordering::Release);
-    ready.attachment.segment.drops().fetch_add(1, Ordering::Release);
+    ready
+        .attachment
+        .segment
+        .drops()
+        .fetch_add(1, Ordering::Release);
 }

@@ -116,14 +116,23 @@ impl<'a> Body<'a> {
             let target = take(&mut rest, target_len.into())?;
             let file = take(&mut rest, file_len.into())?;
             let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-            inline = Some(Site { target: text(target), file: text(file), line });
+            inline = Some(Site {
+                target: text(target),
+                file: text(file),
+                line,
+            });
         }
         let mut target = None;
         if flags & TARGET != 0 {
             let len = u16::from_ne_bytes(take_array(&mut rest)?);
             target = Some(take(&mut rest, len.into())?);
         }
-        Some(Body { time, inline, target, text: rest })
+        Some(Body {
+            time,
+            inline,
+            target,
+            text: rest,
+        })
     }
 }
 
@@ -157,10 +166,17 @@ mod tests {
 
     #[test]
     fn the_format_is_what_it_was() {
-        let tag = Tag { site: 0x00ab_cdef, level: 3, flags: TARGET | MORE, producer: 0x1234 };
+        let tag = Tag {
+            site: 0x00ab_cdef,
+            level: 3,
+            flags: TARGET | MORE,
+            producer: 0x1234,
+        };
         assert_eq!(tag.pack(), 0x1234_2bab_cdef);
         let mut bytes = Vec::new();
-        let flags = write_head(7, Some(("t", "f", 9)), Some("imu"), |part| bytes.extend_from_slice(part));
+        let flags = write_head(7, Some(("t", "f", 9)), Some("imu"), |part| {
+            bytes.extend_from_slice(part)
+        });
         assert_eq!(flags, INLINE | TARGET);
         let golden = if cfg!(target_endian = "little") {
             &b"\x07\0\0\0\0\0\0\0\x09\0\0\0\x01\0\x01\0tf\x03\0imu"[..]

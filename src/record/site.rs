@@ -48,7 +48,12 @@ impl CallSite {
     /// Made by the macros only.
     #[doc(hidden)]
     pub const fn new(target: &'static str, file: &'static str, line: u32) -> CallSite {
-        CallSite { target, file, line, known: StdAtomicU64::new(0) }
+        CallSite {
+            target,
+            file,
+            line,
+            known: StdAtomicU64::new(0),
+        }
     }
 
     /// The number of this call site in `table`, entered at the first use in each `generation` (which
@@ -67,7 +72,8 @@ impl CallSite {
     #[cold]
     fn enter(&self, table: &SiteTable<'_>, generation: u64) -> SiteId {
         let id = table.enter(self.target, self.file, self.line);
-        self.known.store((generation << 24) | u64::from(id), Ordering::Relaxed);
+        self.known
+            .store((generation << 24) | u64::from(id), Ordering::Relaxed);
         id
     }
 }
@@ -106,13 +112,21 @@ impl<'a> SiteTable<'a> {
         for probe in 0..PROBES.min(mask + 1) {
             let index = (hash as usize).wrapping_add(probe) & mask;
             let entry = self.entry(index);
-            let seen = match entry[HASH].compare_exchange(0, hash, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return if self.fill(entry, target, file, line) { index as SiteId + 1 } else { 0 },
-                Err(seen) => seen,
-            };
+            let seen =
+                match entry[HASH].compare_exchange(0, hash, Ordering::AcqRel, Ordering::Acquire) {
+                    Ok(_) => {
+                        return if self.fill(entry, target, file, line) {
+                            index as SiteId + 1
+                        } else {
+                            0
+                        };
+                    }
+                    Err(seen) => seen,
+                };
             if seen == hash {
                 let found = self.read(index as SiteId + 1);
-                let same = |site: &Site| (&*site.target, &*site.file, site.line) == (target, file, line);
+                let same =
+                    |site: &Site| (&*site.target, &*site.file, site.line) == (target, file, line);
                 match found {
                     Some(site) if same(&site) => return index as SiteId + 1,
                     Some(_) => {}
@@ -190,11 +204,19 @@ fn text_of(words: &[AtomicU64], len: usize) -> String {
 
 /// FNV-1a, 64 bits, over the parts with their lengths between them; never 0.
 fn hash_of(target: &str, file: &str, line: u32) -> u64 {
-    let parts = [target.as_bytes(), &[0xff], file.as_bytes(), &[0xff], &line.to_le_bytes()];
+    let parts = [
+        target.as_bytes(),
+        &[0xff],
+        file.as_bytes(),
+        &[0xff],
+        &line.to_le_bytes(),
+    ];
     let hash = parts
         .into_iter()
         .flatten()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
     hash.max(1)
 }
 
@@ -215,7 +237,10 @@ mod tests {
         assert_eq!(table.enter("robot::arm", "src/arm.rs", 42), id);
         assert_ne!(table.enter("robot::arm", "src/arm.rs", 43), id);
         let site = table.read(id).unwrap();
-        assert_eq!((&*site.target, &*site.file, site.line), ("robot::arm", "src/arm.rs", 42));
+        assert_eq!(
+            (&*site.target, &*site.file, site.line),
+            ("robot::arm", "src/arm.rs", 42)
+        );
     }
 
     #[test]
@@ -223,7 +248,11 @@ mod tests {
         let (entries, text) = (words(2 * SITE_WORDS), words(1 + 4));
         let table = SiteTable::new(&entries, &text);
         assert_ne!(table.enter("12345678", "12345678", 1), 0);
-        assert_eq!(table.enter("0123456789abcdef", "0123456789abcdef", 2), 0, "no text left");
+        assert_eq!(
+            table.enter("0123456789abcdef", "0123456789abcdef", 2),
+            0,
+            "no text left"
+        );
         assert_eq!(table.enter("a", "b", 3), 0, "no entry left");
     }
 
@@ -242,13 +271,22 @@ mod tests {
     fn an_entry_that_points_outside_is_not_read() {
         let (entries, text) = (words(2 * SITE_WORDS), words(8));
         let table = SiteTable::new(&entries, &text);
-        for (seal, target_len, file_len) in
-            [(u64::MAX, 1, 1), (8, 8, 8), (1, 4096, 1), (1, u64::MAX, 1), (7, 1, 9), (1, 1, 4097)]
-        {
+        for (seal, target_len, file_len) in [
+            (u64::MAX, 1, 1),
+            (8, 8, 8),
+            (1, 4096, 1),
+            (1, u64::MAX, 1),
+            (7, 1, 9),
+            (1, 1, 4097),
+        ] {
             for (word, value) in [(SEAL, seal), (TARGET_LEN, target_len), (FILE_LEN, file_len)] {
                 entries[word].store(value, Ordering::Relaxed);
             }
-            assert_eq!(table.read(1), None, "seal {seal}, lengths {target_len} and {file_len}");
+            assert_eq!(
+                table.read(1),
+                None,
+                "seal {seal}, lengths {target_len} and {file_len}"
+            );
         }
         assert_eq!(table.read(0), None);
         assert_eq!(table.read(3), None);

@@ -67,7 +67,12 @@ pub(crate) struct Ring<'a> {
 #[cfg(not(loom))]
 impl From<&crate::segment::Segment> for Ring<'static> {
     fn from(segment: &crate::segment::Segment) -> Ring<'static> {
-        Ring::new(segment.tail(), segment.head(), segment.slots(), segment.parked())
+        Ring::new(
+            segment.tail(),
+            segment.head(),
+            segment.slots(),
+            segment.parked(),
+        )
     }
 }
 

@@ -36,7 +36,11 @@ pub enum CreateError {
 impl fmt::Display for CreateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CreateError::NoSpace { folder, needed, available } => write!(
+            CreateError::NoSpace {
+                folder,
+                needed,
+                available,
+            } => write!(
                 f,
                 "{folder} is too small: the ring needs {needed} bytes and {available} are free; \
                  use fewer slots, or enlarge it (mount -o remount,size=…, docker run --shm-size=…)"
@@ -140,13 +144,21 @@ impl fmt::Display for AttachError {
                 f,
                 "the ring {name} is gone: the program that made it has ended; start it again"
             ),
-            AttachError::Foreign { name, owner, me, mode } => write!(
+            AttachError::Foreign {
+                name,
+                owner,
+                me,
+                mode,
+            } => write!(
                 f,
                 "the ring {name} belongs to user {owner} with mode {mode:04o}, this process is user {me}; \
                  a ring is shared only among processes of one user, and has mode 0600"
             ),
             AttachError::NotASegment { name } => {
-                write!(f, "{name} is no segment of shmlog; make a ring with init_parent()")
+                write!(
+                    f,
+                    "{name} is no segment of shmlog; make a ring with init_parent()"
+                )
             }
             AttachError::Version { name, found } => write!(
                 f,

@@ -203,14 +203,38 @@ mod tests {
     fn a_geometry_outside_the_limits_is_not_allowed() {
         assert!(USUAL.is_allowed());
         let broken = [
-            Geometry { slots: 65_537, ..USUAL },
-            Geometry { slots: 1 << 40, ..USUAL },
-            Geometry { slot_size: 32, ..USUAL },
-            Geometry { slot_size: 8192, ..USUAL },
-            Geometry { max_producers: 0, ..USUAL },
-            Geometry { site_slots: 0, ..USUAL },
-            Geometry { site_bytes: 9, ..USUAL },
-            Geometry { slots: u64::MAX, ..USUAL },
+            Geometry {
+                slots: 65_537,
+                ..USUAL
+            },
+            Geometry {
+                slots: 1 << 40,
+                ..USUAL
+            },
+            Geometry {
+                slot_size: 32,
+                ..USUAL
+            },
+            Geometry {
+                slot_size: 8192,
+                ..USUAL
+            },
+            Geometry {
+                max_producers: 0,
+                ..USUAL
+            },
+            Geometry {
+                site_slots: 0,
+                ..USUAL
+            },
+            Geometry {
+                site_bytes: 9,
+                ..USUAL
+            },
+            Geometry {
+                slots: u64::MAX,
+                ..USUAL
+            },
         ];
         for geometry in broken {
             assert!(!geometry.is_allowed(), "{geometry:?}");

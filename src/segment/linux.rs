@@ -31,7 +31,10 @@ pub(super) fn create(name: &str, bytes: usize) -> Result<&'static [AtomicU64], C
         .mode(0o600)
         .custom_flags(libc::O_NOFOLLOW)
         .open(&path)
-        .map_err(|source| CreateError::Open { path: path.clone(), source })?;
+        .map_err(|source| CreateError::Open {
+            path: path.clone(),
+            source,
+        })?;
     match reserve_and_map(&file, bytes) {
         Ok(words) => Ok(words),
         Err(error) => {
@@ -84,8 +87,13 @@ impl Opened {
     pub(super) fn open(name: &str) -> Result<Opened, AttachError> {
         let path = path_of(name);
         let gone = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound => AttachError::Gone { name: name.to_owned() },
-            _ => AttachError::Open { name: name.to_owned(), source },
+            io::ErrorKind::NotFound => AttachError::Gone {
+                name: name.to_owned(),
+            },
+            _ => AttachError::Open {
+                name: name.to_owned(),
+                source,
+            },
         };
         // Asked of the name first: a file of somebody else may not even be opened.
         refuse_foreign(name, &std::fs::symlink_metadata(&path).map_err(gone)?)?;
@@ -98,7 +106,10 @@ impl Opened {
         // And of the open file again: the name may have changed hands in between.
         let metadata = file.metadata().map_err(gone)?;
         refuse_foreign(name, &metadata)?;
-        Ok(Opened { file, bytes: metadata.len() })
+        Ok(Opened {
+            file,
+            bytes: metadata.len(),
+        })
     }
 
     /// Reads the first words of the file without mapping it.
@@ -119,7 +130,9 @@ impl Opened {
 fn refuse_foreign(name: &str, metadata: &std::fs::Metadata) -> Result<(), AttachError> {
     let me = rustix::process::geteuid().as_raw();
     if !metadata.is_file() {
-        return Err(AttachError::NotASegment { name: name.to_owned() });
+        return Err(AttachError::NotASegment {
+            name: name.to_owned(),
+        });
     }
     if metadata.uid() != me || metadata.mode() & 0o077 != 0 {
         return Err(AttachError::Foreign {

@@ -6,14 +6,14 @@
 
 mod error;
 mod layout;
+mod map;
+mod name;
 #[cfg(any(not(target_os = "linux"), feature = "portable"))]
 #[path = "portable.rs"]
 mod platform;
 #[cfg(all(target_os = "linux", not(feature = "portable")))]
 #[path = "linux.rs"]
 mod platform;
-mod map;
-mod name;
 pub(crate) mod process;
 mod registry;
 
@@ -22,9 +22,9 @@ use std::io;
 use zerocopy::transmute;
 
 pub use error::{AttachError, CreateError};
-pub(crate) use platform::DrainLock;
 pub(crate) use layout::{Geometry, Limits, SITE_WORDS, Settings};
 pub(crate) use name::{announce, environment, inherited, restore};
+pub(crate) use platform::DrainLock;
 pub(crate) use process::{Identity, Watch};
 pub(crate) use registry::{Producer, State, Tag};
 
@@ -91,7 +91,12 @@ impl Segment {
         let layout = Layout::of(&geometry);
         let name = name::unguessable().map_err(CreateError::Name)?;
         let words = platform::create(&name, layout.bytes())?;
-        let segment = Segment { name, geometry, layout, words };
+        let segment = Segment {
+            name,
+            geometry,
+            layout,
+            words,
+        };
         let geometry: [u64; Geometry::WORDS] = transmute!(geometry);
         segment.store(layout::GEOMETRY_AT, &geometry);
         let settings: [u64; Settings::WORDS] = transmute!(settings);
@@ -117,7 +122,10 @@ impl Segment {
             return Err(AttachError::NotASegment { name: named() });
         }
         if first[0] != READY {
-            return Err(AttachError::Version { name: named(), found: first[0] as u8 });
+            return Err(AttachError::Version {
+                name: named(),
+                found: first[0] as u8,
+            });
         }
         let [_, geometry @ ..] = first;
         let geometry: Geometry = transmute!(geometry);
@@ -127,12 +135,20 @@ impl Segment {
         let layout = Layout::of(&geometry);
         let words = opened
             .map(layout.bytes())
-            .map_err(|source| AttachError::Open { name: named(), source })?;
+            .map_err(|source| AttachError::Open {
+                name: named(),
+                source,
+            })?;
         // [ready] Acquire: pairs with set_ready.
         if words[0].load(Ordering::Acquire) != READY {
             return Err(AttachError::Damaged { name: named() });
         }
-        Ok(Segment { name: named(), geometry, layout, words })
+        Ok(Segment {
+            name: named(),
+            geometry,
+            layout,
+            words,
+        })
     }
 
     /// The name under which others find it.
@@ -299,4 +315,3 @@ pub(crate) fn remove(name: &str) {
 pub(crate) fn word_wiped_on_fork() -> io::Result<&'static AtomicU64> {
     map::wiped_on_fork().map(|page| &page[0])
 }
-

@@ -23,7 +23,10 @@ pub(super) fn unguessable() -> io::Result<String> {
 
 /// Whether `name` is of the form that [`unguessable`] makes: nothing in it can lead out of the folder.
 pub(super) fn is_well_formed(name: &str) -> bool {
-    let Some((pid, random)) = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('-')) else {
+    let Some((pid, random)) = name
+        .strip_prefix(PREFIX)
+        .and_then(|rest| rest.split_once('-'))
+    else {
         return false;
     };
     let digits = |text: &str, allowed: &[u8]| text.bytes().all(|byte| allowed.contains(&byte));

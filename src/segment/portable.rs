@@ -54,13 +54,21 @@ pub(super) struct Opened {
 
 impl Opened {
     pub(super) fn open(name: &str) -> Result<Opened, AttachError> {
-        let mut memory = ShmemConf::new().os_id(os_id(name)).open().map_err(|error| {
-            let source = system_error(error);
-            match source.kind() {
-                io::ErrorKind::NotFound => AttachError::Gone { name: name.to_owned() },
-                _ => AttachError::Open { name: name.to_owned(), source },
-            }
-        })?;
+        let mut memory = ShmemConf::new()
+            .os_id(os_id(name))
+            .open()
+            .map_err(|error| {
+                let source = system_error(error);
+                match source.kind() {
+                    io::ErrorKind::NotFound => AttachError::Gone {
+                        name: name.to_owned(),
+                    },
+                    _ => AttachError::Open {
+                        name: name.to_owned(),
+                        source,
+                    },
+                }
+            })?;
         memory.set_owner(false);
         let bytes = memory.len() as u64;
         Ok(Opened { memory, bytes })
@@ -94,7 +102,10 @@ pub(super) fn prefault(words: &'static [AtomicU64]) {
 
 pub(super) fn remove(name: &str) -> io::Result<()> {
     // Opening as owner and dropping is how the crate removes a name.
-    let mut memory = ShmemConf::new().os_id(os_id(name)).open().map_err(system_error)?;
+    let mut memory = ShmemConf::new()
+        .os_id(os_id(name))
+        .open()
+        .map_err(system_error)?;
     memory.set_owner(true);
     Ok(())
 }

@@ -24,7 +24,10 @@ impl Identity {
     /// This process. Asks the kernel every time, so it is right after a fork.
     pub(crate) fn of_this_process() -> Identity {
         let pid = std::process::id();
-        Identity { pid, start: start_of("/proc/self/stat").unwrap_or(0) }
+        Identity {
+            pid,
+            start: start_of("/proc/self/stat").unwrap_or(0),
+        }
     }
 }
 
@@ -53,8 +56,15 @@ impl Watch {
         let opened = pid.map_or(Err(rustix::io::Errno::SRCH), |pid| {
             pidfd_open(pid, PidfdFlags::empty())
         });
-        let gone = matches!(opened, Err(rustix::io::Errno::SRCH | rustix::io::Errno::INVAL));
-        let mut watch = Watch { identity, pidfd: opened.ok(), gone };
+        let gone = matches!(
+            opened,
+            Err(rustix::io::Errno::SRCH | rustix::io::Errno::INVAL)
+        );
+        let mut watch = Watch {
+            identity,
+            pidfd: opened.ok(),
+            gone,
+        };
         // After the pidfd is open, so that it is the pidfd of the process that is looked at here.
         watch.gone |= watch.is_somebody_else();
         watch
@@ -91,7 +101,10 @@ impl Watch {
 
 fn has_ended(pidfd: &OwnedFd) -> bool {
     let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
-    let at_once = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    let at_once = rustix::event::Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     matches!(poll(&mut fds, Some(&at_once)), Ok(ready) if ready > 0)
 }
 
@@ -124,7 +137,9 @@ pub(crate) fn young_heirs_of(ring: &str, seconds: u64) -> Vec<Identity> {
 }
 
 fn carries(environment: &[u8], entry: &str) -> bool {
-    environment.split(|&byte| byte == 0).any(|variable| variable == entry.as_bytes())
+    environment
+        .split(|&byte| byte == 0)
+        .any(|variable| variable == entry.as_bytes())
 }
 
 /// The moment `seconds` ago, in the unit of start times.
@@ -174,9 +189,16 @@ mod tests {
 
     #[test]
     fn a_process_is_gone_only_when_it_has_ended_and_also_while_it_is_a_zombie() {
-        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut child = Command::new("cat")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
         let start = start_of(&format!("/proc/{}/stat", child.id())).unwrap();
-        let mut watch = Watch::new(Identity { pid: child.id(), start });
+        let mut watch = Watch::new(Identity {
+            pid: child.id(),
+            start,
+        });
         assert!(!watch.is_gone());
         child.kill().unwrap();
         // A pidfd is readable from the moment of death, before anybody waits for the process.
@@ -191,7 +213,10 @@ mod tests {
     fn a_reused_pid_is_not_taken_for_its_predecessor() {
         let me = Identity::of_this_process();
         assert!(!Watch::new(me).is_gone());
-        let predecessor = Identity { start: me.start - 1, ..me };
+        let predecessor = Identity {
+            start: me.start - 1,
+            ..me
+        };
         assert!(Watch::new(predecessor).is_gone());
     }
 
@@ -205,19 +230,35 @@ mod tests {
     #[test]
     fn a_thread_is_gone_when_its_process_has_none_of_its_number() {
         let pid = std::process::id();
-        assert!(!thread_is_gone(pid, rustix::thread::gettid().as_raw_pid() as u32));
+        assert!(!thread_is_gone(
+            pid,
+            rustix::thread::gettid().as_raw_pid() as u32
+        ));
         assert!(thread_is_gone(pid, i32::MAX as u32));
-        assert!(!thread_is_gone(i32::MAX as u32, 1), "of a process that is not there nothing is known");
+        assert!(
+            !thread_is_gone(i32::MAX as u32, 1),
+            "of a process that is not there nothing is known"
+        );
     }
 
     #[test]
     fn only_young_processes_that_carry_the_name_are_heirs() {
         let spawn = |ring: &str| {
-            Command::new("cat").env(RING_VARIABLE, ring).stdin(Stdio::piped()).stdout(Stdio::null()).spawn()
+            Command::new("cat")
+                .env(RING_VARIABLE, ring)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .spawn()
         };
-        let (mut mine, mut other) = (spawn("shmlog-heir-a").unwrap(), spawn("shmlog-heir-b").unwrap());
+        let (mut mine, mut other) = (
+            spawn("shmlog-heir-a").unwrap(),
+            spawn("shmlog-heir-b").unwrap(),
+        );
         let heirs = young_heirs_of("shmlog-heir-a", 60);
-        assert_eq!(heirs.iter().map(|heir| heir.pid).collect::<Vec<_>>(), [mine.id()]);
+        assert_eq!(
+            heirs.iter().map(|heir| heir.pid).collect::<Vec<_>>(),
+            [mine.id()]
+        );
         for child in [&mut mine, &mut other] {
             child.kill().unwrap();
             child.wait().unwrap();

@@ -86,7 +86,12 @@ impl StateWord<'_> {
             && self
                 .0
                 // [entry] Acquire: the drainer's clean-up of the last owner is visible.
-                .compare_exchange(seen.0, seen.claimed_by(owner).0, Ordering::AcqRel, Ordering::Relaxed)
+                .compare_exchange(
+                    seen.0,
+                    seen.claimed_by(owner).0,
+                    Ordering::AcqRel,
+                    Ordering::Relaxed,
+                )
                 .is_ok()
     }
 
@@ -167,13 +172,18 @@ impl<'a> Producer<'a> {
 
     /// Records begun in the normal course, and by interrupting signal handlers.
     pub(crate) fn begun_words(&self) -> (&'a AtomicU64, &'a AtomicU64) {
-        (&self.0[producer_word::BEGUN], &self.0[producer_word::BEGUN_NESTED])
+        (
+            &self.0[producer_word::BEGUN],
+            &self.0[producer_word::BEGUN_NESTED],
+        )
     }
 
     /// Records begun in all.
     pub(crate) fn begun(&self) -> u64 {
         let (begun, nested) = self.begun_words();
-        begun.load(Ordering::Relaxed).wrapping_add(nested.load(Ordering::Relaxed))
+        begun
+            .load(Ordering::Relaxed)
+            .wrapping_add(nested.load(Ordering::Relaxed))
     }
 
     pub(crate) fn tid(&self) -> u32 {
@@ -181,7 +191,10 @@ impl<'a> Producer<'a> {
     }
 
     pub(crate) fn name(&self) -> String {
-        load_name(&self.0[producer_word::NAME], &self.0[producer_word::NAME_LEN])
+        load_name(
+            &self.0[producer_word::NAME],
+            &self.0[producer_word::NAME_LEN],
+        )
     }
 
     /// Records dropped because the ring was full: never begun.
@@ -202,7 +215,8 @@ impl<'a> Producer<'a> {
 
     /// Records attempted: begun, or refused before.
     pub(crate) fn attempted(&self) -> u64 {
-        self.begun().wrapping_add(self.dropped_full().load(Ordering::Acquire))
+        self.begun()
+            .wrapping_add(self.dropped_full().load(Ordering::Acquire))
     }
 
     /// The tail at the first drop that was not yet reported.
@@ -253,7 +267,10 @@ fn store_name(name: &str, words: &[AtomicU64], len: &AtomicU64) {
     while !name.is_char_boundary(end) {
         end -= 1;
     }
-    len.store(store_bytes(words, &name.as_bytes()[..end]) as u64, Ordering::Relaxed);
+    len.store(
+        store_bytes(words, &name.as_bytes()[..end]) as u64,
+        Ordering::Relaxed,
+    );
 }
 
 fn load_name(words: &[AtomicU64], len: &AtomicU64) -> String {
@@ -284,7 +301,10 @@ impl Segment {
     /// All floors: the first words of the producers' entries, so many words apart.
     pub(crate) fn floors(&self) -> (&'static [AtomicU64], usize) {
         let words = self.entries() * PRODUCER_WORDS;
-        (&self.words[self.layout.producers..][..words], PRODUCER_WORDS)
+        (
+            &self.words[self.layout.producers..][..words],
+            PRODUCER_WORDS,
+        )
     }
 
     /// Writes the floors of a fresh registry: zero would be a floor that protects everything.
@@ -296,10 +316,15 @@ impl Segment {
 
     /// Enters a process. `None` when all entries are taken.
     pub(crate) fn enter_member(&self, identity: Identity, name: &str) -> Option<usize> {
-        let index = (0..self.entries()).find(|&i| self.member(i).state().try_claim(identity.pid))?;
+        let index =
+            (0..self.entries()).find(|&i| self.member(i).state().try_claim(identity.pid))?;
         let member = self.member(index);
         member.0[member_word::START].store(identity.start, Ordering::Relaxed);
-        store_name(name, &member.0[member_word::NAME], &member.0[member_word::NAME_LEN]);
+        store_name(
+            name,
+            &member.0[member_word::NAME],
+            &member.0[member_word::NAME_LEN],
+        );
         member.state().set(Tag::Active);
         Some(index)
     }
@@ -310,7 +335,11 @@ impl Segment {
         let index = (0..self.entries()).find(|&i| self.producer(i).state().try_claim(owner))?;
         let producer = self.producer(index);
         producer.0[producer_word::TID].store(tid.into(), Ordering::Relaxed);
-        store_name(name, &producer.0[producer_word::NAME], &producer.0[producer_word::NAME_LEN]);
+        store_name(
+            name,
+            &producer.0[producer_word::NAME],
+            &producer.0[producer_word::NAME_LEN],
+        );
         producer.state().set(Tag::Active);
         Some(index)
     }
