@@ -70,7 +70,15 @@
 #ifndef DKILLS
 #define DKILLS 0
 #endif
+#ifndef NP
 #define NP 2
+#endif
+#ifndef REC2
+#define REC2 1
+#endif
+#ifndef RUN2
+#define RUN2 1
+#endif
 #define IDLE 255
 #define FREE(n) (2*(n))
 #define PUBLISHED(n) (2*(n)+1)
@@ -99,8 +107,13 @@ byte body[CAP];             /* sequence+1 of the bytes in this slot; 0 once it i
 short owed;                 /* published and not yet in the file, a bit per (first) sequence */
 
 #define REACH(q, n) (!dead[q] && fl[q] <= (n))
+#if NP==2
 #define COVERED(n) (REACH(0, n) || REACH(1, n))
 #define QUIET ((done[0] || dead[0]) && (done[1] || dead[1]))
+#else
+#define COVERED(n) (REACH(0, n) || REACH(1, n) || REACH(2, n))
+#define QUIET ((done[0] || dead[0]) && (done[1] || dead[1]) && (done[2] || dead[2]))
+#endif
 #define RIPE(s) (parked[s] != 0 && (st[s] != FREE(parked[s]-1) || !COVERED(parked[s]-1)))
 #if CAP==2
 #define ANYPARKED (parked[0] || parked[1])
@@ -111,6 +124,14 @@ short owed;                 /* published and not yet in the file, a bit per (fir
 #else
 #define ANYPARKED (parked[0] || parked[1] || parked[2] || parked[3])
 #define ANYRIPE (RIPE(0) || RIPE(1) || RIPE(2) || RIPE(3))
+#endif
+
+#ifdef DEFER
+#define LATE late
+#define RESET late = 0
+#else
+#define LATE 0
+#define RESET skip
 #endif
 
 /* ================================ claim.rs: the producer's half ================================ */
@@ -200,8 +221,13 @@ inline take(q) {
  * word, which the restart clears; the other way round the slot would be lost. */
 inline unpark(x) {
   atomic { t = tail; if :: t < cur -> t = cur :: else fi; m = x; do :: m < t -> m = m + CAP :: else -> break od; t = 0 };
+#ifdef WORDFIRST
+  if :: parked[x] -> parked[x] = 0 :: else fi;
+  atomic { give(x, m); m = 0 }
+#else
   atomic { give(x, m); m = 0 };
   if :: parked[x] -> parked[x] = 0 :: else fi
+#endif
 }
 
 /* After the write (by this drainer or by the one before it): slots first, then the head, then the intent is gone. */
@@ -218,8 +244,13 @@ inline release() {
      if
      :: st[SLOT(intent_late-1)] == PUBLISHED(intent_late-1) ->
         k = slots[SLOT(intent_late-1)];
-        unpark(SLOT(intent_late-1));                      /* first slot first: what is left then is an ownerless hole */
+#ifdef LASTFIRST
+        if :: k == 2 -> unpark(SLOT(intent_late)) :: else fi;
+        unpark(SLOT(intent_late-1))
+#else
+        unpark(SLOT(intent_late-1));                      /* what a death leaves after this one is an ownerless hole */
         if :: k == 2 -> unpark(SLOT(intent_late)) :: else fi
+#endif
      :: else                                              /* a restart: done already; the rest of the run are orphans */
      fi
   :: else
@@ -235,7 +266,7 @@ inline flush(l) {
   if
   :: batch != 0 ->
      atomic { intent_hi = cur; intent_late = l; wrote = false; intent = true };
-     atomic { assert((batch & owed) == batch); owed = owed & ~batch; batch = 0; wrote = true };
+     atomic { assert((batch & owed) == batch); owed = owed & ~batch; batch = 0; wrote = true; RESET };
      release()
   :: else -> head = cur                                   /* only holes: they are released or parked already */
   fi
@@ -272,7 +303,13 @@ inline sweep() {
   :: p != 0 ->
      s = st[SLOT(p-1)];
      if
-     :: s == PUBLISHED(p-1) -> take(p-1); flush(p)
+#ifdef DEFER
+     :: s == PUBLISHED(p-1) ->
+        if :: late != 0 && late != p -> flush(late) :: else fi;
+        if :: late != p -> take(p-1); late = p :: else fi
+#else
+     :: s == PUBLISHED(p-1) -> take(p-1); flush(p)        /* at once: the slots must be above before a hole is judged */
+#endif
      :: s == FREE(p-1) && low > p-1 -> unpark(SLOT(p-1))  /* orphan */
      :: s == FREE(p-1) && low <= p-1 -> skip
 #ifdef STALE
@@ -288,6 +325,9 @@ inline sweep() {
 
 proctype Drainer() {
   byte cur, s, t, i, k, m, p, low; short batch; bool again;
+#ifdef DEFER
+  byte late;
+#endif
   do
   :: {
     /* ---- start, or start again ---- */
@@ -312,7 +352,7 @@ proctype Drainer() {
 
     /* ---- the loop ---- */
     do
-    :: cur > head -> flush(0)
+    :: cur > head || LATE != 0 -> flush(LATE)
     :: ANYRIPE -> snapshot(); sweep()                     /* ripe: a sweep that would do nothing is left out */
 #ifdef LAP
     :: true ->
@@ -334,7 +374,7 @@ proctype Drainer() {
              if
              :: tail == cur ->                            /* nothing there */
                 if
-                :: cur > head -> flush(0)
+                :: cur > head || LATE != 0 -> flush(LATE)
                 :: else ->
                    (tail != cur || QUIET || ANYRIPE);
                    if :: atomic { QUIET && tail == cur && !ANYPARKED -> ended = true }; break :: else fi
@@ -358,8 +398,8 @@ proctype Drainer() {
                 :: s == FREE(cur) && low <= cur ->
                    if
                    :: atomic { parked[SLOT(cur)] = cur+1; cur++ }                   /* stalled too long */
-                   :: cur > head -> flush(0)
-                   :: cur == head -> (st[SLOT(cur)] != FREE(cur) || !COVERED(cur) || ANYRIPE)      /* wait */
+                   :: cur > head || LATE != 0 -> flush(LATE)
+                   :: cur == head && LATE == 0 -> (st[SLOT(cur)] != FREE(cur) || !COVERED(cur) || ANYRIPE)      /* wait */
                    fi
                 fi
              fi
@@ -368,12 +408,18 @@ proctype Drainer() {
        atomic { s = 0; low = 0; p = 0 }
     od
   } unless {
-    atomic { dkill -> dkill = false; again = true; cur = 0; s = 0; t = 0; i = 0; k = 0; m = 0; p = 0; low = 0; batch = 0;
+    atomic { dkill -> dkill = false; again = true; cur = 0; s = 0; t = 0; i = 0; k = 0; m = 0; p = 0; low = 0; batch = 0; RESET;
       do :: i < CAP -> rd[i] = false; i++ :: else -> i = 0; break od }
   };
   if :: ended -> break :: else fi
   od;
-  assert(head == tail); assert(owed == 0); assert(!ANYPARKED)
+  assert(head == tail); assert(owed == 0); assert(!ANYPARKED);
+  do                         /* nothing is leaked: each slot waits for the next sequence that maps to it */
+  :: i < CAP ->
+     m = i; do :: m < tail -> m = m + CAP :: else -> break od;
+     assert(st[i] == FREE(m)); i++
+  :: else -> break
+  od
 }
 
 /* ======================================== the world ======================================== */
@@ -395,6 +441,9 @@ end:
   do
   :: atomic { pkills > 0 && !done[0] && !dead[0] -> kill(0) }
   :: atomic { pkills > 0 && !done[1] && !dead[1] -> kill(1) }
+#if NP==3
+  :: atomic { pkills > 0 && !done[2] && !dead[2] -> kill(2) }
+#endif
   :: atomic { dkills > 0 && !dkill && !ended -> dkills--; dkill = true }
   od
 }
@@ -405,6 +454,9 @@ init {
     do :: i < CAP -> st[i] = FREE(i); i++ :: else -> break od;
     fl[0] = IDLE; fl[1] = IDLE; i = 0;
     run Producer(0, REC0, RUN0); run Producer(1, REC1, RUN1);
+#if NP==3
+    fl[2] = IDLE; run Producer(2, REC2, RUN2);
+#endif
 #ifdef SIGNAL
     run Handler(0, 1);
 #endif
