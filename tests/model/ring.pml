@@ -1,7 +1,7 @@
 /* The ring of shmlog, for the model checker Spin.
  *
  * What is modelled
- *   NP = 2 producers write records of one or two slots into a segment of CAP slots; one drainer reads them in sequence
+ *   NP producers write records of one or two slots into a segment of CAP slots; one drainer reads them in sequence
  *   order and writes them to a file. Producers are killed at any step (PKILLS of them). The drainer is killed at any step
  *   and started again (DKILLS times). Every hole that a live floor covers may be parked, so "stall timeout" means
  *   "whenever it hurts most". One step below is one access to shared memory; whatever stands in one `atomic` touches
@@ -26,20 +26,30 @@
  *                the segment: per slot 0, or sequence+1.
  *   intent       what the drainer is about to write, noted in the segment before it writes; see `flush`.
  *
- * Rules that the model showed to be needed; each has a compile-time fault that takes the rule away and must FAIL
- *   TEAR      A hole may be called an orphan only by a floor snapshot that was taken after the hole was seen and before a
- *             full sweep of the parked. Else: the owner of a run whose first slot is parked publishes and goes IDLE; its
- *             second slot, now at the cursor, looks like an orphan and is given away under the unread record.
- *   DESCEND   The sweep goes in ascending order of sequence: the same fault, if both slots of the run are parked.
- *   NOREREAD  The state of the hole is read again after the floors.
- *   LAP       The cursor never passes head + CAP. The full check races, so the tail can go beyond head + CAP. A cursor
- *             that follows takes a slot of its own unreleased batch for a parked one, passes it, and the release then
- *             hands that slot to a producer whose sequence has been passed.
- *   OWNPARK   The cursor passes a position that the parked table names, whatever its state: after a restart the cursor
- *             begins at the head, below positions parked before. Else the record is taken in order and stays parked.
- *   STALE     A restarted drainer first clears the parked words whose slot is already above PUBLISHED(that sequence): the
- *             old one died between the two stores of an unpark. Else the slot is never released again.
- *   NOJOURNAL A restarted drainer honours the intent. Else: twice.
+ * Rules that the model showed to be needed. Each has a compile-time fault that takes it away; `check` demands that the
+ * named assertion then fails.
+ *   TEAR      A hole may be called an orphan only by a floor snapshot that was taken after the hole was seen (tail beyond
+ *             it) and before a full sweep of the parked. Else: the owner of a run whose first slot is parked publishes and
+ *             goes IDLE; its second slot, now at the cursor, looks like an orphan and is given away under the unread run.
+ *   DESCEND   The sweep goes in ascending order of sequence: the same fault, when both slots of the run are parked.
+ *   DEFER     What the sweep finds late is written and released before the hole is judged, or at least the hole must not
+ *             be judged while it lies in such a run. Else the state that is read again is still FREE(hole), no floor
+ *             reaches it, and the slot is given away twice: as an orphan now, with its run later.
+ *   NOREREAD  The state of the hole is read again after the floors. Else: a record that came in between is lost.
+ *   LAP       The cursor never passes head + CAP; it flushes there. The full check races (two producers pass it, both
+ *             claim), so the tail can go beyond head + CAP. A cursor that follows takes a slot of its own unreleased batch
+ *             for a parked one and passes it; the release then gives it to the producer whose sequence was passed, and
+ *             takes it away again under that producer's pen.
+ *   OWNPARK   The cursor passes a position that the parked table names, whatever its state. Only a restart meets one: it
+ *             begins at the head, below positions parked in the batch that was lost. Else the record is taken in order,
+ *             is skipped by the release because it is parked, and is taken again as late.
+ *   WORDFIRST An unpark stores the state first, the parked word second. Else a death in between leaves a slot that no
+ *             sequence ever maps to again.
+ *   STALE     And a restarted drainer, before all else, clears the parked words whose slot is above PUBLISHED(that
+ *             sequence). Else the release skips a record of a later lap in that slot, and the slot is lost.
+ *   LASTFIRST A late run is given away first slot first. Else a death in between leaves a PUBLISHED first slot, and the
+ *             restart gives the second slot away a second time, under whoever writes there by now.
+ *   NOJOURNAL A restarted drainer honours the intent. Else: written twice.
  *
  * What is asserted
  *   never two writers in a slot; never a writer in a slot that the drainer has read and not released; what is read is the
@@ -47,7 +57,15 @@
  *   the end head == tail and nothing is parked; no process waits for ever (a blocked drainer is an invalid end state, and
  *   `check` shows for the smaller settings that the model has no cycle at all, so every execution ends).
  *
- * Ghosts, which the code does not have: wr, rd, body, owed, wrote, batch as a set.
+ * What is left out: payload bytes beyond "whose are they" (body); waiting when full (a full ring is a counted drop here);
+ * a record split into several runs; registry entries used again by another process (a dead producer stays dead); more than
+ * one late record in a batch; a file written halfway when the drainer dies.
+ *
+ * Ghosts, which the code does not have: wr, rd, body, owed; wrote stands for "the file is longer than before"; batch holds
+ * the sequences of the records read and not yet written.
+ *
+ * Settings: NP producers (2 or 3), CAP slots (2 to 4), RECn records of producer n, RUNn slots of each (1, 2; 0 is either),
+ * PKILLS, DKILLS, SIGNAL (a handler that logs interrupts producer 0 once, anywhere).
  */
 #ifndef CAP
 #define CAP 2
@@ -126,7 +144,7 @@ short owed;                 /* published and not yet in the file, a bit per (fir
 #define ANYRIPE (RIPE(0) || RIPE(1) || RIPE(2) || RIPE(3))
 #endif
 
-#ifdef DEFER
+#ifdef DEFER                /* late record in the batch, not written yet; the rule is that there never is one */
 #define LATE late
 #define RESET late = 0
 #else
@@ -355,9 +373,9 @@ proctype Drainer() {
     :: cur > head || LATE != 0 -> flush(LATE)
     :: ANYRIPE -> snapshot(); sweep()                     /* ripe: a sweep that would do nothing is left out */
 #ifdef LAP
-    :: true ->
+    :: !(tail == cur && ANYRIPE) ->
 #else
-    :: cur < head + CAP ->
+    :: cur < head + CAP && !(tail == cur && ANYRIPE) ->   /* nothing to read, something to sweep: sweep */
 #endif
        s = st[SLOT(cur)];
        if
@@ -426,6 +444,9 @@ proctype Drainer() {
 
 inline kill(v) {
   dead[v] = true; pkills--;
+#ifdef SIGNAL
+  if :: v == 0 -> handling = false :: else fi;            /* the handler dies with its thread */
+#endif
   if :: wr[0] == v+1 -> wr[0] = 0 :: else fi;
   if :: wr[1] == v+1 -> wr[1] = 0 :: else fi;
 #if CAP > 2
