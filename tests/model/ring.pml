@@ -106,7 +106,7 @@
 /* ---- the segment ---- */
 byte tail, head;
 byte st[CAP];
-byte slots[CAP];              /* header of a run, written with the payload of its first slot */
+byte slots[CAP];            /* header of a run, written with the payload of its first slot */
 byte fl[NP];
 byte parked[CAP];
 bool intent;                /* the four words of the journal: valid, */
