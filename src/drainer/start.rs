@@ -15,7 +15,7 @@ use super::config::{DRAINER_VARIABLE, DrainerConfig};
 use super::delivery::Delivery;
 use super::work::{Drainer, open_sinks};
 use crate::clock::Clock;
-use crate::segment::{Count, Identity, Phase, Segment, process};
+use crate::segment::{Count, Phase, Segment, process};
 
 /// How long a drainer may take until it reports.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -51,7 +51,6 @@ fn drain() -> Result<(), ()> {
     match opened {
         Ok((clock, sinks)) => {
             let delivery = Delivery::new(segment, clock, sinks);
-            segment.set_drainer(Identity::of_this_process());
             if first {
                 segment.set_phase(Phase::Running);
             }
@@ -68,7 +67,6 @@ fn drain() -> Result<(), ()> {
 }
 
 /// Why there is no drainer.
-#[derive(Debug)]
 pub(crate) enum StartError {
     /// This program could not be started again.
     Spawn(io::Error),
@@ -81,7 +79,9 @@ pub(crate) enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::Spawn(_) => write!(f, "cannot start this program again as the drainer"),
+            StartError::Spawn(error) => {
+                write!(f, "cannot start this program again as the drainer: {error}")
+            }
             StartError::Sink(why) => write!(f, "{why}"),
             StartError::Mute => write!(
                 f,

@@ -91,10 +91,9 @@ impl Ready<'_> {
 pub(super) fn with_thread(write: impl FnOnce(Ready<'_>)) {
     THREAD.with(|thread| {
         let generation = attachment::known_generation();
-        if thread.generation.get() != generation || generation == 0 {
-            if !thread.enter() {
-                return;
-            }
+        let known = thread.generation.get() == generation && generation != 0;
+        if !known && !thread.enter() {
+            return;
         }
         if let Some(attachment) = thread.attachment.get() {
             let index = thread.index.get();

@@ -112,11 +112,6 @@ impl<'a> Ring<'a> {
         self.shape.longest_run(self.capacity)
     }
 
-    /// Number of slots.
-    pub(crate) fn capacity(&self) -> u64 {
-        self.capacity
-    }
-
     /// The tail as it was a moment ago: it may have moved since.
     pub(crate) fn tail(&self) -> u64 {
         self.tail.load(crate::sync::Ordering::Acquire)

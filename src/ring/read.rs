@@ -115,12 +115,20 @@ impl<'a> Reader<'a> {
     pub(crate) fn resume(ring: Ring<'a>, floors: Floors<'a>) -> Reader<'a> {
         // Relaxed: the last drainer is dead, which was proven through the kernel, or it never was.
         let head = ring.head.load(Ordering::Relaxed);
-        let parked_words = ring.parked.iter().map(|word| word.load(Ordering::Relaxed));
-        let mut parked: Vec<u64> = parked_words
-            .enumerate()
-            .filter(|(slot, word)| *word != 0 && ring.slot_index(*word - 1) == *slot)
-            .map(|(_, word)| word - 1)
-            .collect();
+        let mut parked = Vec::new();
+        for (slot, word) in ring.parked.iter().enumerate() {
+            let Some(p) = word.load(Ordering::Relaxed).checked_sub(1) else {
+                continue;
+            };
+            let state = ring.slot(p)[0].load(Ordering::Acquire);
+            if ring.slot_index(p) == slot && state <= published(p) {
+                parked.push(p);
+            } else {
+                // The last drainer died in `unpark`, between its two stores: the slot is settled, and may
+                // be in use again. Kept, the word would hold back the release of whatever is in it.
+                word.store(0, Ordering::Relaxed);
+            }
+        }
         parked.sort_unstable();
         Reader {
             ring,
@@ -222,7 +230,7 @@ impl<'a> Reader<'a> {
                 return Some(run);
             }
             if state > published(p) {
-                // A drainer died in `unpark`, between its two stores; the slot may be in use again.
+                // Damaged: only we raise a parked slot's state. Left to whoever it says it belongs to.
                 self.forget_parked(p);
             } else if lowest <= p && state == free(p) {
                 i += 1;

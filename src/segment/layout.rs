@@ -8,7 +8,7 @@
 //!  line 1      settings: what every member must know to write a record
 //!  line 2      tail                                            producers, fetch_add
 //!  line 3      head, flushed                                   drainer
-//!  line 4      phase, stop, drainer's identity                 drainer, parent
+//!  line 4      phase, stop                                     drainer, parent
 //!  line 5      drops, drops of threads without an entry        producers, when something was dropped
 //!  line 6      what the drainer counted
 //!  lines 7-10  why the drainer could not start: length, text   drainer, once
@@ -48,8 +48,6 @@ pub(crate) const HEAD_AT: usize = 3 * LINE;
 pub(crate) const FLUSHED_AT: usize = 3 * LINE + 1;
 pub(crate) const PHASE_AT: usize = 4 * LINE;
 pub(crate) const STOP_AT: usize = 4 * LINE + 1;
-pub(crate) const DRAINER_PID_AT: usize = 4 * LINE + 2;
-pub(crate) const DRAINER_START_AT: usize = 4 * LINE + 3;
 pub(crate) const DROPS_AT: usize = 5 * LINE;
 pub(crate) const DROPS_UNREGISTERED_AT: usize = 5 * LINE + 1;
 pub(crate) const COUNTS_AT: usize = 6 * LINE;

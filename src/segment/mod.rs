@@ -254,19 +254,6 @@ impl Segment {
         self.words[layout::STOP_AT].store(1, Ordering::Release);
     }
 
-    /// The drainer at work, or the last one.
-    pub(crate) fn drainer(&self) -> Identity {
-        Identity {
-            start: self.words[layout::DRAINER_START_AT].load(Ordering::Acquire),
-            pid: self.words[layout::DRAINER_PID_AT].load(Ordering::Relaxed) as u32,
-        }
-    }
-
-    pub(crate) fn set_drainer(&self, identity: Identity) {
-        self.words[layout::DRAINER_PID_AT].store(identity.pid.into(), Ordering::Relaxed);
-        self.words[layout::DRAINER_START_AT].store(identity.start, Ordering::Release);
-    }
-
     /// Counts every drop of everybody, so that the drainer need not look at all producers to see one.
     pub(crate) fn drops(&self) -> &'static AtomicU64 {
         &self.words[layout::DROPS_AT]

@@ -160,6 +160,7 @@ pub(crate) fn ignore_group_signals() {
         libc::SIGQUIT,
         libc::SIGPIPE,
         libc::SIGTTOU,
+        libc::SIGXFSZ,
     ];
     for signal in signals {
         // SAFETY: SIG_IGN is no function, so nothing runs when the signal comes; the numbers are valid and

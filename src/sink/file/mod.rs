@@ -183,6 +183,7 @@ impl FileSink {
     }
 
     /// Bytes written to the file at [`path`](FileSink::path) so far.
+    #[allow(dead_code)]
     pub fn written(&self) -> u64 {
         self.log.written
     }
