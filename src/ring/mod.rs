@@ -28,13 +28,13 @@
 //! | label | store | load |
 //! |---|---|---|
 //! | `[publish]` | `Claim::publish`, state word, Release | [`Reader::next`] and the sweep, Acquire |
-//! | `[release]` | [`Reader::release`], state word, Release | [`claim`], state word, Acquire |
-//! | `[tail]` | [`claim`], `fetch_add`, AcqRel | [`Reader::next`], tail, Acquire |
-//! | `[floor]` | [`claim`] and `Claim`, floor, Release | [`Floors::lowest`], Acquire |
-//! | `[head]` | [`Reader::release`], head, Release | [`claim`], head, Acquire |
+//! | `[release]` | [`Reader::release`], state word, Release | [`claim()`], state word, Acquire |
+//! | `[tail]` | [`claim()`], `fetch_add`, AcqRel | [`Reader::next`], tail, Acquire |
+//! | `[floor]` | [`claim()`] and `Claim`, floor, Release | [`Floors::lowest`], Acquire |
+//! | `[head]` | [`Reader::release`], head, Release | [`claim()`], head, Acquire |
 //!
 //! Nothing here knows an operating system, a process or a record's content. Proven by loom (orderings, in
-//! `tests/loom.rs` of this folder) and by Spin (`tests/model/`: crash, stop and restart at every step).
+//! `loom_tests.rs`) and by Spin (`tests/model/`: crash, stop and restart at every step).
 
 mod claim;
 #[cfg(all(test, loom))]
