@@ -10,12 +10,16 @@ const MAX_RECORD: usize = 256 << 20;
 /// A record of which more runs are to come.
 struct Part {
     tag: Tag,
+    /// Sequence of the run that came last.
+    latest: u64,
     bytes: Vec<u8>,
     overlong: bool,
 }
 
 /// A record that is complete, or as complete as it will get.
 pub(super) struct Whole {
+    /// Of its last run: where it stands among the others.
+    pub(super) sequence: u64,
     pub(super) tag: Tag,
     pub(super) bytes: Vec<u8>,
     /// Its end is missing.
@@ -48,17 +52,18 @@ impl Assembler {
             (false, true) => {
                 let part = Part {
                     tag,
+                    latest: sequence,
                     bytes: bytes.to_vec(),
                     overlong: false,
                 };
                 self.parts.insert(sequence, part);
                 Joined::Part
             }
-            (true, more) => self.go_on(tag, bytes, more),
+            (true, more) => self.go_on(sequence, tag, bytes, more),
         }
     }
 
-    fn go_on(&mut self, tag: Tag, bytes: &[u8], more: bool) -> Joined {
+    fn go_on(&mut self, sequence: u64, tag: Tag, bytes: &[u8], more: bool) -> Joined {
         let Some((origin, bytes)) = split_origin(bytes) else {
             return Joined::Stray;
         };
@@ -71,6 +76,7 @@ impl Assembler {
         };
         let room = MAX_RECORD.saturating_sub(part.bytes.len());
         part.overlong |= bytes.len() > room;
+        part.latest = sequence;
         part.bytes
             .extend_from_slice(&bytes[..bytes.len().min(room)]);
         if more {
@@ -80,6 +86,7 @@ impl Assembler {
             Some(part) => {
                 let cut = part.overlong || tag.has(CUT);
                 Joined::Whole(Whole {
+                    sequence,
                     tag: part.tag,
                     bytes: part.bytes,
                     cut,
@@ -99,6 +106,7 @@ impl Assembler {
             .filter_map(|origin| self.parts.remove(origin));
         parts
             .map(|part| Whole {
+                sequence: part.latest,
                 tag: part.tag,
                 bytes: part.bytes,
                 cut: true,
@@ -153,10 +161,12 @@ mod tests {
     #[test]
     fn a_record_whose_producer_died_is_given_out_cut() {
         let mut assembler = Assembler::default();
-        assembler.join(1, tag(7, MORE), b"half");
+        assembler.join(1, tag(7, MORE), b"ha");
         assembler.join(2, tag(8, MORE), b"other");
+        assembler.join(3, tag(7, CONTINUES | MORE), &continued(1, "lf"));
         let abandoned = assembler.abandon(7);
         assert_eq!(abandoned.len(), 1);
+        assert_eq!(abandoned[0].sequence, 3, "no other record has that one");
         assert!(abandoned[0].cut && abandoned[0].bytes == b"half");
         assert!(assembler.abandon(7).is_empty());
     }

@@ -76,18 +76,22 @@ impl Delivery {
         match self.assembler.join(sequence, tag, bytes) {
             Joined::Part => {}
             Joined::Alone => self.deliver(sequence, tag, bytes, late, false, members),
-            Joined::Whole(whole) => {
-                self.deliver(sequence, whole.tag, &whole.bytes, late, whole.cut, members)
-            }
+            Joined::Whole(whole) => self.deliver_whole(&whole, late, members),
             Joined::Stray => self.deliver_damaged(sequence, tag, bytes, members),
         }
     }
 
-    /// Hands on the unfinished records of a producer that is gone.
-    pub(super) fn abandon(&mut self, producer: usize, sequence: u64, members: &mut Members) {
-        for Whole { tag, bytes, cut } in self.assembler.abandon(producer as u16) {
-            self.deliver(sequence, tag, &bytes, false, cut, members);
+    /// Hands on the unfinished records of a producer that is gone: late, since records of higher sequences
+    /// have been handed on before its end was known.
+    pub(super) fn abandon(&mut self, producer: usize, members: &mut Members) {
+        for whole in self.assembler.abandon(producer as u16) {
+            self.deliver_whole(&whole, true, members);
         }
+    }
+
+    fn deliver_whole(&mut self, whole: &Whole, late: bool, members: &mut Members) {
+        let (sequence, bytes) = (whole.sequence, &whole.bytes);
+        self.deliver(sequence, whole.tag, bytes, late, whole.cut, members);
     }
 
     fn deliver(

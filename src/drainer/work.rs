@@ -261,8 +261,7 @@ impl Drainer {
     /// Settles the account of a thread that will write nothing more, and gives its entry back.
     fn harvest(&mut self, index: usize) {
         self.collect_drops();
-        let head = self.segment.head().load(Ordering::Relaxed);
-        self.delivery.abandon(index, head, &mut self.members);
+        self.delivery.abandon(index, &mut self.members);
         let producer = self.segment.producer(index);
         let (begun, delivered) = (
             producer.begun(),
