@@ -7,15 +7,27 @@
 //! A module of tests offers `ROLES` and `trials()`. Nothing here sleeps in order to be in step with another
 //! process: roles speak over their standard input and output.
 
+mod host;
 mod main_job;
+mod messages;
+mod promises;
 mod support;
 
 use libtest_mimic::{Arguments, Trial};
 use support::Role;
 
 fn main() {
-    let roles: Vec<Role> = [main_job::ROLES].concat();
+    let roles: Vec<Role> = [
+        main_job::ROLES,
+        host::ROLES,
+        messages::ROLES,
+        promises::ROLES,
+    ]
+    .concat();
     support::play_if_asked(&roles);
-    let trials: Vec<Trial> = [main_job::trials()].into_iter().flatten().collect();
+    let trials: Vec<Trial> = [main_job::trials(), messages::trials(), promises::trials()]
+        .into_iter()
+        .flatten()
+        .collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
