@@ -1,5 +1,7 @@
 //! Messages of any length and content arrive whole, and nothing in them can pass for a record.
 
+#![allow(unsafe_code)]
+
 use libtest_mimic::Trial;
 use shmlog::{ShmLogger, info};
 
@@ -12,6 +14,7 @@ pub const ROLES: &[Role] = &[
     ("talk_at_length", talk_at_length),
     ("talk_in_threads", talk_in_threads),
     ("families_of_talkers", families_of_talkers),
+    ("talk_and_pause", talk_and_pause),
     ("talk_strangely", talk_strangely),
 ];
 
@@ -23,6 +26,7 @@ pub fn trials() -> Vec<Trial> {
         a_message_of_sixteen_mebibytes_arrives_whole_without_waiting_for_room_to_begin,
         long_messages_of_many_threads_and_processes_do_not_mix,
         long_messages_do_not_mix_when_whoever_pauses_is_parked_at_once,
+        a_long_message_whose_writer_pauses_again_and_again_keeps_its_parts_in_order,
         lines_emoji_and_control_characters_arrive_and_forge_no_record,
     ]
 }
@@ -166,6 +170,60 @@ fn long_messages_do_not_mix_when_whoever_pauses_is_parked_at_once() {
     let settings = "block stall_ns=1";
     host_good_child(&folder, settings, "families_of_talkers", &arguments);
     assert_not_mixed(&folder.records(), 200, 9000);
+}
+
+/// Interrupts this process every few microseconds of its run, for a millisecond: now and then between
+/// claiming a slot and publishing it, where a long message is most of the time.
+fn pause_again_and_again() {
+    fn rearm() {
+        let timer = libc::itimerval {
+            it_interval: libc::timeval {
+                tv_sec: 0,
+                tv_usec: 0,
+            },
+            it_value: libc::timeval {
+                tv_sec: 0,
+                tv_usec: 50,
+            },
+        };
+        // SAFETY: reads a valid timer; nothing is written back.
+        unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) };
+    }
+    extern "C" fn pause(_: libc::c_int) {
+        let nap = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 1_000_000,
+        };
+        // SAFETY: reads a valid time; nothing is written back. Both calls may be made in a signal handler.
+        unsafe { libc::nanosleep(&raw const nap, std::ptr::null_mut()) };
+        rearm();
+    }
+    // SAFETY: the handler touches nothing of the program but its timer.
+    let old = unsafe { libc::signal(libc::SIGALRM, pause as *const () as libc::sighandler_t) };
+    assert_ne!(old, libc::SIG_ERR);
+    rearm();
+}
+
+const PAUSED: (usize, usize) = (1500, 9000);
+
+fn talk_and_pause(_: &[String]) {
+    let _logger = ShmLogger::attach().unwrap();
+    info!("begins");
+    pause_again_and_again();
+    for number in 0..PAUSED.0 {
+        info!("{number} {}", text(number, PAUSED.1));
+    }
+}
+
+fn a_long_message_whose_writer_pauses_again_and_again_keeps_its_parts_in_order() {
+    let folder = Folder::new();
+    host_good_child(&folder, "block stall_ns=1", "talk_and_pause", &[]);
+    let records = folder.records();
+    assert_eq!(records.len(), 1 + PAUSED.0);
+    for (number, record) in records[1..].iter().enumerate() {
+        let expected = format!("{number} {}", text(number, PAUSED.1));
+        assert!(record.message == expected, "message {number}");
+    }
 }
 
 const STRANGE: &[(&str, &str)] = &[
