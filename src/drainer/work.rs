@@ -131,6 +131,12 @@ impl Drainer {
         let mut caught_up = false;
         while taken < BATCH {
             match self.reader.next() {
+                // First what its producer wrote before it, and may have been passed by: the parts of a long
+                // record must come in order.
+                Next::Run(run) if self.reader.has_late() => {
+                    self.reader.put_back(&run);
+                    self.sweep();
+                }
                 Next::Run(run) => {
                     self.give_notices(run.sequence);
                     self.take(&run, false);

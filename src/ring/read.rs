@@ -176,6 +176,19 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether a parked run has been published. Asked after [`Reader::next`] has handed out a run, it knows of
+    /// every parked run that the same producer published before that one: see there, `[publish]`.
+    pub(crate) fn has_late(&self) -> bool {
+        let is_late = |&p: &u64| self.ring.slot(p)[0].load(Ordering::Acquire) == published(p);
+        self.parked.iter().any(is_late)
+    }
+
+    /// Takes back the last step of [`Reader::next`], which handed out `run` and will do so again.
+    pub(crate) fn put_back(&mut self, run: &Run) {
+        debug_assert_eq!(self.cursor, run.sequence.wrapping_add(run.slots));
+        self.cursor = run.sequence;
+    }
+
     /// Settles the hole at the cursor, looking at the parked slots on the way when there are any.
     /// `alive` says of a producer whether it may still run; it may err only by calling the dead alive.
     pub(crate) fn inspect(&mut self, alive: &dyn Fn(usize) -> bool) -> Hole {

@@ -7,20 +7,38 @@
 //! A module of tests offers `ROLES` and `trials()`. Nothing here sleeps in order to be in step with another
 //! process: roles speak over their standard input and output.
 
-mod deaths;
-mod main_job;
 mod support;
 mod tally;
 
 use libtest_mimic::{Arguments, Trial};
 use support::Role;
 
+/// Declares the modules that have roles, and those that have tests as well.
+macro_rules! cast {
+    (roles: $($player:ident)*; tests: $($tester:ident)*) => {
+        $(mod $player;)*
+        $(mod $tester;)*
+        fn all_roles() -> Vec<Role> {
+            [$($player::ROLES,)* $($tester::ROLES,)*].concat()
+        }
+        fn all_trials() -> Vec<Trial> {
+            [$($tester::trials(),)*].into_iter().flatten().collect()
+        }
+    };
+}
+
+cast! {
+    roles:
+        host
+    ;
+    tests:
+        deaths
+        main_job
+        messages
+        promises
+}
+
 fn main() {
-    let roles: Vec<Role> = [main_job::ROLES, deaths::ROLES].concat();
-    support::play_if_asked(&roles);
-    let trials: Vec<Trial> = [main_job::trials(), deaths::trials()]
-        .into_iter()
-        .flatten()
-        .collect();
-    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+    support::play_if_asked(&all_roles());
+    libtest_mimic::run(&Arguments::from_args(), all_trials()).exit();
 }

@@ -311,3 +311,36 @@ pub fn until(what: &str, condition: impl Fn() -> bool) {
         std::thread::yield_now();
     }
 }
+
+/// Plays a role from its beginning to its end, which must be a good one.
+pub fn perform(role: &str, arguments: &[&str]) {
+    Actor::start(role, arguments).finish();
+}
+
+/// Asserts that a text, such as an error's, holds every one of some words.
+pub fn assert_says(text: &str, words: &[&str]) {
+    for word in words {
+        assert!(text.contains(word), "{text:?} does not say {word:?}");
+    }
+}
+
+/// The segments in shared memory that a process made, by the pid in their names.
+pub fn segments_made_by(pid: u32) -> Vec<String> {
+    let prefix = format!("shmlog-{pid}-");
+    let names = fs::read_dir("/dev/shm").unwrap();
+    names
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.starts_with(&prefix))
+        .collect()
+}
+
+/// The names of the log files in a folder, oldest first.
+pub fn log_files(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".log"))
+        .collect();
+    names.sort();
+    names
+}
