@@ -48,6 +48,7 @@ mod builder;
 mod clock;
 #[cfg(not(loom))]
 mod drainer;
+mod failpoint;
 mod level;
 #[cfg(not(loom))]
 mod logger;

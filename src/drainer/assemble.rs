@@ -1,4 +1,14 @@
 //! Puts the runs of long records together.
+//!
+//! The slots of a run are released long before a record of many runs is complete, and the record may be
+//! larger than the ring; so what the assembler holds must outlive the drainer by other means. Each run that
+//! it takes is noted, and the notes are kept in the parts file (`parts.rs`) for as long as any record is
+//! incomplete. A successor takes the noted runs again.
+//!
+//! ```text
+//!   note   sequence 8 │ tag 8 │ bytes 8 │ payload        of a run
+//!          0 8        │ tag 8 │ ABANDONED               of a producer that is gone
+//! ```
 
 use std::collections::HashMap;
 
@@ -42,7 +52,12 @@ pub(super) enum Joined {
 #[derive(Default)]
 pub(super) struct Assembler {
     parts: HashMap<u64, Part>,
+    /// What happened since the notes were taken last.
+    notes: Vec<u8>,
 }
+
+/// In place of a number of bytes: the producer's unfinished records have been given out.
+const ABANDONED: u64 = u64::MAX;
 
 impl Assembler {
     /// Takes one run.
@@ -57,6 +72,7 @@ impl Assembler {
                     overlong: false,
                 };
                 self.parts.insert(sequence, part);
+                self.note(sequence, tag, bytes);
                 Joined::Part
             }
             (true, more) => self.go_on(sequence, tag, bytes, more),
@@ -64,21 +80,21 @@ impl Assembler {
     }
 
     fn go_on(&mut self, sequence: u64, tag: Tag, bytes: &[u8], more: bool) -> Joined {
-        let Some((origin, bytes)) = split_origin(bytes) else {
+        let Some((origin, text)) = split_origin(bytes) else {
             return Joined::Stray;
         };
-        let Some(part) = self
-            .parts
-            .get_mut(&origin)
-            .filter(|part| part.tag.producer == tag.producer)
-        else {
+        let known = self.parts.get(&origin);
+        if known.is_none_or(|part| part.tag.producer != tag.producer) {
+            return Joined::Stray;
+        }
+        self.note(sequence, tag, bytes);
+        let Some(part) = self.parts.get_mut(&origin) else {
             return Joined::Stray;
         };
         let room = MAX_RECORD.saturating_sub(part.bytes.len());
-        part.overlong |= bytes.len() > room;
+        part.overlong |= text.len() > room;
         part.latest = sequence;
-        part.bytes
-            .extend_from_slice(&bytes[..bytes.len().min(room)]);
+        part.bytes.extend_from_slice(&text[..text.len().min(room)]);
         if more {
             return Joined::Part;
         }
@@ -96,8 +112,54 @@ impl Assembler {
         }
     }
 
+    fn note(&mut self, sequence: u64, tag: Tag, bytes: &[u8]) {
+        for number in [sequence, tag.pack(), bytes.len() as u64] {
+            self.notes.extend_from_slice(&number.to_ne_bytes());
+        }
+        self.notes.extend_from_slice(bytes);
+    }
+
+    /// The notes since the last call; `None` when no record is incomplete, so none are needed.
+    pub(super) fn take_notes(&mut self, notes: &mut Vec<u8>) -> Option<()> {
+        notes.clear();
+        std::mem::swap(notes, &mut self.notes);
+        (!self.parts.is_empty()).then_some(())
+    }
+
+    /// Does again what the notes of a predecessor say, as far as they make sense.
+    pub(super) fn follow(&mut self, mut notes: &[u8]) {
+        while let Some((head, rest)) = notes.split_first_chunk::<24>() {
+            let (numbers, _) = head.as_chunks::<8>();
+            let [sequence, tag, bytes] = [0, 1, 2].map(|i| u64::from_ne_bytes(numbers[i]));
+            let tag = Tag::unpack(tag);
+            if bytes == ABANDONED {
+                self.abandon(tag.producer);
+                notes = rest;
+                continue;
+            }
+            let Some((payload, rest)) = usize::try_from(bytes)
+                .ok()
+                .and_then(|at| rest.split_at_checked(at))
+            else {
+                break;
+            };
+            self.join(sequence, tag, payload);
+            notes = rest;
+        }
+        self.notes.clear();
+    }
+
     /// The unfinished records of a producer that will write nothing more, oldest first.
     pub(super) fn abandon(&mut self, producer: u16) -> Vec<Whole> {
+        let tag = Tag {
+            site: 0,
+            level: 0,
+            flags: 0,
+            producer,
+        };
+        for number in [0, tag.pack(), ABANDONED] {
+            self.notes.extend_from_slice(&number.to_ne_bytes());
+        }
         let mut origins: Vec<u64> = self.parts.keys().copied().collect();
         origins.retain(|origin| self.parts[origin].tag.producer == producer);
         origins.sort_unstable();
@@ -169,6 +231,32 @@ mod tests {
         assert_eq!(abandoned[0].sequence, 3, "no other record has that one");
         assert!(abandoned[0].cut && abandoned[0].bytes == b"half");
         assert!(assembler.abandon(7).is_empty());
+    }
+
+    #[test]
+    fn a_successor_that_follows_the_notes_knows_what_its_predecessor_knew() {
+        let (mut first, mut notes, mut kept) = (Assembler::default(), Vec::new(), Vec::new());
+        first.join(1, tag(0, MORE), b"a");
+        first.join(2, tag(1, MORE), b"x");
+        assert!(first.take_notes(&mut notes).is_some());
+        kept.extend_from_slice(&notes);
+        first.join(3, tag(0, CONTINUES | MORE), &continued(1, "b"));
+        first.abandon(1);
+        assert!(first.take_notes(&mut notes).is_some());
+        kept.extend_from_slice(&notes);
+        let mut second = Assembler::default();
+        second.follow(&kept);
+        assert!(second.abandon(1).is_empty());
+        let Joined::Whole(whole) = second.join(5, tag(0, CONTINUES), &continued(1, "c")) else {
+            panic!()
+        };
+        assert_eq!(whole.bytes, b"abc");
+        second.take_notes(&mut notes);
+        assert!(
+            second.take_notes(&mut notes).is_none(),
+            "all is complete: nothing to keep"
+        );
+        second.follow(&[7; 100]);
     }
 
     #[test]

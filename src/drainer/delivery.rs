@@ -4,14 +4,16 @@ use std::io;
 use std::time::Duration;
 
 use super::assemble::{Assembler, Joined, Whole};
+use super::ledger::{Ledger, Place};
 use super::members::Members;
+use super::parts::Parts;
 use crate::clock::{Calibration, Clock};
 use crate::level::Level;
 use crate::record::codec::{Body, Tag, level_of};
 use crate::record::{Record, Site, SiteId, SiteTable};
+use crate::ring::Delivered;
 use crate::segment::{Count, Segment, State};
 use crate::sink::Sink;
-use crate::sync::Ordering;
 
 /// How many bytes of a damaged record are shown.
 const SHOWN_OF_DAMAGED: usize = 256;
@@ -32,23 +34,34 @@ pub(super) struct Delivery {
     site_cache: Vec<Option<Site>>,
     writers: Vec<Option<Writer>>,
     assembler: Assembler,
+    parts: Parts,
+    pub(super) ledger: Ledger,
     calibration: Calibration,
     sinks: Vec<Box<dyn Sink>>,
     pid: u32,
 }
 
 impl Delivery {
+    /// Goes on at `place`, if there was a drainer before this one.
     pub(super) fn new(
         segment: &'static Segment,
         clock: Clock,
         sinks: Vec<Box<dyn Sink>>,
+        ledger: Ledger,
+        place: Option<&Place>,
     ) -> Delivery {
+        let kept = place.map_or(0, |place| place.parts);
+        let (parts, notes) = Parts::resume(segment.companion("parts"), kept);
+        let mut assembler = Assembler::default();
+        assembler.follow(&notes);
         Delivery {
             segment,
             sites: SiteTable::new(segment.sites(), segment.site_text()),
             site_cache: Vec::new(),
             writers: (0..segment.entries()).map(|_| None).collect(),
-            assembler: Assembler::default(),
+            assembler,
+            parts,
+            ledger,
             calibration: Calibration::start(clock),
             sinks,
             pid: std::process::id(),
@@ -138,14 +151,14 @@ impl Delivery {
             message: &message,
         };
         self.sinks.iter_mut().for_each(|sink| sink.record(&record));
-        self.count_delivered(tag.producer.into(), late);
+        self.ledger.count_delivered(tag.producer.into(), late);
     }
 
     /// Bytes that are no record: shown, marked, and counted for whoever claims to have written them.
     fn deliver_damaged(&mut self, sequence: u64, tag: Tag, bytes: &[u8], members: &mut Members) {
         let producer = usize::from(tag.producer);
         let whose = if producer < self.writers.len() {
-            self.count_delivered(producer, false);
+            self.ledger.count_delivered(producer, false);
             self.who(producer, members)
         } else {
             "an unknown producer".to_owned()
@@ -160,21 +173,6 @@ impl Delivery {
             Level::Error,
             &format!("damaged record {sequence} of {whose}, {length} bytes: {shown}"),
         );
-    }
-
-    fn count_delivered(&mut self, producer: usize, late: bool) {
-        let add = |word: &crate::sync::AtomicU64| {
-            // Relaxed: the drainer is the only writer; readers want a recent value, not an ordering.
-            word.store(
-                word.load(Ordering::Relaxed).wrapping_add(1),
-                Ordering::Relaxed,
-            );
-        };
-        add(self.segment.producer(producer).delivered());
-        add(self.segment.count(Count::Delivered));
-        if late {
-            add(self.segment.count(Count::Late));
-        }
     }
 
     fn know_writer(&mut self, producer: usize, members: &mut Members) {
@@ -227,6 +225,24 @@ impl Delivery {
         self.sinks.iter_mut().for_each(|sink| sink.record(&record));
     }
 
+    /// Whether the batch should end here.
+    pub(super) fn wants_commit(&self) -> bool {
+        self.sinks.iter().any(|sink| sink.wants_commit())
+    }
+
+    /// Makes what was handed over a thing of the past: a successor will not do it again.
+    pub(super) fn make_checkpoint(&mut self, delivered: Delivered) {
+        let assembler = &mut self.assembler;
+        let parts = self.parts.keep(|notes| assembler.take_notes(notes));
+        let file = self.sinks.iter().find_map(|sink| sink.place());
+        self.ledger.commit(Place {
+            cursor: delivered.cursor,
+            late: delivered.late,
+            parts,
+            file: file.unwrap_or_default(),
+        });
+    }
+
     /// Hands the batch over. What a sink could not do, the others are told.
     pub(super) fn commit(&mut self) {
         let mut troubles = Vec::new();
@@ -236,8 +252,7 @@ impl Delivery {
             }
         }
         for trouble in troubles {
-            let errors = self.segment.count(Count::SinkErrors);
-            errors.fetch_add(1, Ordering::Relaxed);
+            *self.ledger.sum(Count::SinkErrors) += 1;
             self.say(Level::Error, &trouble);
         }
     }
@@ -249,6 +264,7 @@ impl Delivery {
 
     /// Hands over the rest; a sink that does not move is waited for as long as `patience`.
     pub(super) fn finish(&mut self, patience: Duration) -> Vec<io::Error> {
+        self.parts.remove();
         self.sinks
             .iter_mut()
             .filter_map(|sink| sink.finish(patience).err())

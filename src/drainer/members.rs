@@ -168,6 +168,11 @@ impl Members {
         })
     }
 
+    /// A thread's account is settled; its entry is given back as soon as that is certain to be remembered.
+    pub(super) fn note_settled(&mut self, index: usize) {
+        self.departed[index] = None;
+    }
+
     /// Gives a thread's entry back.
     pub(super) fn clear_producer(&mut self, index: usize) {
         self.segment.producer(index).clear();

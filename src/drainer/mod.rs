@@ -6,7 +6,9 @@
 mod assemble;
 mod config;
 mod delivery;
+mod ledger;
 mod members;
+mod parts;
 mod start;
 mod work;
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::config::{DRAINER_VARIABLE, DrainerConfig};
 use super::delivery::Delivery;
+use super::ledger::Ledger;
 use super::work::{Drainer, open_sinks};
 use crate::clock::Clock;
 use crate::segment::{Count, Phase, Segment, process};
@@ -45,16 +46,17 @@ fn drain() -> Result<(), ()> {
     // Held until the process ends.
     let _lock = segment.lock_for_draining().map_err(drop)?.ok_or(())?;
     let first = segment.phase() == Phase::Starting;
+    let (ledger, place) = Ledger::resume(segment);
     let opened = Clock::from_number(segment.settings().clock)
         .ok_or_else(|| "the segment names no clock of this machine".to_owned())
-        .and_then(|clock| Ok((clock, open_sinks(&config)?)));
+        .and_then(|clock| Ok((clock, open_sinks(segment, &config, place.as_ref())?)));
     match opened {
         Ok((clock, sinks)) => {
-            let delivery = Delivery::new(segment, clock, sinks);
+            let delivery = Delivery::new(segment, clock, sinks, ledger, place.as_ref());
             if first {
                 segment.set_phase(Phase::Running);
             }
-            Drainer::new(segment, config, delivery).run();
+            Drainer::new(segment, config, delivery, place).run();
             Ok(())
         }
         Err(why) => {

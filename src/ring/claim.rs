@@ -18,6 +18,7 @@ use std::cell::Cell;
 
 use super::Ring;
 use super::sequence::{IDLE, MAX_RUN, fits, free, published};
+use crate::failpoint;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::store_bytes;
 
@@ -75,6 +76,7 @@ pub(crate) fn claim<'a>(
     for _ in 0..ATTEMPTS {
         // Relaxed: a guess; the fetch_add below decides.
         let tail = ring.tail.load(Ordering::Relaxed);
+        failpoint::hit("claim.looked");
         if !fits(tail, slots, cached_head.get(), ring.capacity) {
             // [head]: pairs with the store in Reader::release.
             cached_head.set(ring.head.load(Ordering::Acquire));
@@ -88,13 +90,16 @@ pub(crate) fn claim<'a>(
         if outermost {
             // [floor]: published to the drainer by the fetch_add, whose release half orders it.
             lease.floor.store(tail, Ordering::Release);
+            failpoint::hit("claim.floor");
         }
         if !begun {
             count_begun(lease, outermost);
             begun = true;
+            failpoint::hit("claim.begun");
         }
         // [tail]: the release half makes the floor visible to whoever sees the tail past this run.
         let sequence = ring.tail.fetch_add(slots, Ordering::AcqRel);
+        failpoint::hit("claim.claimed");
         if run_is_free(ring, sequence, slots) {
             return Ok(Claim {
                 ring: *ring,
@@ -145,17 +150,21 @@ impl<'a> Claim<'a> {
         let shape = ring.shape;
         let first = ring.slot(self.sequence);
         debug_assert!(tag < 1 << 48 && bytes.len() <= ring.longest_run());
+        failpoint::hit("claim.checked");
         // Relaxed: ordered by the publish below.
         first[1].store((tag << 16) | bytes.len() as u64, Ordering::Relaxed);
         let mut written = store_bytes(&first[2..], bytes);
+        failpoint::hit("publish.half");
         let mut n = self.sequence;
         while written < bytes.len() {
             n = n.wrapping_add(1);
             let part = &bytes[written..bytes.len().min(written + shape.further_bytes())];
             written += store_bytes(&ring.slot(n)[1..], part);
         }
+        failpoint::hit("publish.written");
         // [publish]: pairs with the loads in Reader::next and in the sweep.
         first[0].store(published(self.sequence), Ordering::Release);
+        failpoint::hit("publish.published");
         // Dropping `self` clears the floor.
     }
 }

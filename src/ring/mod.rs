@@ -43,7 +43,7 @@ mod read;
 mod sequence;
 
 pub(crate) use claim::{Lease, Refused, claim};
-pub(crate) use read::{Floors, Hole, Next, Reader, Run};
+pub(crate) use read::{Delivered, Floors, Hole, Next, Reader, Run};
 pub(crate) use sequence::{IDLE, MAX_RUN_BYTES, RunShape};
 
 use crate::sync::AtomicU64;

@@ -26,6 +26,7 @@
 
 use super::Ring;
 use super::sequence::{IDLE, MAX_RUN, free, next_in_slot, published};
+use crate::failpoint;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::load_bytes;
 
@@ -70,6 +71,15 @@ pub(crate) struct Run {
     pub(crate) bytes: Option<usize>,
 }
 
+/// What a drainer has delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    /// All runs below that are not parked.
+    pub(crate) cursor: u64,
+    /// And this late one.
+    pub(crate) late: Option<u64>,
+}
+
 /// What stands at the cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
@@ -111,8 +121,13 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Takes up where the last drainer of this ring stopped: at the shared head, with its parked slots.
-    pub(crate) fn resume(ring: Ring<'a>, floors: Floors<'a>) -> Reader<'a> {
+    /// Takes up where the last drainer of this ring stopped: at the shared head, with its parked slots. If it
+    /// left word of what it had `Delivered`, that is released first.
+    pub(crate) fn resume(
+        ring: Ring<'a>,
+        floors: Floors<'a>,
+        delivered: Option<Delivered>,
+    ) -> Reader<'a> {
         // Relaxed: the last drainer is dead, which was proven through the kernel, or it never was.
         let head = ring.head.load(Ordering::Relaxed);
         let mut parked = Vec::new();
@@ -130,13 +145,39 @@ impl<'a> Reader<'a> {
             }
         }
         parked.sort_unstable();
-        Reader {
+        let mut reader = Reader {
             ring,
             floors,
             cursor: head,
             head,
             parked,
             late: None,
+        };
+        if let Some(delivered) = delivered {
+            reader.release_delivered(delivered);
+        }
+        reader
+    }
+
+    /// Releases what a drainer had delivered and not, or not wholly, released when it died.
+    fn release_delivered(&mut self, delivered: Delivered) {
+        // Word of a batch that cannot be is not believed.
+        if delivered.cursor.wrapping_sub(self.head) <= self.ring.capacity {
+            self.cursor = delivered.cursor;
+        }
+        if let Some(p) = delivered.late.filter(|&p| self.is_parked(p)) {
+            // If its first slot is released already, the others look like orphans, and are released as such.
+            let unreleased = self.ring.slot(p)[0].load(Ordering::Acquire) == published(p);
+            self.late = unreleased.then(|| self.run_at(p));
+        }
+        self.release();
+    }
+
+    /// What stands as delivered when the batch at hand has been written: to be kept for a successor.
+    pub(crate) fn delivered(&self) -> Delivered {
+        Delivered {
+            cursor: self.cursor,
+            late: self.late.map(|run| run.sequence),
         }
     }
 
@@ -207,6 +248,7 @@ impl<'a> Reader<'a> {
         let freed = free(h.wrapping_add(self.ring.capacity));
         // [release]: pairs with the load in claim.
         self.ring.slot(h)[0].store(freed, Ordering::Release);
+        failpoint::hit("orphan");
         self.cursor = h.wrapping_add(1);
         Hole::Orphan
     }
@@ -217,6 +259,7 @@ impl<'a> Reader<'a> {
         // Relaxed: read by later drainers only, after our death was proven through the kernel.
         self.ring.parked[self.ring.slot_index(h)].store(h.wrapping_add(1), Ordering::Relaxed);
         self.parked.push(h);
+        failpoint::hit("park");
         self.cursor = h.wrapping_add(1);
     }
 
@@ -281,8 +324,10 @@ impl<'a> Reader<'a> {
             if state < freed && !self.slot_is_parked(n) {
                 // [release]: pairs with the load in claim; our reads of the slot stay before it.
                 word.store(freed, Ordering::Release);
+                failpoint::hit("release.slot");
             }
         }
+        failpoint::hit("release.slots");
         if self.head != self.cursor {
             self.head = self.cursor;
             // [head]: pairs with the load in claim.
@@ -310,6 +355,7 @@ impl<'a> Reader<'a> {
         let next = next_in_slot(slot as u64, beyond, self.ring.capacity);
         // [release]: pairs with the load in claim.
         self.ring.slot(p)[0].store(free(next), Ordering::Release);
+        failpoint::hit("unpark.half");
         // After the state: the other way round, a drainer that dies in between would forget the slot.
         self.forget_parked(p);
     }

@@ -8,15 +8,17 @@
 //!  line 1      settings: what every member must know to write a record
 //!  line 2      tail                                            producers, fetch_add
 //!  line 3      head, flushed                                   drainer
-//!  line 4      phase, stop                                     drainer, parent
+//!  line 4      phase, stop, serial of the checkpoint           drainer, parent
 //!  line 5      drops, drops of threads without an entry        producers, when something was dropped
 //!  line 6      what the drainer counted
 //!  lines 7-10  why the drainer could not start: length, text   drainer, once
+//!  lines 11-13 the file that is being begun: length, name      drainer
 //!  ── page ──
 //!  members     max_producers × 2 lines     one per process
 //!  producers   max_producers × 3 lines     one per thread: its lease │ who it is, its drops │ the drainer's
 //!  sites       site_slots × 1 line         call sites: hash, seal, place of the text
 //!  site text   site_bytes                  what call sites say, append-only
+//!  checkpoints two, one of them valid      drainer, for its successor: see drainer/ledger.rs
 //!  parked      a word per slot             drainer
 //!  ── page ──
 //!  slots       slots × slot_size
@@ -48,19 +50,27 @@ pub(crate) const HEAD_AT: usize = 3 * LINE;
 pub(crate) const FLUSHED_AT: usize = 3 * LINE + 1;
 pub(crate) const PHASE_AT: usize = 4 * LINE;
 pub(crate) const STOP_AT: usize = 4 * LINE + 1;
+pub(crate) const CHECKPOINT_SERIAL_AT: usize = 4 * LINE + 2;
 pub(crate) const DROPS_AT: usize = 5 * LINE;
 pub(crate) const DROPS_UNREGISTERED_AT: usize = 5 * LINE + 1;
 pub(crate) const COUNTS_AT: usize = 6 * LINE;
 pub(crate) const FAILURE_AT: usize = 7 * LINE;
 /// Words of the failure: its length in bytes, then the text.
 pub(crate) const FAILURE_WORDS: usize = 4 * LINE;
+pub(crate) const ANNOUNCED_AT: usize = 11 * LINE;
+/// Words of the announced file: the length of its name in bytes, then the name.
+pub(crate) const ANNOUNCED_WORDS: usize = 3 * LINE;
 const HEADER_WORDS: usize = PAGE;
 
 pub(crate) const MEMBER_WORDS: usize = 2 * LINE;
 pub(crate) const PRODUCER_WORDS: usize = 3 * LINE;
 pub(crate) const SITE_WORDS: usize = LINE;
+/// Where in a checkpoint its accounts begin, one per registry entry, and the words of one.
+pub(crate) const CHECKPOINT_ACCOUNTS_AT: usize = 4 * LINE;
+pub(crate) const CHECKPOINT_ACCOUNT_WORDS: usize = 4;
 
-const _: () = assert!(FAILURE_AT + FAILURE_WORDS <= HEADER_WORDS);
+const _: () = assert!(FAILURE_AT + FAILURE_WORDS <= ANNOUNCED_AT);
+const _: () = assert!(ANNOUNCED_AT + ANNOUNCED_WORDS <= HEADER_WORDS);
 const _: () = assert!(GEOMETRY_AT + size_of::<Geometry>() / WORD <= SETTINGS_AT);
 const _: () = assert!(SETTINGS_AT + size_of::<Settings>() / WORD <= TAIL_AT);
 
@@ -132,6 +142,9 @@ pub(crate) struct Layout {
     pub(crate) producers: usize,
     pub(crate) sites: usize,
     pub(crate) site_text: usize,
+    pub(crate) checkpoints: usize,
+    /// Words of one checkpoint.
+    pub(crate) checkpoint_words: usize,
     pub(crate) parked: usize,
     pub(crate) slots: usize,
     /// Words in all, a multiple of a page.
@@ -146,7 +159,10 @@ impl Layout {
         let producers = members + threads * MEMBER_WORDS;
         let sites = producers + threads * PRODUCER_WORDS;
         let site_text = sites + geometry.site_slots as usize * SITE_WORDS;
-        let parked = site_text + geometry.site_bytes as usize / WORD;
+        let checkpoints = site_text + geometry.site_bytes as usize / WORD;
+        let accounts = threads * CHECKPOINT_ACCOUNT_WORDS;
+        let checkpoint_words = (CHECKPOINT_ACCOUNTS_AT + accounts).next_multiple_of(LINE);
+        let parked = checkpoints + 2 * checkpoint_words;
         let slots = (parked + geometry.slots as usize).next_multiple_of(PAGE);
         let slot_words = geometry.slot_size as usize / WORD;
         let words = (slots + geometry.slots as usize * slot_words).next_multiple_of(PAGE);
@@ -155,6 +171,8 @@ impl Layout {
             producers,
             sites,
             site_text,
+            checkpoints,
+            checkpoint_words,
             parked,
             slots,
             words,
@@ -188,6 +206,7 @@ mod tests {
             layout.producers,
             layout.sites,
             layout.site_text,
+            layout.checkpoints,
             layout.parked,
             layout.slots,
             layout.words,

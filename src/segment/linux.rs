@@ -150,6 +150,11 @@ pub(super) fn prefault(words: &'static [AtomicU64]) {
     super::map::populate(words);
 }
 
+/// Where something that belongs to the segment, and must outlive processes as it does, may be kept.
+pub(super) fn companion(name: &str, what: &str) -> PathBuf {
+    path_of(&format!("{name}.{what}"))
+}
+
 /// Takes the name away; who has the segment mapped keeps it.
 pub(super) fn remove(name: &str) -> io::Result<()> {
     std::fs::remove_file(path_of(name))

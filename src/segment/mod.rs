@@ -18,11 +18,14 @@ pub(crate) mod process;
 mod registry;
 
 use std::io;
+use std::path::PathBuf;
 
 use zerocopy::transmute;
 
 pub use error::{AttachError, CreateError};
-pub(crate) use layout::{Geometry, Limits, SITE_WORDS, Settings};
+pub(crate) use layout::{
+    CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, Geometry, Limits, SITE_WORDS, Settings,
+};
 pub(crate) use name::{announce, environment, inherited, restore};
 pub(crate) use platform::DrainLock;
 pub(crate) use process::{Identity, Watch};
@@ -156,6 +159,11 @@ impl Segment {
         &self.name
     }
 
+    /// The path of a file that belongs to this segment and lives as long.
+    pub(crate) fn companion(&self, what: &str) -> PathBuf {
+        platform::companion(&self.name, what)
+    }
+
     /// Makes this process the only drainer of the ring for as long as the returned lock lives; `None` when
     /// another one is at work.
     pub(crate) fn lock_for_draining(&self) -> io::Result<Option<DrainLock>> {
@@ -209,7 +217,7 @@ impl Segment {
 
     /// The text of the call sites; its first word counts the words in use.
     pub(crate) fn site_text(&self) -> &'static [AtomicU64] {
-        &self.words[self.layout.site_text..self.layout.parked]
+        &self.words[self.layout.site_text..self.layout.checkpoints]
     }
 
     /// The sequence below which every sink is done. `[flushed]` Acquire.
@@ -269,13 +277,34 @@ impl Segment {
         &self.words[layout::COUNTS_AT + count as usize]
     }
 
+    /// Counts the drainer's checkpoints; 0 before the first.
+    pub(crate) fn checkpoint_serial(&self) -> &'static AtomicU64 {
+        &self.words[layout::CHECKPOINT_SERIAL_AT]
+    }
+
+    /// The words of the checkpoint of this serial, until the one after the next.
+    pub(crate) fn checkpoint(&self, serial: u64) -> &'static [AtomicU64] {
+        let words = self.layout.checkpoint_words;
+        &self.words[self.layout.checkpoints + (serial & 1) as usize * words..][..words]
+    }
+
+    /// Leaves word that a log file of this name is about to be made.
+    pub(crate) fn announce_file(&self, name: &str) {
+        let words = &self.words[layout::ANNOUNCED_AT..][..layout::ANNOUNCED_WORDS];
+        // Void while the name changes: a name that is half one and half another would be worse than none.
+        words[0].store(0, Ordering::Release);
+        let len = store_bytes(&words[1..], name.as_bytes());
+        words[0].store(len as u64, Ordering::Release);
+    }
+
+    /// The log file that was announced last, made or not.
+    pub(crate) fn announced_file(&self) -> String {
+        load_text(&self.words[layout::ANNOUNCED_AT..][..layout::ANNOUNCED_WORDS])
+    }
+
     /// Why the drainer could not start.
     pub(crate) fn failure(&self) -> String {
-        let words = &self.words[layout::FAILURE_AT..][..layout::FAILURE_WORDS];
-        let len = words[0].load(Ordering::Acquire) as usize;
-        let mut text = Vec::new();
-        load_bytes(&words[1..], len, &mut text);
-        String::from_utf8_lossy(&text).into_owned()
+        load_text(&self.words[layout::FAILURE_AT..][..layout::FAILURE_WORDS])
     }
 
     /// Leaves word why the drainer could not start.
@@ -291,6 +320,14 @@ impl Segment {
             word.store(*value, Ordering::Relaxed);
         }
     }
+}
+
+/// Text behind a word with its length.
+fn load_text(words: &[AtomicU64]) -> String {
+    let len = usize::try_from(words[0].load(Ordering::Acquire)).unwrap_or(usize::MAX);
+    let mut text = Vec::new();
+    load_bytes(&words[1..], len, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Takes a segment's name away. Who has it mapped keeps it. One that is gone already is no trouble.

@@ -55,9 +55,14 @@ impl State {
         (self.0 >> 8) & 0xff_ffff
     }
 
+    /// Owner and generation: the same for all states of one owner, and for no other's.
+    pub(crate) fn owner_bits(self) -> u64 {
+        self.0 >> 8
+    }
+
     /// Whether `other` is a state of the same owner, whatever it does.
     pub(crate) fn is_same_owner(self, other: State) -> bool {
-        self.0 >> 8 == other.0 >> 8
+        self.owner_bits() == other.owner_bits()
     }
 
     fn with_tag(self, tag: Tag) -> State {

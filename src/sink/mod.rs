@@ -13,6 +13,15 @@ use std::time::Duration;
 
 use crate::record::Record;
 
+/// Where a log file stood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FilePlace {
+    /// The file's name in its folder; empty when there is none.
+    pub name: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+}
+
 /// A place that records go to. The drainer calls one sink from one thread only.
 ///
 /// A sink never waits for longer than its own bounded queue allows, and never loses anything without
@@ -30,6 +39,16 @@ pub trait Sink {
     /// # Errors
     /// What the place said when it did not take something; the sink has kept it (or counted it) and goes on.
     fn commit(&mut self) -> io::Result<()>;
+
+    /// Whether the batch should end here: going on would spread it over more than two files.
+    fn wants_commit(&self) -> bool {
+        false
+    }
+
+    /// The file that was written last and its length, for a successor of this process to go on with.
+    fn place(&self) -> Option<FilePlace> {
+        None
+    }
 
     /// Whether everything committed has really left this process (a console may lag behind).
     fn settled(&self) -> bool;

@@ -29,6 +29,16 @@ impl Backlog {
         self.bytes.len() - self.sent
     }
 
+    /// Whether the lines go to more than one file.
+    pub(super) fn is_cut(&self) -> bool {
+        !self.cuts.is_empty()
+    }
+
+    /// The file that the lines go to is `bytes` long.
+    pub(super) fn go_on_at(&mut self, bytes: u64) {
+        self.last_file_length = bytes;
+    }
+
     /// Counts the record that was appended at `start`: it goes to a new file if the one before would
     /// exceed `max_file_size` bytes, unless it is the first of its file.
     pub(super) fn close_record(&mut self, start: usize, max_file_size: u64) {

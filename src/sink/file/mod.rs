@@ -30,9 +30,9 @@ use self::open::LogFile;
 use self::prune::{Pruned, prune};
 use crate::level::Level;
 use crate::record::Record;
-use crate::sink::Sink;
 use crate::sink::missing::Missing;
 use crate::sink::stamp::Stamp;
+use crate::sink::{FilePlace, Sink};
 
 /// How often the path of the open file is looked at, to notice that it was renamed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -62,7 +62,19 @@ pub struct FileConfig {
 impl FileConfig {
     /// The usual [`queue_bytes`](FileConfig::queue_bytes): 16 MiB.
     pub const QUEUE_BYTES: usize = 16 << 20;
+
+    fn in_order(self) -> FileConfig {
+        FileConfig {
+            program: name::sanitise(&self.program),
+            backup_count: self.backup_count.max(1),
+            ..self
+        }
+    }
 }
+
+/// What is told the name of a log file before that is made, so that a successor of this process knows of it
+/// whatever happens next.
+pub type Announce = dyn FnMut(&str);
 
 /// Why no log file could be opened.
 #[derive(Debug)]
@@ -138,6 +150,8 @@ impl From<OpenFileError> for io::Error {
 pub struct FileSink {
     /// With `program` as it stands in file names.
     config: FileConfig,
+    /// Told the name of each file before it is made.
+    announce: Box<Announce>,
     log: LogFile,
     backlog: Backlog,
     stamp: Stamp,
@@ -157,15 +171,52 @@ impl FileSink {
     ///
     /// # Errors
     /// When the folder or the file cannot be made; see [`OpenFileError`].
-    pub fn open(config: FileConfig) -> Result<FileSink, OpenFileError> {
-        let config = FileConfig {
-            program: name::sanitise(&config.program),
-            backup_count: config.backup_count.max(1),
-            ..config
+    pub fn open(
+        config: FileConfig,
+        mut announce: Box<Announce>,
+    ) -> Result<FileSink, OpenFileError> {
+        let config = config.in_order();
+        let log = LogFile::create(&config.folder, &config.program, &mut *announce)?;
+        Ok(FileSink::with(config, announce, log))
+    }
+
+    /// Goes on where a predecessor of this process stopped: at `place`, with whatever the file holds beyond
+    /// it taken away. A file that was announced and is not that of `place` is removed. When the file is gone
+    /// or in somebody else's hands a new one is begun.
+    ///
+    /// # Errors
+    /// As [`open`](FileSink::open).
+    pub fn resume(
+        config: FileConfig,
+        mut announce: Box<Announce>,
+        place: &FilePlace,
+        announced: &str,
+    ) -> Result<FileSink, OpenFileError> {
+        let config = config.in_order();
+        let ours = |name: &str| name::belongs_to(name, &config.program);
+        if announced != place.name && ours(announced) {
+            // If it cannot be removed it stays, half-written: the log itself is whole without it.
+            let _ = open::remove_unlocked(&config.folder.join(announced));
+        }
+        let path = config.folder.join(&place.name);
+        let reopened = if ours(&place.name) {
+            let reopened = LogFile::reopen(&path, place.bytes);
+            reopened.map_err(|source| OpenFileError::File { path, source })?
+        } else {
+            None
         };
+        let log = match reopened {
+            Some(log) => log,
+            None => LogFile::create(&config.folder, &config.program, &mut *announce)?,
+        };
+        Ok(FileSink::with(config, announce, log))
+    }
+
+    fn with(config: FileConfig, announce: Box<Announce>, log: LogFile) -> FileSink {
         let mut sink = FileSink {
-            log: LogFile::create(&config.folder, &config.program)?,
+            log,
             config,
+            announce,
             backlog: Backlog::default(),
             stamp: Stamp::default(),
             missing: Missing::default(),
@@ -173,19 +224,14 @@ impl FileSink {
             next_look: Instant::now() + LOOK_EVERY,
             prune_due: true,
         };
+        sink.backlog.go_on_at(sink.log.written);
         sink.prune_patiently();
-        Ok(sink)
+        sink
     }
 
     /// The file written at present.
     pub fn path(&self) -> &Path {
         &self.log.path
-    }
-
-    /// Bytes written to the file at [`path`](FileSink::path) so far.
-    #[allow(dead_code)]
-    pub fn written(&self) -> u64 {
-        self.log.written
     }
 
     /// Bytes of lines that no file has yet: the present batch, and what waits for a file that can be written.
@@ -232,7 +278,8 @@ impl FileSink {
     }
 
     fn begin_file(&mut self) -> io::Result<()> {
-        self.log = LogFile::create(&self.config.folder, &self.config.program)?;
+        let (folder, program) = (&self.config.folder, &self.config.program);
+        self.log = LogFile::create(folder, program, &mut *self.announce)?;
         self.backlog.begin_file();
         self.prune_due = true;
         Ok(())
@@ -344,6 +391,18 @@ impl Sink for FileSink {
             }
             Err(error) => self.news_of(error),
         }
+    }
+
+    fn wants_commit(&self) -> bool {
+        self.backlog.is_cut()
+    }
+
+    fn place(&self) -> Option<FilePlace> {
+        let name = self.path().file_name()?.to_string_lossy().into_owned();
+        Some(FilePlace {
+            name,
+            bytes: self.log.written,
+        })
     }
 
     fn settled(&self) -> bool {

@@ -6,14 +6,14 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::OpenFileError;
 use super::name::file_name;
+use super::{Announce, OpenFileError};
 
 /// Names tried, a microsecond apart, before giving up.
 const ATTEMPTS: i64 = 1_000;
@@ -30,24 +30,31 @@ pub(super) struct LogFile {
 
 impl LogFile {
     /// Makes, opens and locks a new file named after now, and the folder if it is missing.
-    pub(super) fn create(folder: &Path, program: &str) -> Result<LogFile, OpenFileError> {
+    pub(super) fn create(
+        folder: &Path,
+        program: &str,
+        announce: &mut Announce,
+    ) -> Result<LogFile, OpenFileError> {
         // A clock before 1970 counts as 1970: the name must be unique, more than it must be true.
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let micros = now.map_or(0, |since| since.as_micros() as i64);
-        LogFile::create_at(folder, program, micros)
+        LogFile::create_at(folder, program, micros, announce)
     }
 
     pub(super) fn create_at(
         folder: &Path,
         program: &str,
         micros: i64,
+        announce: &mut Announce,
     ) -> Result<LogFile, OpenFileError> {
         fs::create_dir_all(folder).map_err(|source| OpenFileError::Folder {
             folder: folder.to_owned(),
             source,
         })?;
         for attempt in 0..ATTEMPTS {
-            let path = folder.join(file_name(program, micros + attempt));
+            let name = file_name(program, micros + attempt);
+            announce(&name);
+            let path = folder.join(name);
             match LogFile::try_create(&path) {
                 Ok(Some(file)) => return Ok(file),
                 Ok(None) => {}
@@ -80,6 +87,27 @@ impl LogFile {
         }))
     }
 
+    /// Opens a file that a predecessor of this process wrote, locks it and cuts it back to `bytes`. `None` when
+    /// it is gone, or in somebody else's hands.
+    pub(super) fn reopen(path: &Path, bytes: u64) -> io::Result<Option<LogFile>> {
+        let Some(file) = open_unlocked(path)? else {
+            return Ok(None);
+        };
+        let metadata = file.metadata()?;
+        if metadata.nlink() == 0 || !metadata.is_file() {
+            return Ok(None);
+        }
+        if metadata.len() > bytes {
+            file.set_len(bytes)?;
+        }
+        Ok(Some(LogFile {
+            file,
+            path: path.to_owned(),
+            written: metadata.len().min(bytes),
+            identity: (metadata.dev(), metadata.ino()),
+        }))
+    }
+
     /// Whether the file has lost its last name: what is written to it now, nobody will read.
     pub(super) fn is_deleted(&self) -> bool {
         self.file
@@ -100,6 +128,32 @@ impl LogFile {
     }
 }
 
+/// Opens and locks a file that exists. `None` when it does not, or somebody else has it locked.
+fn open_unlocked(path: &Path) -> io::Result<Option<File>> {
+    let file = File::options()
+        .append(true)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path);
+    let file = match file {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Removes a file that a predecessor of this process began and made no checkpoint of.
+pub(super) fn remove_unlocked(path: &Path) -> io::Result<()> {
+    match open_unlocked(path)? {
+        Some(_locked) => fs::remove_file(path),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,7 +164,7 @@ mod tests {
         let folder = Folder::new("clash");
         let time = 1_795_369_512_999_999;
         let files: Vec<_> = (0..5)
-            .map(|_| LogFile::create_at(folder.path(), "app", time).unwrap())
+            .map(|_| LogFile::create_at(folder.path(), "app", time, &mut |_| {}).unwrap())
             .collect();
         let expected: Vec<_> = (0..5).map(|step| file_name("app", time + step)).collect();
         let names: Vec<_> = files
@@ -123,7 +177,7 @@ mod tests {
     #[test]
     fn an_open_file_cannot_be_locked_by_others_and_a_closed_one_can() {
         let folder = Folder::new("locked");
-        let log = LogFile::create(folder.path(), "app").unwrap();
+        let log = LogFile::create(folder.path(), "app", &mut |_| {}).unwrap();
         let other = File::open(&log.path).unwrap();
         let lock = || flock(&other, FlockOperation::NonBlockingLockExclusive);
         assert_eq!(lock(), Err(rustix::io::Errno::WOULDBLOCK));
@@ -133,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_cannot_be_made_is_refused_by_name_with_the_way_out() {
-        let refused = LogFile::create(Path::new("/proc/no/such"), "app")
+        let refused = LogFile::create(Path::new("/proc/no/such"), "app", &mut |_| {})
             .err()
             .unwrap();
         let text = refused.to_string();

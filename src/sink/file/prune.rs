@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn a_file_that_a_session_writes_is_left_and_the_next_oldest_goes() {
         let folder = Folder::new("open");
-        let open = LogFile::create_at(folder.path(), "app", 0).unwrap();
+        let open = LogFile::create_at(folder.path(), "app", 0, &mut |_| {}).unwrap();
         touch(&folder, "app", 60_000_000);
         let newest = touch(&folder, "app", 120_000_000);
         assert_eq!(prune(folder.path(), "app", 2).unwrap(), Pruned::Done);

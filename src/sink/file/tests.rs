@@ -89,10 +89,14 @@ fn narrow() -> (PipeReader, File) {
     (reader, File::from(OwnedFd::from(writer)))
 }
 
+fn open(config: FileConfig) -> Result<FileSink, OpenFileError> {
+    FileSink::open(config, Box::new(|_| {}))
+}
+
 #[test]
 fn records_go_on_in_new_files_whole_and_in_order() {
     let folder = Folder::new("rotation");
-    let mut sink = FileSink::open(FileConfig {
+    let mut sink = open(FileConfig {
         max_file_size: 1_000,
         ..config(&folder)
     })
@@ -117,7 +121,7 @@ fn records_go_on_in_new_files_whole_and_in_order() {
 #[test]
 fn a_record_larger_than_a_file_may_be_has_one_to_itself() {
     let folder = Folder::new("large");
-    let mut sink = FileSink::open(FileConfig {
+    let mut sink = open(FileConfig {
         max_file_size: 500,
         ..config(&folder)
     })
@@ -140,7 +144,7 @@ fn a_record_larger_than_a_file_may_be_has_one_to_itself() {
 fn no_more_files_remain_than_allowed_sessions_before_included() {
     let folder = Folder::new("retention");
     for session in 0..4 {
-        let mut sink = FileSink::open(FileConfig {
+        let mut sink = open(FileConfig {
             max_file_size: 400,
             backup_count: 3,
             ..config(&folder)
@@ -163,8 +167,8 @@ fn a_session_never_deletes_the_file_another_one_writes() {
         backup_count: 2,
         ..config(&folder)
     };
-    let mut idle = FileSink::open(config(&folder)).unwrap();
-    let mut busy = FileSink::open(small).unwrap();
+    let mut idle = open(config(&folder)).unwrap();
+    let mut busy = open(small).unwrap();
     log(&mut busy, 0..50);
     busy.commit().unwrap();
     log(&mut idle, 50..51);
@@ -176,7 +180,7 @@ fn a_session_never_deletes_the_file_another_one_writes() {
 #[test]
 fn a_full_disk_loses_nothing_that_fits_the_queue_and_is_told_once() {
     let folder = Folder::new("full");
-    let mut sink = FileSink::open(config(&folder)).unwrap();
+    let mut sink = open(config(&folder)).unwrap();
     log(&mut sink, 0..5);
     sink.commit().unwrap();
     let real = swap(&mut sink, dev_full());
@@ -196,7 +200,7 @@ fn a_full_disk_loses_nothing_that_fits_the_queue_and_is_told_once() {
 #[test]
 fn beyond_the_queue_records_are_counted_and_the_log_says_so_at_the_gap() {
     let folder = Folder::new("beyond");
-    let mut sink = FileSink::open(FileConfig {
+    let mut sink = open(FileConfig {
         queue_bytes: 1_000,
         ..config(&folder)
     })
@@ -228,7 +232,7 @@ fn beyond_the_queue_records_are_counted_and_the_log_says_so_at_the_gap() {
 #[test]
 fn a_write_taken_in_parts_goes_on_exactly_where_it_stopped() {
     let folder = Folder::new("parts");
-    let mut sink = FileSink::open(config(&folder)).unwrap();
+    let mut sink = open(config(&folder)).unwrap();
     let (mut reader, writer) = narrow();
     swap(&mut sink, writer);
     log(&mut sink, 0..5_000);
@@ -238,14 +242,14 @@ fn a_write_taken_in_parts_goes_on_exactly_where_it_stopped() {
         refusals += u32::from(sink.commit().is_err());
         _ = reader.read_to_end(&mut arrived);
     }
-    assert!(arrived == all && sink.written() == all.len() as u64);
+    assert!(arrived == all && sink.place().unwrap().bytes == all.len() as u64);
     assert_eq!(refusals, 1);
 }
 
 #[test]
 fn a_file_deleted_from_outside_is_followed_by_a_new_one_at_the_next_commit() {
     let folder = Folder::new("deleted");
-    let mut sink = FileSink::open(config(&folder)).unwrap();
+    let mut sink = open(config(&folder)).unwrap();
     fs::remove_dir_all(folder.path()).unwrap();
     log(&mut sink, 0..3);
     sink.commit().unwrap();
@@ -256,7 +260,7 @@ fn a_file_deleted_from_outside_is_followed_by_a_new_one_at_the_next_commit() {
 #[test]
 fn a_file_renamed_from_outside_is_followed_by_a_new_one_when_looked_at() {
     let folder = Folder::new("renamed");
-    let mut sink = FileSink::open(config(&folder)).unwrap();
+    let mut sink = open(config(&folder)).unwrap();
     log(&mut sink, 0..1);
     sink.commit().unwrap();
     fs::rename(sink.path(), folder.path().join("a.old")).unwrap();
@@ -271,7 +275,7 @@ fn a_file_renamed_from_outside_is_followed_by_a_new_one_when_looked_at() {
 #[test]
 fn a_file_replaced_from_outside_is_left_to_whoever_put_it_there() {
     let folder = Folder::new("replaced");
-    let mut sink = FileSink::open(config(&folder)).unwrap();
+    let mut sink = open(config(&folder)).unwrap();
     let path = sink.path().to_owned();
     fs::rename(&path, folder.path().join("a.old")).unwrap();
     fs::write(&path, "").unwrap();
@@ -285,7 +289,7 @@ fn a_file_replaced_from_outside_is_left_to_whoever_put_it_there() {
 #[test]
 fn while_no_new_file_can_be_made_the_records_wait() {
     let folder = Folder::new("blocked");
-    let mut sink = FileSink::open(config(&folder)).unwrap();
+    let mut sink = open(config(&folder)).unwrap();
     fs::remove_dir_all(folder.path()).unwrap();
     fs::write(folder.path(), "in the way").unwrap();
     log(&mut sink, 0..3);
@@ -302,7 +306,7 @@ fn what_another_session_kept_from_pruning_is_pruned_later() {
     fs::write(folder.path().join(name::file_name("app", 0)), "old").unwrap();
     let other = File::open(folder.path()).unwrap();
     rustix::fs::flock(&other, rustix::fs::FlockOperation::LockExclusive).unwrap();
-    let mut sink = FileSink::open(FileConfig {
+    let mut sink = open(FileConfig {
         backup_count: 1,
         ..config(&folder)
     })
@@ -316,7 +320,7 @@ fn what_another_session_kept_from_pruning_is_pruned_later() {
 #[test]
 fn old_files_that_cannot_be_deleted_are_told_by_name_and_once() {
     let folder = Folder::new("unpruned");
-    let mut sink = FileSink::open(config(&folder)).unwrap();
+    let mut sink = open(config(&folder)).unwrap();
     fs::remove_dir_all(folder.path()).unwrap();
     sink.prune_due = true;
     let told = sink.commit().unwrap_err().to_string();
@@ -330,7 +334,7 @@ fn old_files_that_cannot_be_deleted_are_told_by_name_and_once() {
 #[test]
 fn finishing_with_a_file_that_takes_nothing_ends_and_says_so() {
     let folder = Folder::new("finish");
-    let mut sink = FileSink::open(config(&folder)).unwrap();
+    let mut sink = open(config(&folder)).unwrap();
     swap(&mut sink, dev_full());
     log(&mut sink, 0..1);
     sink.commit().unwrap_err();
@@ -341,7 +345,7 @@ fn finishing_with_a_file_that_takes_nothing_ends_and_says_so() {
 #[test]
 fn a_program_of_any_name_logs_into_the_folder_and_nowhere_else() {
     let folder = Folder::new("program");
-    let sink = FileSink::open(FileConfig {
+    let sink = open(FileConfig {
         program: "../..//x y".to_owned(),
         ..config(&folder)
     })

@@ -9,19 +9,24 @@
 //!     nothing there?       wait, a little longer each time, at most a millisecond
 //! ```
 
+mod ending;
+mod notices;
+
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::Backoff;
 
 use super::config::DrainerConfig;
 use super::delivery::Delivery;
+use super::ledger::Place;
 use super::members::Members;
+use crate::failpoint;
 use crate::level::Level;
-use crate::ring::{Floors, Hole, Next, Reader, Ring, Run};
-use crate::segment::{self, Count, Phase, Segment, Tag, Watch, process};
-use crate::sink::Sink;
+use crate::ring::{Delivered, Floors, Hole, Next, Reader, Ring, Run};
+use crate::segment::{Count, Segment};
 use crate::sink::console::ConsoleSink;
 use crate::sink::file::{FileConfig, FileSink};
+use crate::sink::{FilePlace, Sink};
 use crate::sync::Ordering;
 
 /// Runs in a batch at most: bounds how long slots stay unreleased and how exact the place of a notice is.
@@ -30,21 +35,8 @@ const BATCH: usize = 1024;
 const KEEP_UP_EVERY: Duration = Duration::from_millis(5);
 /// How often the clocks are compared and threads are asked whether they still exist.
 const LOOK_AROUND_EVERY: Duration = Duration::from_secs(1);
-/// How often processes that may yet attach are looked for, once nothing else keeps the drainer.
-const LOOK_FOR_HEIRS_EVERY: Duration = Duration::from_millis(20);
-/// A process that carries the ring's name and has not attached by this age, in seconds, is not waited for.
-const HEIR_AGE_S: u64 = 5;
-/// How long a sink that does not move at all is waited for at the end.
-const LAST_PATIENCE: Duration = Duration::from_secs(2);
 /// The longest nap.
 const NAP: Duration = Duration::from_millis(1);
-
-/// Something to be said where it happened.
-struct Notice {
-    /// The sequence before which it happened.
-    at: u64,
-    text: String,
-}
 
 /// What a look into a hole came to.
 enum Look {
@@ -70,7 +62,7 @@ pub(super) struct Drainer {
     parked_last: Option<u64>,
     /// The sum of all drops when we last looked whose they are.
     drops_seen: u64,
-    notices: Vec<Notice>,
+    notices: Vec<notices::Notice>,
     kept_up: Instant,
     looked_around: Instant,
     looked_for_heirs: Instant,
@@ -81,11 +73,19 @@ impl Drainer {
         segment: &'static Segment,
         config: DrainerConfig,
         delivery: Delivery,
+        place: Option<Place>,
     ) -> Drainer {
         let (floors, stride) = segment.floors();
         let now = Instant::now();
         Drainer {
-            reader: Reader::resume(Ring::from(segment), Floors::new(floors, stride)),
+            reader: Reader::resume(
+                Ring::from(segment),
+                Floors::new(floors, stride),
+                place.map(|place| Delivered {
+                    cursor: place.cursor,
+                    late: place.late,
+                }),
+            ),
             members: Members::new(segment, config.parent),
             segment,
             delivery,
@@ -97,12 +97,15 @@ impl Drainer {
             notices: Vec::new(),
             kept_up: now,
             looked_around: now,
-            looked_for_heirs: now - LOOK_FOR_HEIRS_EVERY,
+            looked_for_heirs: now - ending::LOOK_FOR_HEIRS_EVERY,
         }
     }
 
     /// Works until nobody can log any more, then ends the ring.
     pub(super) fn run(mut self) {
+        // A predecessor may have died between its checkpoint and what follows it.
+        self.delivery.ledger.publish();
+        self.give_entries_back();
         self.members.renew();
         let backoff = Backoff::new();
         let mut nap = NAP / 16;
@@ -141,6 +144,9 @@ impl Drainer {
                     self.give_notices(run.sequence);
                     self.take(&run, false);
                     taken += 1;
+                    if self.delivery.wants_commit() {
+                        break;
+                    }
                 }
                 Next::Empty => {
                     caught_up = true;
@@ -175,17 +181,33 @@ impl Drainer {
         self.hole = None;
     }
 
-    /// Writes what was taken, then releases its slots. `true` when slots were released.
+    /// Writes what was taken, makes a checkpoint of it, then releases its slots. `true` when slots were
+    /// released.
     fn hand_over(&mut self, write: bool) -> bool {
+        failpoint::hit("drainer.read");
         if write {
             self.delivery.commit();
+            failpoint::hit("drainer.written");
         }
         let before = self.segment.head().load(Ordering::Relaxed);
+        if write || self.reader.cursor() != before {
+            self.delivery.make_checkpoint(self.reader.delivered());
+            failpoint::hit("drainer.checkpointed");
+            self.give_entries_back();
+        }
         let head = self.reader.release();
+        failpoint::hit("drainer.released");
         if self.delivery.is_settled() {
             self.segment.set_flushed(head);
         }
         head != before
+    }
+
+    /// Gives back the registry entries whose accounts are settled, now that a checkpoint says so.
+    fn give_entries_back(&mut self) {
+        for index in self.delivery.ledger.take_settled() {
+            self.members.clear_producer(index);
+        }
     }
 
     fn look_into(&mut self, h: u64) -> Look {
@@ -206,7 +228,7 @@ impl Drainer {
             Hole::Published => Look::Again,
             Hole::Late(run) => Look::Late(run),
             Hole::Orphan => {
-                self.add(Count::Orphaned, 1);
+                *self.delivery.ledger.sum(Count::Orphaned) += 1;
                 Look::Again
             }
             Hole::Owned => {
@@ -264,157 +286,43 @@ impl Drainer {
         self.members.note_sweep();
     }
 
-    /// Settles the account of a thread that will write nothing more, and gives its entry back.
+    /// Settles the account of a thread that will write nothing more.
     fn harvest(&mut self, index: usize) {
         self.collect_drops();
+        self.give_last_notices(index);
         self.delivery.abandon(index, &mut self.members);
         let producer = self.segment.producer(index);
-        let (begun, delivered) = (
-            producer.begun(),
-            producer.delivered().load(Ordering::Relaxed),
-        );
+        let delivered = self.delivery.ledger.account(index).delivered;
         let overtaken = producer.dropped_overtaken().load(Ordering::Acquire);
-        let lost = begun.wrapping_sub(delivered).wrapping_sub(overtaken);
+        let lost = producer
+            .begun()
+            .wrapping_sub(delivered)
+            .wrapping_sub(overtaken);
         // A damaged entry may say anything; a thread can lose one record, and one per nested signal.
         if (1..1 << 16).contains(&lost) {
             let who = self.delivery.who(index, &mut self.members);
             let records = if lost == 1 { "record" } else { "records" };
             let text = format!("{lost} {records} of {who} lost: it ended while writing");
             self.delivery.say(Level::Warn, &text);
-            self.add(Count::Lost, lost);
+            *self.delivery.ledger.sum(Count::Lost) += lost;
         }
-        self.add(Count::AttemptedByLeft, producer.attempted());
-        self.add(Count::DroppedByLeft, producer.dropped());
-        self.members.clear_producer(index);
-    }
-
-    /// Looks who has dropped records since the last time, and where.
-    fn collect_drops(&mut self) {
-        // [drops] Acquire: pairs with count_drop in producer/write.rs.
-        let drops = self.segment.drops().load(Ordering::Acquire);
-        if drops == self.drops_seen {
-            return;
-        }
-        self.drops_seen = drops;
-        let tail = self.segment.tail().load(Ordering::Acquire);
-        for index in 0..self.segment.entries() {
-            let producer = self.segment.producer(index);
-            let (dropped, reported) = (
-                producer.dropped(),
-                producer.reported().load(Ordering::Relaxed),
-            );
-            let count = dropped.wrapping_sub(reported);
-            if count > 0 && producer.state().load().tag() != Tag::Free {
-                let at = producer.dropped_at().load(Ordering::Relaxed).min(tail);
-                producer.reported().store(dropped, Ordering::Relaxed);
-                let who = self.delivery.who(index, &mut self.members);
-                let text = format!("{count} records of {who} dropped: the ring was full");
-                self.notices.push(Notice { at, text });
-            }
-        }
-        let dropped = self.segment.drops_unregistered().load(Ordering::Acquire);
-        let reported = self.segment.count(Count::ReportedUnregistered);
-        let count = dropped.wrapping_sub(reported.swap(dropped, Ordering::Relaxed));
-        if count > 0 {
-            let max = self.segment.entries();
-            let text = format!(
-                "{count} records dropped of threads that found no entry: all {max} are taken; raise max_producers"
-            );
-            self.notices.push(Notice { at: tail, text });
-        }
-    }
-
-    /// Says what happened before `sequence`.
-    fn give_notices(&mut self, sequence: u64) {
-        if self.notices.is_empty() {
-            return;
-        }
-        let due = |notice: &Notice| sequence.wrapping_sub(notice.at) as i64 >= 0;
-        for notice in self.notices.iter().filter(|notice| due(notice)) {
-            self.delivery.say(Level::Warn, &notice.text);
-        }
-        self.notices.retain(|notice| !due(notice));
-    }
-
-    fn add(&self, count: Count, n: u64) {
-        self.segment.count(count).fetch_add(n, Ordering::Relaxed);
-    }
-
-    /// Whether all that can be logged has been delivered and nobody can log any more.
-    fn may_end(&mut self) -> bool {
-        let stopping = self.segment.is_stopping();
-        if !self.has_read_all() || !(stopping || self.members.parent_is_gone()) {
-            return false;
-        }
-        if self.looked_for_heirs.elapsed() < LOOK_FOR_HEIRS_EVERY {
-            return false;
-        }
-        self.looked_for_heirs = Instant::now();
-        self.members.renew();
-        if self.others_may_log() {
-            if stopping && self.segment.phase() == Phase::Running && self.delivery.is_settled() {
-                self.segment.set_phase(Phase::Lingering);
-            }
-            return false;
-        }
-        // Segment::phase: we close; has anybody entered?
-        let before = self.segment.phase();
-        self.segment.set_phase(Phase::Closing);
-        self.members.renew();
-        if self.others_may_log() || !self.has_read_all() {
-            self.segment.set_phase(before);
-            return false;
-        }
-        true
-    }
-
-    fn has_read_all(&self) -> bool {
-        let tail = self.segment.tail().load(Ordering::Acquire);
-        tail.wrapping_sub(self.reader.cursor()) as i64 <= 0
-    }
-
-    /// Whether a process other than the parent is there to log, or was given our name a moment ago and may
-    /// still be on its way here.
-    fn others_may_log(&self) -> bool {
-        let me = std::process::id();
-        self.members.others_live()
-            || process::young_heirs_of(self.segment.name(), HEIR_AGE_S)
-                .iter()
-                .any(|heir| {
-                    let known = [me, self.config.parent.pid].contains(&heir.pid)
-                        || self.members.includes(heir.pid);
-                    !known && !Watch::new(*heir).is_gone()
-                })
-    }
-
-    /// Says the last, closes the sinks and takes the ring away.
-    fn end(&mut self) {
-        self.sweep();
-        for index in 0..self.segment.entries() {
-            if self.segment.producer(index).state().load().tag() != Tag::Free {
-                self.harvest(index);
-            }
-        }
-        self.collect_drops();
-        self.give_notices(self.segment.tail().load(Ordering::Acquire));
-        self.delivery.commit();
-        for error in self.delivery.finish(LAST_PATIENCE) {
-            eprintln!("shmlog: at the end of the log: {error}");
-        }
-        self.segment.set_flushed(self.reader.release());
-        self.segment.give_back_slots();
-        segment::remove(self.segment.name());
-        self.segment.set_phase(Phase::Done);
+        *self.delivery.ledger.sum(Count::AttemptedByLeft) += producer.attempted();
+        *self.delivery.ledger.sum(Count::DroppedByLeft) += producer.dropped();
+        self.delivery.ledger.settle(index);
+        self.members.note_settled(index);
     }
 }
 
-/// The sinks that the config asks for.
-pub(super) fn open_sinks(config: &DrainerConfig) -> Result<Vec<Box<dyn Sink>>, String> {
+/// The sinks that the config asks for, where a predecessor left them.
+pub(super) fn open_sinks(
+    segment: &'static Segment,
+    config: &DrainerConfig,
+    place: Option<&Place>,
+) -> Result<Vec<Box<dyn Sink>>, String> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     if config.console {
-        sinks.push(Box::new(
-            ConsoleSink::stdout().map_err(|error| error.to_string())?,
-        ));
+        let console = ConsoleSink::stdout().map_err(|error| error.to_string())?;
+        sinks.push(Box::new(console));
     }
     if let Some(file) = &config.file {
         let config = FileConfig {
@@ -424,9 +332,21 @@ pub(super) fn open_sinks(config: &DrainerConfig) -> Result<Vec<Box<dyn Sink>>, S
             backup_count: usize::try_from(file.backup_count).unwrap_or(usize::MAX),
             queue_bytes: FileConfig::QUEUE_BYTES,
         };
-        sinks.push(Box::new(
-            FileSink::open(config).map_err(|error| error.to_string())?,
-        ));
+        let announced = segment.announced_file();
+        let announce = Box::new(|name: &str| segment.announce_file(name));
+        let opened = match place {
+            Some(place) => FileSink::resume(config, announce, &place.file, &announced),
+            // Begun by a predecessor that died before its first checkpoint, or not at all.
+            None if !announced.is_empty() => {
+                let begun = FilePlace {
+                    name: announced.clone(),
+                    bytes: 0,
+                };
+                FileSink::resume(config, announce, &begun, &announced)
+            }
+            None => FileSink::open(config, announce),
+        };
+        sinks.push(Box::new(opened.map_err(|error| error.to_string())?));
     }
     Ok(sinks)
 }

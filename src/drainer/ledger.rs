@@ -1,0 +1,260 @@
+//! The drainer's accounts, and the checkpoint that carries them, with everything else a successor must know,
+//! across its death.
+//!
+//! A checkpoint is written after a batch has reached the file and before its slots are released. It stands in
+//! the segment twice; the commit word's lowest bit says which of the two is valid, so that one store makes a
+//! whole checkpoint true. A successor cuts the file back to the length that the checkpoint knows (what lies
+//! beyond belongs to a batch that did not make it), releases what the checkpoint has passed, and goes on: every record is
+//! in the file exactly once, and counted once.
+//!
+//! ```text
+//!   words  0 cursor │ 1 late sequence + 1 │ 2 bytes in the file │ 3 bytes in the parts file
+//!          8‥18 totals │ 24 length of the file's name │ 25‥57 the name
+//!         64‥ per registry entry: owner │ delivered │ drops reported │ 1 when settled
+//! ```
+
+use crate::failpoint;
+use crate::segment::{CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, Count, Segment, Tag};
+use crate::sink::FilePlace;
+use crate::sync::{AtomicU64, Ordering};
+use crate::words::{load_bytes, store_bytes};
+
+const CURSOR: usize = 0;
+const LATE: usize = 1;
+const FILE_BYTES: usize = 2;
+const PARTS_BYTES: usize = 3;
+const TOTALS: usize = 8;
+const NAME_LEN: usize = 24;
+const NAME: std::ops::Range<usize> = 25..57;
+
+/// The sums that a drainer keeps; the order is that of [`Count`].
+const SUMS: [Count; 8] = [
+    Count::Delivered,
+    Count::Lost,
+    Count::Late,
+    Count::Orphaned,
+    Count::DroppedByLeft,
+    Count::AttemptedByLeft,
+    Count::SinkErrors,
+    Count::ReportedUnregistered,
+];
+
+/// What the drainer has counted for one registry entry and its present owner.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Account {
+    /// The owner: the entry's state without its tag.
+    owner: u64,
+    /// Records delivered.
+    pub(super) delivered: u64,
+    /// Drops that the log has told of.
+    pub(super) reported: u64,
+    /// The owner is gone and its numbers are in the sums.
+    settled: bool,
+}
+
+/// Where a drainer was when it made a checkpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// All below is delivered.
+    pub(super) cursor: u64,
+    /// A late run that is delivered as well, and not yet released.
+    pub(super) late: Option<u64>,
+    /// Bytes of the parts file that count.
+    pub(super) parts: u64,
+    /// The log file.
+    pub(super) file: FilePlace,
+}
+
+/// The accounts.
+pub(super) struct Ledger {
+    segment: &'static Segment,
+    sums: [u64; SUMS.len()],
+    accounts: Vec<Account>,
+    /// Entries that were ever used lie below.
+    used: usize,
+    /// Entries whose accounts are settled and that were not given back yet.
+    settled: Vec<usize>,
+    /// Something was counted since the last checkpoint.
+    dirty: bool,
+    last: Place,
+}
+
+impl Ledger {
+    /// The accounts of a ring whose last drainer, if there was one, is dead, and where that one was.
+    pub(super) fn resume(segment: &'static Segment) -> (Ledger, Option<Place>) {
+        let mut ledger = Ledger {
+            segment,
+            sums: [0; SUMS.len()],
+            accounts: vec![Account::default(); segment.entries()],
+            used: 0,
+            settled: Vec::new(),
+            dirty: false,
+            last: Place::default(),
+        };
+        // [checkpoint] Acquire: pairs with the store in `commit`.
+        let serial = segment.checkpoint_serial().load(Ordering::Acquire);
+        if serial == 0 {
+            return (ledger, None);
+        }
+        let words = segment.checkpoint(serial);
+        ledger.last = load_place(words);
+        for (sum, word) in ledger.sums.iter_mut().zip(&words[TOTALS..]) {
+            *sum = word.load(Ordering::Relaxed);
+        }
+        let accounts = words[CHECKPOINT_ACCOUNTS_AT..].chunks_exact(CHECKPOINT_ACCOUNT_WORDS);
+        for (index, (account, words)) in ledger.accounts.iter_mut().zip(accounts).enumerate() {
+            *account = load_account(words);
+            if account.owner != 0 {
+                ledger.used = index + 1;
+            }
+            let state = segment.producer(index).state().load();
+            if account.settled && account.owner == state.owner_bits() && state.tag() != Tag::Free {
+                ledger.settled.push(index);
+            }
+        }
+        let place = ledger.last.clone();
+        (ledger, Some(place))
+    }
+
+    /// One of the sums, to be counted up.
+    pub(super) fn sum(&mut self, count: Count) -> &mut u64 {
+        self.dirty = true;
+        let index = SUMS.iter().position(|&sum| sum as usize == count as usize);
+        &mut self.sums[index.unwrap_or(0)]
+    }
+
+    /// The account of an entry, opened anew if the entry has another owner than it had.
+    pub(super) fn account(&mut self, index: usize) -> &mut Account {
+        let owner = self.segment.producer(index).state().load().owner_bits();
+        let account = &mut self.accounts[index];
+        if account.owner != owner {
+            *account = Account {
+                owner,
+                ..Account::default()
+            };
+        }
+        self.used = self.used.max(index + 1);
+        self.dirty = true;
+        account
+    }
+
+    /// Counts a record of the producer `index`.
+    pub(super) fn count_delivered(&mut self, index: usize, late: bool) {
+        self.account(index).delivered += 1;
+        *self.sum(Count::Delivered) += 1;
+        if late {
+            *self.sum(Count::Late) += 1;
+        }
+    }
+
+    /// How many of the drops of the entry's present owner the log has told of.
+    pub(super) fn reported(&self, index: usize) -> u64 {
+        let account = &self.accounts[index];
+        let owner = self.segment.producer(index).state().load().owner_bits();
+        if account.owner == owner {
+            account.reported
+        } else {
+            0
+        }
+    }
+
+    /// Closes an account: its numbers have gone into the sums.
+    pub(super) fn settle(&mut self, index: usize) {
+        self.account(index).settled = true;
+        self.settled.push(index);
+    }
+
+    /// The entries whose accounts are settled, to be given back after a checkpoint.
+    pub(super) fn take_settled(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.settled)
+    }
+
+    /// Makes a checkpoint, unless nothing has changed. All that it speaks of must be in the file.
+    pub(super) fn commit(&mut self, place: Place) {
+        if !self.dirty && place == self.last {
+            return;
+        }
+        let serial = self.segment.checkpoint_serial();
+        // Relaxed: only the drainer stores it. Never 0 again.
+        let next = serial.load(Ordering::Relaxed).wrapping_add(1).max(2);
+        let words = self.segment.checkpoint(next);
+        store_place(words, &place);
+        failpoint::hit("checkpoint.half");
+        for (word, sum) in words[TOTALS..].iter().zip(self.sums) {
+            word.store(sum, Ordering::Relaxed);
+        }
+        let accounts = words[CHECKPOINT_ACCOUNTS_AT..].chunks_exact(CHECKPOINT_ACCOUNT_WORDS);
+        for (account, words) in self.accounts[..self.used].iter().zip(accounts) {
+            store_account(words, account);
+        }
+        // [checkpoint] Release: pairs with the load in `resume`.
+        serial.store(next, Ordering::Release);
+        self.last = place;
+        self.dirty = false;
+        self.publish();
+    }
+
+    /// Shows the numbers to everybody.
+    pub(super) fn publish(&self) {
+        for (count, sum) in SUMS.iter().zip(self.sums) {
+            self.segment.count(*count).store(sum, Ordering::Relaxed);
+        }
+        for (index, account) in self.accounts[..self.used].iter().enumerate() {
+            let producer = self.segment.producer(index);
+            if account.owner == producer.state().load().owner_bits() {
+                producer
+                    .delivered()
+                    .store(account.delivered, Ordering::Relaxed);
+                producer
+                    .reported()
+                    .store(account.reported, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+fn load_place(words: &[AtomicU64]) -> Place {
+    let word = |at: usize| words[at].load(Ordering::Relaxed);
+    let mut name = Vec::new();
+    let len = usize::try_from(word(NAME_LEN)).unwrap_or(usize::MAX);
+    load_bytes(&words[NAME], len, &mut name);
+    Place {
+        cursor: word(CURSOR),
+        late: word(LATE).checked_sub(1),
+        parts: word(PARTS_BYTES),
+        file: FilePlace {
+            name: String::from_utf8_lossy(&name).into_owned(),
+            bytes: word(FILE_BYTES),
+        },
+    }
+}
+
+fn store_place(words: &[AtomicU64], place: &Place) {
+    let store = |at: usize, value: u64| words[at].store(value, Ordering::Relaxed);
+    store(CURSOR, place.cursor);
+    store(LATE, place.late.map_or(0, |late| late.wrapping_add(1)));
+    store(FILE_BYTES, place.file.bytes);
+    store(PARTS_BYTES, place.parts);
+    store(
+        NAME_LEN,
+        store_bytes(&words[NAME], place.file.name.as_bytes()) as u64,
+    );
+}
+
+fn load_account(words: &[AtomicU64]) -> Account {
+    let word = |at: usize| words[at].load(Ordering::Relaxed);
+    Account {
+        owner: word(0),
+        delivered: word(1),
+        reported: word(2),
+        settled: word(3) == 1,
+    }
+}
+
+fn store_account(words: &[AtomicU64], account: &Account) {
+    let settled = u64::from(account.settled);
+    let values = [account.owner, account.delivered, account.reported, settled];
+    for (word, value) in words.iter().zip(values) {
+        word.store(value, Ordering::Relaxed);
+    }
+}

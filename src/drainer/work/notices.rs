@@ -1,0 +1,97 @@
+//! Saying what was dropped, at the place where it would have stood.
+
+use super::Drainer;
+use crate::level::Level;
+use crate::segment::{Count, Tag};
+use crate::sync::Ordering;
+
+/// Drops to be told of.
+pub(super) struct Notice {
+    /// The sequence before which they happened.
+    at: u64,
+    /// Whose they are: a registry entry, or of threads that have none.
+    producer: Option<usize>,
+    count: u64,
+    text: String,
+}
+
+impl Drainer {
+    /// Looks who has dropped records since the last time, and where.
+    pub(super) fn collect_drops(&mut self) {
+        // [drops] Acquire: pairs with count_drop in producer/write.rs.
+        let drops = self.segment.drops().load(Ordering::Acquire);
+        if drops == self.drops_seen {
+            return;
+        }
+        self.drops_seen = drops;
+        let tail = self.segment.tail().load(Ordering::Acquire);
+        for index in 0..self.segment.entries() {
+            let producer = self.segment.producer(index);
+            if producer.state().load().tag() == Tag::Free {
+                continue;
+            }
+            let told = self.delivery.ledger.reported(index) + self.about_to_tell(Some(index));
+            let count = producer.dropped().wrapping_sub(told);
+            if count > 0 {
+                let at = producer.dropped_at().load(Ordering::Relaxed).min(tail);
+                let who = self.delivery.who(index, &mut self.members);
+                let text = format!("{count} records of {who} dropped: the ring was full");
+                self.notices.push(Notice {
+                    at,
+                    producer: Some(index),
+                    count,
+                    text,
+                });
+            }
+        }
+        let dropped = self.segment.drops_unregistered().load(Ordering::Acquire);
+        let told =
+            *self.delivery.ledger.sum(Count::ReportedUnregistered) + self.about_to_tell(None);
+        let count = dropped.wrapping_sub(told);
+        if count > 0 {
+            let max = self.segment.entries();
+            let text = format!(
+                "{count} records dropped of threads that found no entry: all {max} are taken; \
+                 raise max_producers"
+            );
+            self.notices.push(Notice {
+                at: tail,
+                producer: None,
+                count,
+                text,
+            });
+        }
+    }
+
+    /// The drops that notices which were not given yet speak of.
+    fn about_to_tell(&self, producer: Option<usize>) -> u64 {
+        let of_it = self
+            .notices
+            .iter()
+            .filter(|notice| notice.producer == producer);
+        of_it.map(|notice| notice.count).sum()
+    }
+
+    /// Says what happened before `sequence`.
+    pub(super) fn give_notices(&mut self, sequence: u64) {
+        self.give_notices_if(|notice| sequence.wrapping_sub(notice.at) as i64 >= 0);
+    }
+
+    /// Says what is left to say of a producer.
+    pub(super) fn give_last_notices(&mut self, producer: usize) {
+        self.give_notices_if(|notice| notice.producer == Some(producer));
+    }
+
+    fn give_notices_if(&mut self, is_due: impl Fn(&Notice) -> bool) {
+        if self.notices.is_empty() {
+            return;
+        }
+        for notice in self.notices.extract_if(.., |notice| is_due(notice)) {
+            self.delivery.say(Level::Warn, &notice.text);
+            match notice.producer {
+                Some(index) => self.delivery.ledger.account(index).reported += notice.count,
+                None => *self.delivery.ledger.sum(Count::ReportedUnregistered) += notice.count,
+            }
+        }
+    }
+}
