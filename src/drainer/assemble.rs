@@ -72,7 +72,7 @@ impl Assembler {
                     overlong: false,
                 };
                 self.parts.insert(sequence, part);
-                self.note(sequence, tag, bytes);
+                note(&mut self.notes, sequence, tag, bytes);
                 Joined::Part
             }
             (true, more) => self.go_on(sequence, tag, bytes, more),
@@ -87,7 +87,7 @@ impl Assembler {
         if known.is_none_or(|part| part.tag.producer != tag.producer) {
             return Joined::Stray;
         }
-        self.note(sequence, tag, bytes);
+        note(&mut self.notes, sequence, tag, bytes);
         let Some(part) = self.parts.get_mut(&origin) else {
             return Joined::Stray;
         };
@@ -112,18 +112,34 @@ impl Assembler {
         }
     }
 
-    fn note(&mut self, sequence: u64, tag: Tag, bytes: &[u8]) {
-        for number in [sequence, tag.pack(), bytes.len() as u64] {
-            self.notes.extend_from_slice(&number.to_ne_bytes());
-        }
-        self.notes.extend_from_slice(bytes);
-    }
-
-    /// The notes since the last call; `None` when no record is incomplete, so none are needed.
-    pub(super) fn take_notes(&mut self, notes: &mut Vec<u8>) -> Option<()> {
+    /// The notes since the last call, in place of what `notes` held.
+    pub(super) fn take_notes(&mut self, notes: &mut Vec<u8>) {
         notes.clear();
         std::mem::swap(notes, &mut self.notes);
-        (!self.parts.is_empty()).then_some(())
+    }
+
+    /// Notes that say all that is held now, appended to `notes`.
+    pub(super) fn note_all(&self, notes: &mut Vec<u8>) {
+        for (&origin, part) in &self.parts {
+            note(notes, origin, part.tag, &part.bytes);
+            if part.latest != origin {
+                let flags = part.tag.flags | CONTINUES;
+                note(
+                    notes,
+                    part.latest,
+                    Tag { flags, ..part.tag },
+                    &origin.to_ne_bytes(),
+                );
+            }
+        }
+    }
+
+    /// Bytes of incomplete records; 0 only when there is none.
+    pub(super) fn held(&self) -> usize {
+        self.parts
+            .values()
+            .map(|part| part.bytes.len().max(1))
+            .sum()
     }
 
     /// Does again what the notes of a predecessor say, as far as they make sense.
@@ -175,6 +191,13 @@ impl Assembler {
             })
             .collect()
     }
+}
+
+fn note(notes: &mut Vec<u8>, sequence: u64, tag: Tag, bytes: &[u8]) {
+    for number in [sequence, tag.pack(), bytes.len() as u64] {
+        notes.extend_from_slice(&number.to_ne_bytes());
+    }
+    notes.extend_from_slice(bytes);
 }
 
 #[cfg(test)]
@@ -238,11 +261,11 @@ mod tests {
         let (mut first, mut notes, mut kept) = (Assembler::default(), Vec::new(), Vec::new());
         first.join(1, tag(0, MORE), b"a");
         first.join(2, tag(1, MORE), b"x");
-        assert!(first.take_notes(&mut notes).is_some());
+        first.take_notes(&mut notes);
         kept.extend_from_slice(&notes);
         first.join(3, tag(0, CONTINUES | MORE), &continued(1, "b"));
         first.abandon(1);
-        assert!(first.take_notes(&mut notes).is_some());
+        first.take_notes(&mut notes);
         kept.extend_from_slice(&notes);
         let mut second = Assembler::default();
         second.follow(&kept);
@@ -251,11 +274,7 @@ mod tests {
             panic!()
         };
         assert_eq!(whole.bytes, b"abc");
-        second.take_notes(&mut notes);
-        assert!(
-            second.take_notes(&mut notes).is_none(),
-            "all is complete: nothing to keep"
-        );
+        assert_eq!(second.held(), 0);
         second.follow(&[7; 100]);
     }
 

@@ -51,7 +51,8 @@ impl Delivery {
         place: Option<&Place>,
     ) -> Delivery {
         let kept = place.map_or(0, |place| place.parts);
-        let (parts, notes) = Parts::resume(segment.companion("parts"), kept);
+        let paths = ["parts0", "parts1"].map(|what| segment.companion(what));
+        let (parts, notes) = Parts::resume(paths, kept);
         let mut assembler = Assembler::default();
         assembler.follow(&notes);
         Delivery {
@@ -232,8 +233,7 @@ impl Delivery {
 
     /// Makes what was handed over a thing of the past: a successor will not do it again.
     pub(super) fn make_checkpoint(&mut self, delivered: Delivered) {
-        let assembler = &mut self.assembler;
-        let parts = self.parts.keep(|notes| assembler.take_notes(notes));
+        let parts = self.parts.keep(&mut self.assembler);
         let file = self.sinks.iter().find_map(|sink| sink.place());
         self.ledger.commit(Place {
             cursor: delivered.cursor,

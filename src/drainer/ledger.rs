@@ -8,7 +8,7 @@
 //! in the file exactly once, and counted once.
 //!
 //! ```text
-//!   words  0 cursor │ 1 late sequence + 1 │ 2 bytes in the file │ 3 bytes in the parts file
+//!   words  0 cursor │ 1 late sequence + 1 │ 2 bytes in the file │ 3 mark of the parts files
 //!          8‥18 totals │ 24 length of the file's name │ 25‥57 the name
 //!         64‥ per registry entry: owner │ delivered │ drops reported │ 1 when settled
 //! ```
@@ -22,7 +22,7 @@ use crate::words::{load_bytes, store_bytes};
 const CURSOR: usize = 0;
 const LATE: usize = 1;
 const FILE_BYTES: usize = 2;
-const PARTS_BYTES: usize = 3;
+const PARTS: usize = 3;
 const TOTALS: usize = 8;
 const NAME_LEN: usize = 24;
 const NAME: std::ops::Range<usize> = 25..57;
@@ -59,7 +59,7 @@ pub(super) struct Place {
     pub(super) cursor: u64,
     /// A late run that is delivered as well, and not yet released.
     pub(super) late: Option<u64>,
-    /// Bytes of the parts file that count.
+    /// What counts of the parts files.
     pub(super) parts: u64,
     /// The log file.
     pub(super) file: FilePlace,
@@ -221,7 +221,7 @@ fn load_place(words: &[AtomicU64]) -> Place {
     Place {
         cursor: word(CURSOR),
         late: word(LATE).checked_sub(1),
-        parts: word(PARTS_BYTES),
+        parts: word(PARTS),
         file: FilePlace {
             name: String::from_utf8_lossy(&name).into_owned(),
             bytes: word(FILE_BYTES),
@@ -234,7 +234,7 @@ fn store_place(words: &[AtomicU64], place: &Place) {
     store(CURSOR, place.cursor);
     store(LATE, place.late.map_or(0, |late| late.wrapping_add(1)));
     store(FILE_BYTES, place.file.bytes);
-    store(PARTS_BYTES, place.parts);
+    store(PARTS, place.parts);
     store(
         NAME_LEN,
         store_bytes(&words[NAME], place.file.name.as_bytes()) as u64,

@@ -1,38 +1,47 @@
-//! The parts file: the assembler's notes, where they outlive the drainer.
+//! The parts files: the assembler's notes, where they outlive the drainer.
 //!
-//! It lies beside the segment, exists only while some record is incomplete from one batch to the next (a
-//! message of more than about 2 KB whose producer is still writing), and is emptied as soon as none is. How
-//! much of it counts stands in the checkpoint.
+//! They lie beside the segment, and hold something only while some record is incomplete from one batch to the
+//! next (a message of more than about 2 KB whose producer is still writing). Notes are appended; when most
+//! of them speak of records that are complete by now, what the assembler holds is written into the other
+//! file anew. Which file counts, and how much of it, stands in the checkpoint, so the one that the last
+//! checkpoint speaks of is never touched before the next one is made.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 
+use super::assemble::Assembler;
+
+/// Bytes of needless notes that are not worth writing anew.
+const SLACK: u64 = 1 << 20;
+
 /// The notes of incomplete records.
 pub(super) struct Parts {
-    path: PathBuf,
-    file: Option<File>,
-    /// Bytes that count.
+    paths: [PathBuf; 2],
+    files: [Option<File>; 2],
+    /// The file that counts, and how many bytes of it.
+    current: usize,
     bytes: u64,
+    /// Notes are missing from the file: only a whole new one will do.
+    incomplete: bool,
     /// Where new notes are gathered.
     fresh: Vec<u8>,
 }
 
 impl Parts {
-    pub(super) fn new(path: PathBuf) -> Parts {
-        Parts {
-            path,
-            file: None,
+    /// Goes on at `mark`, which a predecessor's [`keep`](Parts::keep) returned, or 0. Also returns the notes;
+    /// what cannot be read is not there.
+    pub(super) fn resume(paths: [PathBuf; 2], mark: u64) -> (Parts, Vec<u8>) {
+        let mut parts = Parts {
+            paths,
+            files: [None, None],
+            current: (mark & 1) as usize,
             bytes: 0,
+            incomplete: false,
             fresh: Vec::new(),
-        }
-    }
-
-    /// The first `bytes` bytes of what a predecessor left; what cannot be read is not there.
-    pub(super) fn resume(path: PathBuf, bytes: u64) -> (Parts, Vec<u8>) {
-        let mut parts = Parts::new(path);
-        let mut notes = Vec::new();
+        };
+        let (bytes, mut notes) = (mark >> 1, Vec::new());
         if bytes > 0
             && let Ok(file) = parts.open()
             && file.take(bytes).read_to_end(&mut notes).is_ok()
@@ -42,39 +51,108 @@ impl Parts {
         (parts, notes)
     }
 
-    /// Keeps what the assembler noted, and returns how many bytes of the file count now. Without room for
-    /// them the notes are left out: the drainer has them still, only a successor would not.
-    pub(super) fn keep(&mut self, take_notes: impl FnOnce(&mut Vec<u8>) -> Option<()>) -> u64 {
-        let mut fresh = std::mem::take(&mut self.fresh);
-        if take_notes(&mut fresh).is_none() {
-            self.bytes = 0;
-        } else if !fresh.is_empty() {
-            let at = self.bytes;
-            let kept = self.open().and_then(|file| file.write_all_at(&fresh, at));
-            self.bytes += if kept.is_ok() { fresh.len() as u64 } else { 0 };
+    /// Keeps what the assembler noted, and returns the mark for the checkpoint. Without room for the notes
+    /// they are left out: the drainer has what they speak of still, only a successor would not.
+    pub(super) fn keep(&mut self, assembler: &mut Assembler) -> u64 {
+        self.fresh.clear();
+        assembler.take_notes(&mut self.fresh);
+        if assembler.held() == 0 {
+            (self.bytes, self.incomplete) = (0, false);
+        } else if self.incomplete
+            || self.bytes + self.fresh.len() as u64 > 2 * assembler.held() as u64 + SLACK
+        {
+            self.fresh.clear();
+            assembler.note_all(&mut self.fresh);
+            (self.current, self.bytes) = (1 - self.current, 0);
+            self.append();
+        } else if !self.fresh.is_empty() {
+            self.append();
         }
+        self.bytes << 1 | self.current as u64
+    }
+
+    fn append(&mut self) {
+        let (fresh, at) = (std::mem::take(&mut self.fresh), self.bytes);
+        let kept = self.open().and_then(|file| file.write_all_at(&fresh, at));
+        self.incomplete = kept.is_err();
+        self.bytes = if kept.is_ok() {
+            at + fresh.len() as u64
+        } else {
+            0
+        };
         self.fresh = fresh;
-        self.bytes
     }
 
     fn open(&mut self) -> io::Result<&File> {
-        if self.file.is_none() {
+        let (file, path) = (&mut self.files[self.current], &self.paths[self.current]);
+        if file.is_none() {
             let mut options = File::options();
             options.read(true).write(true).create(true).truncate(false);
-            let file = options
-                .mode(0o600)
-                .custom_flags(libc::O_NOFOLLOW)
-                .open(&self.path)?;
-            self.file = Some(file);
+            options.mode(0o600).custom_flags(libc::O_NOFOLLOW);
+            *file = Some(options.open(path)?);
         }
-        self.file
-            .as_ref()
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        file.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    /// Takes the file away.
+    /// Takes the files away.
     pub(super) fn remove(&mut self) {
-        self.file = None;
-        let _ = fs::remove_file(&self.path);
+        self.files = [None, None];
+        for path in &self.paths {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::assemble::Joined;
+    use super::*;
+    use crate::record::codec::{CONTINUES, MORE, Tag};
+
+    fn tag(producer: u16, flags: u8) -> Tag {
+        Tag {
+            site: 0,
+            level: 2,
+            flags,
+            producer,
+        }
+    }
+
+    #[test]
+    fn a_successor_finds_what_is_incomplete_however_much_was_completed_before() {
+        let folder = std::env::temp_dir().join(format!("shmlog-parts-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let paths = [folder.join("0"), folder.join("1")];
+        let (mut parts, mut assembler) = (Parts::resume(paths.clone(), 0).0, Assembler::default());
+        let text = vec![b'x'; 100_000];
+        assembler.join(0, tag(7, MORE), b"begin ");
+        let mut mark = 0;
+        for record in 0..50_u64 {
+            let first = 1 + 2 * record;
+            assembler.join(first, tag(1, MORE), &text);
+            mark = parts.keep(&mut assembler);
+            let rest = [&first.to_ne_bytes()[..], &text].concat();
+            let done = assembler.join(first + 1, tag(1, CONTINUES), &rest);
+            assert!(matches!(done, Joined::Whole(_)));
+        }
+        let held: u64 = paths
+            .iter()
+            .map(|path| fs::metadata(path).map_or(0, |file| file.len()))
+            .sum();
+        assert!(
+            held < 3 * SLACK,
+            "{held} bytes are kept of records that are complete"
+        );
+
+        let (mut parts, notes) = Parts::resume(paths.clone(), mark);
+        let mut successor = Assembler::default();
+        successor.follow(&notes);
+        let end = [&0_u64.to_ne_bytes()[..], b"end"].concat();
+        let Joined::Whole(whole) = successor.join(200, tag(7, CONTINUES), &end) else {
+            panic!("the record that was incomplete is not known")
+        };
+        assert_eq!(whole.bytes, b"begin end");
+        parts.remove();
+        fs::remove_dir(&folder).unwrap();
     }
 }
