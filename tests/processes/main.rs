@@ -7,8 +7,10 @@
 //! A module of tests offers `ROLES` and `trials()`. Nothing here sleeps in order to be in step with another
 //! process: roles speak over their standard input and output.
 
+mod comings;
 mod deaths;
 mod main_job;
+mod overflow;
 mod support;
 mod tally;
 
@@ -16,11 +18,22 @@ use libtest_mimic::{Arguments, Trial};
 use support::Role;
 
 fn main() {
-    let roles: Vec<Role> = [main_job::ROLES, deaths::ROLES].concat();
+    let roles: Vec<Role> = [
+        main_job::ROLES,
+        deaths::ROLES,
+        overflow::ROLES,
+        comings::ROLES,
+    ]
+    .concat();
     support::play_if_asked(&roles);
-    let trials: Vec<Trial> = [main_job::trials(), deaths::trials()]
-        .into_iter()
-        .flatten()
-        .collect();
+    let trials: Vec<Trial> = [
+        main_job::trials(),
+        deaths::trials(),
+        overflow::trials(),
+        comings::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
