@@ -32,9 +32,11 @@ cast! {
         host
     ;
     tests:
+        comings
         deaths
         main_job
         messages
+        overflow
         promises
 }
 

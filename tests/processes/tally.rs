@@ -182,3 +182,15 @@ pub fn settled(logger: &ShmLogger, remaining: usize) -> Stats {
     );
     stats
 }
+
+/// Waits until all threads of a process that was sent a stop have stopped.
+pub fn wait_until_stopped(pid: u32) {
+    until("the process stops", || {
+        let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        threads.flatten().all(|thread| {
+            let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            let state = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+            state.starts_with(['T', 't'])
+        })
+    });
+}
