@@ -7,10 +7,12 @@
 //! A module of tests offers `ROLES` and `trials()`. Nothing here sleeps in order to be in step with another
 //! process: roles speak over their standard input and output.
 
+mod attach;
 mod host;
 mod main_job;
 mod messages;
 mod promises;
+mod refusals;
 mod support;
 
 use libtest_mimic::{Arguments, Trial};
@@ -19,15 +21,23 @@ use support::Role;
 fn main() {
     let roles: Vec<Role> = [
         main_job::ROLES,
+        attach::ROLES,
         host::ROLES,
         messages::ROLES,
         promises::ROLES,
+        refusals::ROLES,
     ]
     .concat();
     support::play_if_asked(&roles);
-    let trials: Vec<Trial> = [main_job::trials(), messages::trials(), promises::trials()]
-        .into_iter()
-        .flatten()
-        .collect();
+    let trials: Vec<Trial> = [
+        main_job::trials(),
+        attach::trials(),
+        messages::trials(),
+        promises::trials(),
+        refusals::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
