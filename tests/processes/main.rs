@@ -12,6 +12,7 @@ mod host;
 mod main_job;
 mod messages;
 mod promises;
+mod records;
 mod refusals;
 mod support;
 
@@ -25,6 +26,7 @@ fn main() {
         host::ROLES,
         messages::ROLES,
         promises::ROLES,
+        records::ROLES,
         refusals::ROLES,
     ]
     .concat();
@@ -34,6 +36,7 @@ fn main() {
         attach::trials(),
         messages::trials(),
         promises::trials(),
+        records::trials(),
         refusals::trials(),
     ]
     .into_iter()
