@@ -195,7 +195,8 @@ fn a_damaged_geometry_is_refused() {
     let sound = kept.bytes();
     // slots, slot_size, max_producers, site_slots, site_bytes.
     for field in 1..=5 {
-        let damages: [fn(u64) -> u64; 4] = [|_| 0, |_| u64::MAX, |word| word << 20, |word| word * 2];
+        let damages: [fn(u64) -> u64; 4] =
+            [|_| 0, |_| u64::MAX, |word| word << 20, |word| word * 2];
         for damage in damages {
             let mut bytes = sound.clone();
             set_word(&mut bytes, field, damage);
@@ -212,7 +213,9 @@ fn a_damaged_geometry_is_refused() {
 }
 
 fn a_file_that_is_no_segment_is_refused() {
-    let random: Vec<u8> = (0..100_000_u32).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect();
+    let random: Vec<u8> = (0..100_000_u32)
+        .map(|n| (n.wrapping_mul(n) >> 7) as u8)
+        .collect();
     for bytes in [&random[..], &[0; 8192], b"x"] {
         let error = Crafted::file(bytes).refusal();
         let refused = matches!(error, AttachError::NotASegment { .. });

@@ -8,6 +8,9 @@
 //! process: roles speak over their standard input and output.
 
 mod attach;
+mod console;
+mod files;
+mod forks;
 mod host;
 mod main_job;
 mod messages;
@@ -23,6 +26,9 @@ fn main() {
     let roles: Vec<Role> = [
         main_job::ROLES,
         attach::ROLES,
+        console::ROLES,
+        files::ROLES,
+        forks::ROLES,
         host::ROLES,
         messages::ROLES,
         promises::ROLES,
@@ -34,6 +40,9 @@ fn main() {
     let trials: Vec<Trial> = [
         main_job::trials(),
         attach::trials(),
+        console::trials(),
+        files::trials(),
+        forks::trials(),
         messages::trials(),
         promises::trials(),
         records::trials(),

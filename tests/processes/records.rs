@@ -6,9 +6,7 @@ use std::panic::catch_unwind;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use shmlog::{
-    Level, ShmLogger, critical, debug, error, get_logger, info, log, trace, warn,
-};
+use shmlog::{Level, ShmLogger, critical, debug, error, get_logger, info, log, trace, warn};
 
 use crate::host::{host_child, host_good_child};
 use crate::support::{Actor, Folder, Line, Role, perform, quiet, role_command};
@@ -61,7 +59,11 @@ fn use_all_macros(_: &[String]) {
     warn!(logger: arm, "logger {}", joint);
     warn!(logger: get_logger(format!("arm-{joint}")), "made on the spot");
     critical!(target: "", "no target");
-    let value = if joint == 3 { info!("as an expression") } else { warn!("not this one") };
+    let value = if joint == 3 {
+        info!("as an expression")
+    } else {
+        warn!("not this one")
+    };
     assert_eq!(value, ());
     match joint {
         3 => info!("as an arm"),
@@ -117,7 +119,9 @@ fn use_names(arguments: &[String]) {
     // Longer than the 15 bytes that the kernel keeps.
     thread("a-name-of-thirty-characters-ab", || info!("tid {}", tid()));
     // Nobody named it: it has the name that the kernel gave it, the program's.
-    std::thread::spawn(|| info!("tid {}", tid())).join().unwrap();
+    std::thread::spawn(|| info!("tid {}", tid()))
+        .join()
+        .unwrap();
 }
 
 fn tid() -> u32 {
@@ -131,7 +135,10 @@ fn names_of_processes_threads_and_loggers_are_those_that_were_given() {
     let records = folder.records();
     assert!(records.iter().all(|record| record.process == "left-arm"));
     let threads: Vec<&str> = records.iter().map(|r| r.thread.as_str()).collect();
-    assert_eq!(threads[..3], ["main", "imu-reader", "a-name-of-thirty-characters-ab"]);
+    assert_eq!(
+        threads[..3],
+        ["main", "imu-reader", "a-name-of-thirty-characters-ab"]
+    );
     let tids: Vec<String> = records.iter().map(|r| format!("tid {}", r.tid)).collect();
     let pid = records[0].pid;
     assert_eq!(records[0].message, format!("pid {pid} {}", tids[0]));
@@ -150,10 +157,22 @@ fn a_record_carries_its_sequence_time_level_process_thread_target_and_place() {
     host_good_child(&folder, "", "log_at_all_levels", &[]);
     let after = clock();
     let records = folder.records();
-    assert!(records.windows(2).all(|two| two[0].sequence < two[1].sequence));
+    assert!(
+        records
+            .windows(2)
+            .all(|two| two[0].sequence < two[1].sequence)
+    );
     assert_eq!(records[0].sequence, Some(0));
-    assert!(records.iter().all(|r| r.target == MODULE && r.place.starts_with(file!())));
-    assert!(records.iter().all(|r| r.process == "processes" || r.process.starts_with("processes-")));
+    assert!(
+        records
+            .iter()
+            .all(|r| r.target == MODULE && r.place.starts_with(file!()))
+    );
+    assert!(
+        records
+            .iter()
+            .all(|r| r.process == "processes" || r.process.starts_with("processes-"))
+    );
     let text = folder.log_text();
     let times: Vec<_> = text
         .lines()
@@ -222,10 +241,14 @@ fn log_without_a_ring(arguments: &[String]) {
     for round in 1..=2 {
         let logger = quiet(&arguments[0]).init_parent().unwrap();
         info!("during {round}");
-        std::thread::spawn(move || warn!("in a thread {round}")).join().unwrap();
+        std::thread::spawn(move || warn!("in a thread {round}"))
+            .join()
+            .unwrap();
         drop(logger);
         error!("after {round}");
-        std::thread::spawn(|| warn!("after, in a thread")).join().unwrap();
+        std::thread::spawn(|| warn!("after, in a thread"))
+            .join()
+            .unwrap();
         assert_eq!(std::env::var_os("SHMLOG_RING"), None);
         assert!(ShmLogger::attach().is_err());
     }
@@ -252,10 +275,13 @@ impl fmt::Display for Strange {
 fn log_strange_arguments(_: &[String]) {
     let logger = ShmLogger::attach().unwrap();
     let logs = || {
-        info!("from within, {}", Strange(0, || {
-            warn!("from deep within, {}", "long ".repeat(1000));
-            Ok(())
-        }));
+        info!(
+            "from within, {}",
+            Strange(0, || {
+                warn!("from deep within, {}", "long ".repeat(1000));
+                Ok(())
+            })
+        );
         Ok(())
     };
     std::panic::set_hook(Box::new(|_| {}));
@@ -267,7 +293,10 @@ fn log_strange_arguments(_: &[String]) {
         info!("{length} well");
         logger.flush(Duration::from_secs(60)).unwrap();
         let stats = logger.stats();
-        assert_eq!(stats.delivered, stats.attempted, "nothing is left half-told");
+        assert_eq!(
+            stats.delivered, stats.attempted,
+            "nothing is left half-told"
+        );
     }
 }
 

@@ -257,7 +257,10 @@ fn too_little_shared_memory_is_an_error_that_names_the_need_and_leaves_nothing()
     let role = role_command("refused_for_want_of_memory", &[folder.text()]);
     let mut command = in_own_mounts(&format!("{mount} && exec \"$0\" \"$@\""));
     command.arg(role.get_program()).args(role.get_args());
-    command.envs(role.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    command.envs(
+        role.get_envs()
+            .filter_map(|(key, value)| Some((key, value?))),
+    );
     Actor::from_command(command).finish();
     assert_eq!(folder.records().len(), 1);
 }
