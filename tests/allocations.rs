@@ -84,7 +84,7 @@ fn ten_thousand_records_of_all_kinds_allocate_and_free_nothing() {
             trace!("disabled {}", long);
             info!(
                 "{}",
-                if round % 100 == 0 {
+                if round.is_multiple_of(100) {
                     &long
                 } else {
                     "seldom long"

@@ -59,12 +59,14 @@ fn use_all_macros(_: &[String]) {
     warn!(logger: arm, "logger {}", joint);
     warn!(logger: get_logger(format!("arm-{joint}")), "made on the spot");
     critical!(target: "", "no target");
-    let value = if joint == 3 {
-        info!("as an expression")
-    } else {
-        warn!("not this one")
+    let as_a_value: fn(bool) = |chosen| {
+        if chosen {
+            info!("as an expression")
+        } else {
+            warn!("not this one")
+        }
     };
-    assert_eq!(value, ());
+    as_a_value(joint == 3);
     match joint {
         3 => info!("as an arm"),
         _ => error!("not this one"),
