@@ -109,7 +109,7 @@ fn nothing_of_an_examples_main_runs_in_its_drainer() {
     let (_turn, folder) = (my_turn(), Folder::new("once"));
     fs::create_dir_all(&folder.0).unwrap();
     let file = folder.0.join("once.txt");
-    let output = example("once").arg(&file).output().unwrap();
+    let output = example("once").env("ONCE_FILE", &file).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let text = fs::read_to_string(&file).unwrap();
     assert_eq!(text.lines().count(), 1, "{text}");

@@ -245,6 +245,8 @@ fn forks_amid_heavy_logging(arguments: &[String]) {
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..3).map(|_| scope.spawn(log_until_enough)).collect();
         for number in 0..FORKS {
+            // So that each child inherits the entry of a thread that has logged.
+            info!("main {number}");
             wait(fork(|| {
                 for record in 0..RECORDS {
                     info!("fork {number} {record}");
@@ -266,6 +268,7 @@ fn forks_amid_heavy_logging_of_other_threads_lose_nothing() {
     let mut actor = Actor::start("forks_amid_heavy_logging", &[folder.text()]);
     let ring = actor.hear("shmlog-");
     let attempted: usize = actor.hear("").parse().unwrap();
+    let parent = actor.pid();
     actor.finish();
     assert_nothing_remains(&format!("shmlog-{ring}"));
     let records = folder.records();
@@ -278,7 +281,10 @@ fn forks_amid_heavy_logging_of_other_threads_lose_nothing() {
         if let Some(rest) = message.strip_prefix("fork ") {
             let (_, number) = rest.split_once(' ').unwrap();
             assert_eq!(number, expected.to_string());
+            assert_ne!(record.pid, parent);
             forks += 1;
+        } else if message.starts_with("main ") {
+            assert_eq!(message, format!("main {expected}"));
         } else {
             let long = "long ".repeat(*expected % 100);
             assert_eq!(message, format!("heavy {expected} {long}"));
