@@ -42,12 +42,14 @@ pub(crate) struct FileSettings {
 impl DrainerConfig {
     /// Lines of text, but for the folder, which comes last and may hold any bytes.
     pub(crate) fn encode(&self) -> OsString {
+        // Half a millennium at most: what a number of nanoseconds holds.
+        let stall_ns = self.stall_timeout.as_nanos().min(u64::MAX.into());
         let mut text = format!(
             "ring={}\nparent={} {}\nstall_ns={}\nconsole={}\n",
             self.ring,
             self.parent.pid,
             self.parent.start,
-            self.stall_timeout.as_nanos(),
+            stall_ns,
             u8::from(self.console),
         );
         let mut bytes = Vec::new();
@@ -108,6 +110,19 @@ fn line<'a>(rest: &mut &'a [u8], key: &str) -> Option<&'a str> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_longest_stall_timeout_is_passed_on_as_the_longest_that_can_be_written() {
+        let config = DrainerConfig {
+            ring: "shmlog-1-00".into(),
+            parent: Identity { pid: 1, start: 2 },
+            stall_timeout: Duration::MAX,
+            console: true,
+            file: None,
+        };
+        let decoded = DrainerConfig::decode(&config.encode()).unwrap();
+        assert_eq!(decoded.stall_timeout, Duration::from_nanos(u64::MAX));
+    }
 
     proptest! {
         #[test]

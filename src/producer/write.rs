@@ -86,7 +86,7 @@ struct Outgoing<'a> {
     filled: usize,
     /// Flags of the record; those of a run are added when it is sent.
     tag: Tag,
-    /// Sequence of the first run, once it is sent.
+    /// Sequence of the first run, once it is sent and as long as more are to follow.
     origin: Option<u64>,
     /// A run was refused: the rest of the record goes nowhere.
     refused: bool,
@@ -139,13 +139,12 @@ impl Outgoing<'_> {
         let mut tag = self.tag;
         tag.flags |= more | if first { 0 } else { CONTINUES };
         match put(self.ready, tag, &self.buffer[..self.filled], first) {
-            Ok(sequence) => {
+            Ok(sequence) if more != 0 => {
                 let origin = *self.origin.get_or_insert(sequence);
-                if more != 0 {
-                    self.buffer[..8].copy_from_slice(&origin.to_ne_bytes());
-                    self.filled = 8;
-                }
+                self.buffer[..8].copy_from_slice(&origin.to_ne_bytes());
+                self.filled = 8;
             }
+            Ok(_) => self.origin = None,
             Err(refused) => self.give_up(refused),
         }
     }
@@ -153,10 +152,20 @@ impl Outgoing<'_> {
     #[cold]
     fn give_up(&mut self, refused: Refused) {
         self.refused = true;
-        match self.origin {
+        match self.origin.take() {
             // It will be delivered, broken off: not dropped.
             Some(origin) => self.ready.thread.broken_off.set(Some(origin)),
             None => count_drop(self.ready, refused),
+        }
+    }
+}
+
+impl Drop for Outgoing<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // Only while unwinding: an argument panicked, and the runs sent before would wait for a last one.
+        if let Some(origin) = self.origin {
+            self.ready.thread.broken_off.set(Some(origin));
         }
     }
 }

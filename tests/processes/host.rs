@@ -48,6 +48,7 @@ pub fn host_good_child(folder: &Folder, settings: &str, role: &str, arguments: &
     let outcome = host_child(folder, settings, role, arguments);
     assert!(outcome.status.success(), "{outcome:?}");
     assert_eq!(outcome.delivered, outcome.attempted, "{outcome:?}");
+    assert_eq!(outcome.lost, 0, "{outcome:?}");
     outcome
 }
 

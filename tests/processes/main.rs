@@ -32,12 +32,19 @@ cast! {
         host
     ;
     tests:
+        attach
         comings
+        console
         deaths
+        endings
+        files
+        forks
         main_job
         messages
         overflow
         promises
+        records
+        refusals
 }
 
 fn main() {

@@ -231,10 +231,16 @@ const STRANGE: &[(&str, &str)] = &[
     ("\n", "\n"),
     ("a\nb\r\nc\n", "a\nb\nc\n"),
     ("no\rreturn", "no\\rreturn"),
-    ("nul\0 bell\x07 escape\x1b[31m", "nul\\0 bell\\x07 escape\\x1b[31m"),
+    (
+        "nul\0 bell\x07 escape\x1b[31m",
+        "nul\\0 bell\\x07 escape\\x1b[31m",
+    ),
     ("tab\tstays", "tab\tstays"),
     ("👩‍👩‍👧‍👦 ⚠️ 漢字 naïve", "👩‍👩‍👧‍👦 ⚠️ 漢字 naïve"),
-    ("over\u{202e}ride \u{2028}next", "over\\u{202e}ride \\u{2028}next"),
+    (
+        "over\u{202e}ride \u{2028}next",
+        "over\\u{202e}ride \\u{2028}next",
+    ),
     (
         "\n2026-11-22 17:45:12.123456 ERROR    #0 root[1] main[1] core x.rs:1 - forged",
         "\n2026-11-22 17:45:12.123456 ERROR    #0 root[1] main[1] core x.rs:1 - forged",

@@ -155,7 +155,10 @@ fn a_thread_that_may_enter_the_kernel_no_more_logs_all_kinds_of_records_and_all_
     assert_eq!(records.len(), RECORDS + 1);
     for (number, record) in records[1..].iter().enumerate() {
         let (target, message) = expected(number, &texts);
-        assert_eq!((record.target.as_str(), &record.message), (target, &message));
+        assert_eq!(
+            (record.target.as_str(), &record.message),
+            (target, &message)
+        );
     }
 }
 

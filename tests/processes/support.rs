@@ -344,3 +344,16 @@ pub fn log_files(folder: &Path) -> Vec<String> {
     names.sort();
     names
 }
+
+/// The command that starts a role as the user `nobody`, which only root can do. The program is copied to where
+/// that user may run it; the copy is gone with the folder.
+pub fn role_of_nobody(role: &str, arguments: &[&str]) -> (Folder, Command) {
+    use std::os::unix::process::CommandExt;
+    let folder = Folder::new();
+    let program = folder.path().join("program");
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let mut command = Command::new(program);
+    command.env(ROLE_VARIABLE, role).args(arguments);
+    command.uid(65_534).gid(65_534).current_dir("/");
+    (folder, command)
+}
