@@ -211,12 +211,14 @@ fn make_ring(builder: Builder, pid: u32) -> Result<ShmLogger, InitError> {
         block_ns,
         clock: Clock::choose() as u64,
     };
-    let segment = Segment::create(builder.geometry(), settings)?;
+    let made_with = (builder.geometry(), settings);
+    let segment = Segment::create(made_with.0, made_with.1)?;
     Ring::from(&segment).format();
     segment.set_ready();
     let config = DrainerConfig {
         ring: segment.name().to_owned(),
         parent: Identity::of_this_process(),
+        made_with,
         stall_timeout: builder.stall_timeout,
         console: builder.console,
         file,
@@ -257,21 +259,21 @@ impl Drop for ShmLogger {
         segment::restore(held.inherited);
         let segment = &self.attachment.segment;
         segment.ask_to_stop();
-        let mut last = (0, Instant::now());
+        let target = self.attachment.ring.tail();
+        let behind = || target.wrapping_sub(segment.flushed()) as i64;
+        let mut least = (behind(), Instant::now());
         loop {
-            let over = match segment.phase() {
-                Phase::Done | Phase::Failed => held.supervisor.is_over(),
-                // Others still log; the drainer ends with the last of them.
-                Phase::Lingering => true,
-                _ => false,
-            };
-            let flushed = segment.flushed();
-            if flushed != last.0 {
-                last = (flushed, Instant::now());
+            // When it lingers others still log; the drainer ends with the last of them.
+            let over = held.supervisor.is_over() || segment.phase() == Phase::Lingering;
+            // Only what comes nearer counts as moving: the words may be written by anybody.
+            if behind() < least.0 && least.0 > 0 {
+                least = (behind(), Instant::now());
             }
-            if over || last.1.elapsed() > LEAVING_PATIENCE {
+            if over || least.1.elapsed() > LEAVING_PATIENCE {
                 break;
             }
+            // Again, should somebody have written over it.
+            segment.ask_to_stop();
             std::thread::sleep(Duration::from_micros(200));
         }
         HOLDER.store(0, Ordering::Release);

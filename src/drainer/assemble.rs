@@ -17,6 +17,11 @@ use crate::record::codec::{CONTINUES, CUT, MORE, Tag, split_origin};
 /// The longest record that is put together, in bytes. Beyond it the rest is left out, and the record says so.
 const MAX_RECORD: usize = 256 << 20;
 
+/// Bytes of all incomplete records together. Beyond it the rest of each is left out.
+const MAX_HELD: usize = 2 * MAX_RECORD;
+/// Incomplete records of one producer: its own, and those of signal handlers that interrupt one another.
+const MAX_OPEN: usize = 16;
+
 /// A record of which more runs are to come.
 struct Part {
     tag: Tag,
@@ -54,6 +59,10 @@ pub(super) struct Assembler {
     parts: HashMap<u64, Part>,
     /// What happened since the notes were taken last.
     notes: Vec<u8>,
+    /// Bytes of incomplete records.
+    held: usize,
+    /// Records that were given up for newer ones of their producer.
+    evicted: Vec<Whole>,
 }
 
 /// In place of a number of bytes: the producer's unfinished records have been given out.
@@ -71,7 +80,11 @@ impl Assembler {
                     bytes: bytes.to_vec(),
                     overlong: false,
                 };
-                self.parts.insert(sequence, part);
+                self.evict(tag.producer);
+                self.held += part.bytes.len();
+                if let Some(old) = self.parts.insert(sequence, part) {
+                    self.held -= old.bytes.len();
+                }
                 note(&mut self.notes, sequence, tag, bytes);
                 Joined::Part
             }
@@ -92,7 +105,9 @@ impl Assembler {
             return Joined::Stray;
         };
         let room = MAX_RECORD.saturating_sub(part.bytes.len());
+        let room = room.min(MAX_HELD.saturating_sub(self.held));
         part.overlong |= text.len() > room;
+        self.held += text.len().min(room);
         part.latest = sequence;
         part.bytes.extend_from_slice(&text[..text.len().min(room)]);
         if more {
@@ -100,6 +115,7 @@ impl Assembler {
         }
         match self.parts.remove(&origin) {
             Some(part) => {
+                self.held -= part.bytes.len();
                 let cut = part.overlong || tag.has(CUT);
                 Joined::Whole(Whole {
                     sequence,
@@ -136,10 +152,38 @@ impl Assembler {
 
     /// Bytes of incomplete records; 0 only when there is none.
     pub(super) fn held(&self) -> usize {
-        self.parts
-            .values()
-            .map(|part| part.bytes.len().max(1))
-            .sum()
+        self.held + self.parts.len()
+    }
+
+    /// Gives up the oldest incomplete record of a producer that has more than it can.
+    fn evict(&mut self, producer: u16) {
+        if self.parts.len() < MAX_OPEN {
+            return;
+        }
+        let open = || self.parts.iter().filter(|(_, part)| part.tag.producer == producer);
+        if open().count() < MAX_OPEN {
+            return;
+        }
+        if let Some(oldest) = open().map(|(&origin, _)| origin).min() {
+            let whole = self.remove(oldest);
+            self.evicted.extend(whole);
+        }
+    }
+
+    /// Incomplete records that were given up since the last call.
+    pub(super) fn take_evicted(&mut self) -> Vec<Whole> {
+        std::mem::take(&mut self.evicted)
+    }
+
+    fn remove(&mut self, origin: u64) -> Option<Whole> {
+        let part = self.parts.remove(&origin)?;
+        self.held -= part.bytes.len();
+        Some(Whole {
+            sequence: part.latest,
+            tag: part.tag,
+            bytes: part.bytes,
+            cut: true,
+        })
     }
 
     /// Does again what the notes of a predecessor say, as far as they make sense.
@@ -163,6 +207,7 @@ impl Assembler {
             notes = rest;
         }
         self.notes.clear();
+        self.evicted.clear();
     }
 
     /// The unfinished records of a producer that will write nothing more, oldest first.
@@ -179,17 +224,8 @@ impl Assembler {
         let mut origins: Vec<u64> = self.parts.keys().copied().collect();
         origins.retain(|origin| self.parts[origin].tag.producer == producer);
         origins.sort_unstable();
-        let parts = origins
-            .iter()
-            .filter_map(|origin| self.parts.remove(origin));
-        parts
-            .map(|part| Whole {
-                sequence: part.latest,
-                tag: part.tag,
-                bytes: part.bytes,
-                cut: true,
-            })
-            .collect()
+        let wholes = origins.into_iter();
+        wholes.filter_map(|origin| self.remove(origin)).collect()
     }
 }
 

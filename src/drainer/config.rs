@@ -6,7 +6,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::segment::Identity;
+use zerocopy::transmute;
+
+use crate::segment::{Geometry, Identity, Settings};
 
 /// The variable that makes a program a drainer before its `main`.
 pub(crate) const DRAINER_VARIABLE: &str = "SHMLOG_DRAINER";
@@ -18,6 +20,8 @@ pub(crate) struct DrainerConfig {
     pub(crate) ring: String,
     /// Who asked for it.
     pub(crate) parent: Identity,
+    /// What the ring was made with: a restarted drainer need not believe the segment's header.
+    pub(crate) made_with: (Geometry, Settings),
     /// How long a claimed slot of a live producer is waited for before it is parked.
     pub(crate) stall_timeout: Duration,
     /// Whether there is a console.
@@ -44,11 +48,16 @@ impl DrainerConfig {
     pub(crate) fn encode(&self) -> OsString {
         // Half a millennium at most: what a number of nanoseconds holds.
         let stall_ns = self.stall_timeout.as_nanos().min(u64::MAX.into());
+        let geometry: [u64; Geometry::WORDS] = transmute!(self.made_with.0);
+        let settings: [u64; Settings::WORDS] = transmute!(self.made_with.1);
+        let numbers = geometry.iter().chain(&settings);
+        let numbers: Vec<String> = numbers.map(u64::to_string).collect();
         let mut text = format!(
-            "ring={}\nparent={} {}\nstall_ns={}\nconsole={}\n",
+            "ring={}\nparent={} {}\nmade_with={}\nstall_ns={}\nconsole={}\n",
             self.ring,
             self.parent.pid,
             self.parent.start,
+            numbers.join(" "),
             stall_ns,
             u8::from(self.console),
         );
@@ -72,6 +81,7 @@ impl DrainerConfig {
             pid: pid.parse().ok()?,
             start: start.parse().ok()?,
         };
+        let made_with = decode_numbers(line(&mut rest, "made_with=")?)?;
         let stall_timeout = Duration::from_nanos(line(&mut rest, "stall_ns=")?.parse().ok()?);
         let console = line(&mut rest, "console=")? == "1";
         let file = if rest.is_empty() {
@@ -82,11 +92,21 @@ impl DrainerConfig {
         Some(DrainerConfig {
             ring,
             parent,
+            made_with,
             stall_timeout,
             console,
             file,
         })
     }
+}
+
+fn decode_numbers(text: &str) -> Option<(Geometry, Settings)> {
+    let mut numbers = text.split(' ').map(str::parse::<u64>);
+    let (mut geometry, mut settings) = ([0; Geometry::WORDS], [0; Settings::WORDS]);
+    for place in geometry.iter_mut().chain(&mut settings) {
+        *place = numbers.next()?.ok()?;
+    }
+    Some((transmute!(geometry), transmute!(settings)))
 }
 
 fn decode_file(mut rest: &[u8]) -> Option<FileSettings> {
@@ -116,6 +136,7 @@ mod tests {
         let config = DrainerConfig {
             ring: "shmlog-1-00".into(),
             parent: Identity { pid: 1, start: 2 },
+            made_with: (transmute!([7_u64; 5]), transmute!([7_u64; 3])),
             stall_timeout: Duration::MAX,
             console: true,
             file: None,
@@ -127,13 +148,14 @@ mod tests {
     proptest! {
         #[test]
         fn a_config_comes_back_as_it_went_in(
-            pid: u32, start: u64, stall_ns in 0u64..1 << 60, console: bool, has_file: bool,
+            pid: u32, start: u64, geometry: [u64; 5], settings: [u64; 3], stall_ns in 0u64..1 << 60, console: bool, has_file: bool,
             program in "[^\n\0]{0,12}", max_file_size: u64, backup_count: u64,
             folder in proptest::collection::vec(1u8.., 1..20),
         ) {
             let config = DrainerConfig {
                 ring: "shmlog-1-00".into(),
                 parent: Identity { pid, start },
+                made_with: (transmute!(geometry), transmute!(settings)),
                 stall_timeout: Duration::from_nanos(stall_ns),
                 console,
                 file: has_file.then(|| FileSettings {

@@ -18,6 +18,11 @@ use crate::sink::Sink;
 /// How many bytes of a damaged record are shown.
 const SHOWN_OF_DAMAGED: usize = 256;
 
+/// How many damaged records are shown between two looks around; more are only counted.
+const DAMAGED_SHOWN: u32 = 100;
+/// Bytes of call sites that are kept.
+const SITES_KEPT: usize = 64 << 20;
+
 /// Who writes under a registry entry, as long as the entry is theirs.
 struct Writer {
     state: State,
@@ -32,6 +37,8 @@ pub(super) struct Delivery {
     segment: &'static Segment,
     sites: SiteTable<'static>,
     site_cache: Vec<Option<Site>>,
+    /// Bytes of text in it.
+    site_bytes: usize,
     writers: Vec<Option<Writer>>,
     assembler: Assembler,
     parts: Parts,
@@ -39,6 +46,9 @@ pub(super) struct Delivery {
     calibration: Calibration,
     sinks: Vec<Box<dyn Sink>>,
     pid: u32,
+    /// Damaged records since we looked around: those that were shown, and those that were not.
+    damaged_shown: u32,
+    damaged_hidden: u64,
 }
 
 impl Delivery {
@@ -59,6 +69,9 @@ impl Delivery {
             segment,
             sites: SiteTable::new(segment.sites(), segment.site_text()),
             site_cache: Vec::new(),
+            site_bytes: 0,
+            damaged_shown: 0,
+            damaged_hidden: 0,
             writers: (0..segment.entries()).map(|_| None).collect(),
             assembler,
             parts,
@@ -67,6 +80,12 @@ impl Delivery {
             sinks,
             pid: std::process::id(),
         }
+    }
+
+    /// How many damaged records were not shown since the last call.
+    pub(super) fn take_hidden(&mut self) -> u64 {
+        self.damaged_shown = 0;
+        std::mem::take(&mut self.damaged_hidden)
     }
 
     /// To be called every second or so.
@@ -87,7 +106,11 @@ impl Delivery {
         let Some(bytes) = bytes else {
             return self.deliver_damaged(sequence, tag, &[], members);
         };
-        match self.assembler.join(sequence, tag, bytes) {
+        let joined = self.assembler.join(sequence, tag, bytes);
+        for whole in self.assembler.take_evicted() {
+            self.deliver_whole(&whole, true, members);
+        }
+        match joined {
             Joined::Part => {}
             Joined::Alone => self.deliver(sequence, tag, bytes, late, false, members),
             Joined::Whole(whole) => self.deliver_whole(&whole, late, members),
@@ -124,7 +147,13 @@ impl Delivery {
         self.know_writer(tag.producer.into(), members);
         let site = match body.inline {
             Some(_) => body.inline.as_ref(),
-            None => know_site(&mut self.site_cache, &self.sites, tag.site),
+            None => {
+                if self.site_bytes > SITES_KEPT {
+                    (self.site_cache, self.site_bytes) = (Vec::new(), 0);
+                }
+                let kept = &mut self.site_bytes;
+                know_site(&mut self.site_cache, kept, &self.sites, tag.site)
+            }
         };
         let Some(writer) = &self.writers[usize::from(tag.producer)] else {
             return;
@@ -170,6 +199,11 @@ impl Delivery {
             .map(|byte| format!("{byte:02x}"))
             .collect();
         let length = bytes.len();
+        if self.damaged_shown >= DAMAGED_SHOWN {
+            self.damaged_hidden += 1;
+            return;
+        }
+        self.damaged_shown += 1;
         self.say(
             Level::Error,
             &format!("damaged record {sequence} of {whose}, {length} bytes: {shown}"),
@@ -252,7 +286,7 @@ impl Delivery {
             }
         }
         for trouble in troubles {
-            *self.ledger.sum(Count::SinkErrors) += 1;
+            self.ledger.add(Count::SinkErrors, 1);
             self.say(Level::Error, &trouble);
         }
     }
@@ -275,12 +309,14 @@ impl Delivery {
 /// The call site of a number, read from the table once and kept.
 fn know_site<'c>(
     cache: &'c mut Vec<Option<Site>>,
+    bytes: &mut usize,
     table: &SiteTable<'_>,
     id: SiteId,
 ) -> Option<&'c Site> {
     let index = id as usize;
     if cache.get(index).is_none_or(Option::is_none) {
         let site = table.read(id)?;
+        *bytes += site.target.len() + site.file.len();
         if cache.len() <= index {
             cache.resize(index + 1, None);
         }

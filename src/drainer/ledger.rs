@@ -9,6 +9,7 @@
 //!
 //! ```text
 //!   words  0 cursor │ 1 late sequence + 1 │ 2 bytes in the file │ 3 mark of the parts files
+//!          4 its serial │ 5 words that count │ 6 sum of them all
 //!          8‥18 totals │ 24 length of the file's name │ 25‥57 the name
 //!         64‥ per registry entry: owner │ delivered │ drops reported │ 1 when settled
 //! ```
@@ -23,6 +24,9 @@ const CURSOR: usize = 0;
 const LATE: usize = 1;
 const FILE_BYTES: usize = 2;
 const PARTS: usize = 3;
+const SERIAL: usize = 4;
+const USED: usize = 5;
+const SUM: usize = 6;
 const TOTALS: usize = 8;
 const NAME_LEN: usize = 24;
 const NAME: std::ops::Range<usize> = 25..57;
@@ -72,10 +76,14 @@ pub(super) struct Ledger {
     accounts: Vec<Account>,
     /// Entries that were ever used lie below.
     used: usize,
+    /// Of the last checkpoint: the shared word may be damaged.
+    serial: u64,
     /// Entries whose accounts are settled and that were not given back yet.
     settled: Vec<usize>,
     /// Something was counted since the last checkpoint.
     dirty: bool,
+    /// A predecessor left word, and none of it is whole.
+    pub(super) damaged: bool,
     last: Place,
 }
 
@@ -87,22 +95,33 @@ impl Ledger {
             sums: [0; SUMS.len()],
             accounts: vec![Account::default(); segment.entries()],
             used: 0,
+            serial: 0,
             settled: Vec::new(),
             dirty: false,
+            damaged: false,
             last: Place::default(),
         };
         // [checkpoint] Acquire: pairs with the store in `commit`.
         let serial = segment.checkpoint_serial().load(Ordering::Acquire);
-        if serial == 0 {
+        let Some(serial) = valid_checkpoint(segment, serial) else {
+            // Only a ring from which nothing was ever released has no checkpoint.
+            ledger.damaged = serial != 0 || segment.head().load(Ordering::Relaxed) != 0;
             return (ledger, None);
-        }
+        };
+        ledger.serial = serial;
+        // If it was damaged. Relaxed: we are the only drainer.
+        segment.checkpoint_serial().store(serial, Ordering::Relaxed);
         let words = segment.checkpoint(serial);
         ledger.last = load_place(words);
+        let counted = words[USED].load(Ordering::Relaxed) as usize;
         for (sum, word) in ledger.sums.iter_mut().zip(&words[TOTALS..]) {
             *sum = word.load(Ordering::Relaxed);
         }
         let accounts = words[CHECKPOINT_ACCOUNTS_AT..].chunks_exact(CHECKPOINT_ACCOUNT_WORDS);
         for (index, (account, words)) in ledger.accounts.iter_mut().zip(accounts).enumerate() {
+            if CHECKPOINT_ACCOUNTS_AT + index * CHECKPOINT_ACCOUNT_WORDS >= counted {
+                break;
+            }
             *account = load_account(words);
             if account.owner != 0 {
                 ledger.used = index + 1;
@@ -116,11 +135,16 @@ impl Ledger {
         (ledger, Some(place))
     }
 
-    /// One of the sums, to be counted up.
-    pub(super) fn sum(&mut self, count: Count) -> &mut u64 {
-        self.dirty = true;
-        let index = SUMS.iter().position(|&sum| sum as usize == count as usize);
-        &mut self.sums[index.unwrap_or(0)]
+    /// Counts up one of the sums. Wrapping: a predecessor's sums may be damaged.
+    pub(super) fn add(&mut self, count: Count, more: u64) {
+        self.dirty |= more != 0;
+        let sum = &mut self.sums[place_of(count)];
+        *sum = sum.wrapping_add(more);
+    }
+
+    /// One of the sums.
+    pub(super) fn sum(&self, count: Count) -> u64 {
+        self.sums[place_of(count)]
     }
 
     /// The account of an entry, opened anew if the entry has another owner than it had.
@@ -140,11 +164,10 @@ impl Ledger {
 
     /// Counts a record of the producer `index`.
     pub(super) fn count_delivered(&mut self, index: usize, late: bool) {
-        self.account(index).delivered += 1;
-        *self.sum(Count::Delivered) += 1;
-        if late {
-            *self.sum(Count::Late) += 1;
-        }
+        let account = self.account(index);
+        account.delivered = account.delivered.wrapping_add(1);
+        self.add(Count::Delivered, 1);
+        self.add(Count::Late, late.into());
     }
 
     /// How many of the drops of the entry's present owner the log has told of.
@@ -175,8 +198,9 @@ impl Ledger {
             return;
         }
         let serial = self.segment.checkpoint_serial();
-        // Relaxed: only the drainer stores it. Never 0 again.
-        let next = serial.load(Ordering::Relaxed).wrapping_add(1).max(2);
+        // Never 0 again.
+        let next = self.serial.wrapping_add(1).max(2);
+        self.serial = next;
         let words = self.segment.checkpoint(next);
         store_place(words, &place);
         failpoint::hit("checkpoint.half");
@@ -187,6 +211,10 @@ impl Ledger {
         for (account, words) in self.accounts[..self.used].iter().zip(accounts) {
             store_account(words, account);
         }
+        words[SERIAL].store(next, Ordering::Relaxed);
+        let used = CHECKPOINT_ACCOUNTS_AT + self.used * CHECKPOINT_ACCOUNT_WORDS;
+        words[USED].store(used as u64, Ordering::Relaxed);
+        words[SUM].store(sum_of(words), Ordering::Relaxed);
         // [checkpoint] Release: pairs with the load in `resume`.
         serial.store(next, Ordering::Release);
         self.last = place;
@@ -211,6 +239,40 @@ impl Ledger {
             }
         }
     }
+}
+
+fn place_of(count: Count) -> usize {
+    let place = SUMS.iter().position(|&sum| sum as usize == count as usize);
+    place.unwrap_or(0)
+}
+
+/// What stands in a checkpoint's [`SUM`] when it is whole, by all its other words that count.
+fn sum_of(words: &[AtomicU64]) -> u64 {
+    let used = (words[USED].load(Ordering::Relaxed) as usize).min(words.len());
+    let but_sum = words[..used].iter().enumerate().filter(|(at, _)| *at != SUM);
+    // Each step can be undone, so that any one word that differs makes a different sum.
+    but_sum.fold(0x9e37_79b9_7f4a_7c15, |sum: u64, (_, word)| {
+        (sum.rotate_left(5) ^ word.load(Ordering::Relaxed)).wrapping_mul(0x2545_f491_4f6c_dd1d)
+    })
+}
+
+/// The valid checkpoint. The commit word is believed if what it points at agrees; if it does not, one of the
+/// two is damaged, and the latest checkpoint that is whole counts.
+fn valid_checkpoint(segment: &Segment, serial: u64) -> Option<u64> {
+    let is_whole = |&serial: &u64| {
+        let words = segment.checkpoint(serial);
+        serial != 0
+            && words[SERIAL].load(Ordering::Relaxed) == serial
+            && words[USED].load(Ordering::Relaxed) >= CHECKPOINT_ACCOUNTS_AT as u64
+            && words[SUM].load(Ordering::Relaxed) == sum_of(words)
+    };
+    let by_itself = |which: u64| segment.checkpoint(which)[SERIAL].load(Ordering::Relaxed);
+    let latest = || {
+        let both = [0, 1].map(|which| (which, by_itself(which)));
+        let whole = both.into_iter().filter(|(which, serial)| serial & 1 == *which && is_whole(serial));
+        whole.map(|(_, serial)| serial).max()
+    };
+    Some(serial).filter(is_whole).or_else(latest)
 }
 
 fn load_place(words: &[AtomicU64]) -> Place {

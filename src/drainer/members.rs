@@ -30,6 +30,13 @@ struct Departed {
 pub(super) struct Members {
     segment: &'static Segment,
     parent: Identity,
+    /// The parent itself, not what the registry says of it.
+    parent_watch: Watch,
+    parent_gone: bool,
+    /// Living processes whose entry somebody else has got by damage.
+    strays: Vec<Known>,
+    /// Entries that were found damaged.
+    damage: u64,
     members: Vec<Option<Known>>,
     departed: Vec<Option<Departed>>,
 }
@@ -40,25 +47,31 @@ impl Members {
         Members {
             segment,
             parent,
+            parent_watch: Watch::new(parent),
+            parent_gone: false,
+            strays: Vec::new(),
+            damage: 0,
             members: (0..entries).map(|_| None).collect(),
             departed: vec![None; entries],
         }
     }
 
-    /// Looks at all entries again: who came, who went.
-    pub(super) fn renew(&mut self) {
+    /// Looks at all entries again: who came, who went. `tail` reads the tail, and is asked after a
+    /// departure has been seen: all that whoever left has claimed lies below.
+    pub(super) fn renew(&mut self, tail: &mut dyn FnMut() -> u64) {
+        self.parent_gone = self.parent_watch.is_gone();
+        self.strays.retain_mut(|known| !known.watch.is_gone());
         for index in 0..self.members.len() {
             self.renew_member(index);
         }
-        let tail = self.segment.tail().load(Ordering::Acquire);
         for index in 0..self.departed.len() {
             let state = self.segment.producer(index).state().load();
             let known = self.departed[index].is_some_and(|departed| departed.state == state);
             if !known {
                 let left = state.tag() != Tag::Free && !self.may_still_write(index, state);
-                self.departed[index] = left.then_some(Departed {
+                self.departed[index] = left.then(|| Departed {
                     state,
-                    tail,
+                    tail: tail(),
                     swept: false,
                 });
             }
@@ -68,6 +81,9 @@ impl Members {
     fn renew_member(&mut self, index: usize) {
         let entry = self.segment.member(index);
         let state = entry.state().load();
+        if self.is_damaged(index, state) {
+            return self.mend_member(index, state);
+        }
         match state.tag() {
             Tag::Free => self.members[index] = None,
             // Whoever took it writes down who it is; if it died at that, its pid is all there is to go by.
@@ -83,6 +99,38 @@ impl Members {
             // Nobody of us writes this.
             Tag::Leaving => entry.clear(),
         }
+    }
+
+    /// Whether the state of an entry is none that can follow the one that we know: its owner lives, and it is
+    /// another's whose turn has not come.
+    fn is_damaged(&mut self, index: usize, state: State) -> bool {
+        let Some(known) = &mut self.members[index] else {
+            return false;
+        };
+        let follows = state.follows(known.state) && state.tag() != Tag::Leaving;
+        !follows && !known.watch.is_gone()
+    }
+
+    /// Gives an entry back to the living process that it was taken from, unless another living process has
+    /// entered there meanwhile.
+    fn mend_member(&mut self, index: usize, state: State) {
+        self.damage += 1;
+        let entry = self.segment.member(index);
+        let newcomer = matches!(state.tag(), Tag::Claiming | Tag::Active)
+            && !Watch::new(entry.identity()).is_gone();
+        if newcomer {
+            if self.strays.len() < self.members.len() {
+                self.strays.extend(self.members[index].take());
+            }
+            self.watch(index, state, entry.identity());
+        } else if let Some(known) = &self.members[index] {
+            entry.restore(known.state, known.identity);
+        }
+    }
+
+    /// Entries found damaged since the last call.
+    pub(super) fn take_damage(&mut self) -> u64 {
+        std::mem::take(&mut self.damage)
     }
 
     fn watch(&mut self, index: usize, state: State, identity: Identity) {
@@ -122,14 +170,13 @@ impl Members {
     }
 
     fn member_lives(&self, producer: State) -> bool {
+        // One that has not been looked at yet counts as alive; one that cannot be does not.
         let known = self.members.get(producer.owner() as usize);
-        // One that has not been looked at yet counts as alive.
-        known.is_none_or(|known| known.as_ref().is_none_or(|known| !known.gone))
+        known.is_some_and(|known| known.as_ref().is_none_or(|known| !known.gone))
     }
 
     /// Looks whether threads of living processes have ended without giving their entry back.
-    pub(super) fn look_for_lost_threads(&mut self) {
-        let tail = self.segment.tail().load(Ordering::Acquire);
+    pub(super) fn look_for_lost_threads(&mut self, tail: &mut dyn FnMut() -> u64) {
         for index in 0..self.departed.len() {
             let producer = self.segment.producer(index);
             let state = producer.state().load();
@@ -145,7 +192,7 @@ impl Members {
             {
                 self.departed[index] = Some(Departed {
                     state,
-                    tail,
+                    tail: tail(),
                     swept: false,
                 });
             }
@@ -203,9 +250,9 @@ impl Members {
         self.living().any(|known| known.identity != self.parent)
     }
 
-    /// Whether the parent is proven dead, or has never been there.
+    /// Whether the parent is proven dead.
     pub(super) fn parent_is_gone(&self) -> bool {
-        !self.living().any(|known| known.identity == self.parent)
+        self.parent_gone
     }
 
     /// Whether this process has entered.
@@ -217,7 +264,8 @@ impl Members {
     }
 
     fn living(&self) -> impl Iterator<Item = &Known> {
-        self.members.iter().flatten().filter(|known| !known.gone)
+        let all = self.members.iter().flatten().chain(&self.strays);
+        all.filter(|known| !known.gone)
     }
 
     /// Name and pid of the process that a producer's entry belongs to.

@@ -16,6 +16,9 @@ use super::assemble::Assembler;
 /// Bytes of needless notes that are not worth writing anew.
 const SLACK: u64 = 1 << 20;
 
+/// Bytes of notes that are read at most: more than an assembler holds makes.
+const MOST: u64 = 2 << 30;
+
 /// The notes of incomplete records.
 pub(super) struct Parts {
     paths: [PathBuf; 2],
@@ -44,7 +47,7 @@ impl Parts {
         let (bytes, mut notes) = (mark >> 1, Vec::new());
         if bytes > 0
             && let Ok(file) = parts.open()
-            && file.take(bytes).read_to_end(&mut notes).is_ok()
+            && file.take(bytes.min(MOST)).read_to_end(&mut notes).is_ok()
         {
             parts.bytes = notes.len() as u64;
         }
@@ -88,8 +91,14 @@ impl Parts {
         if file.is_none() {
             let mut options = File::options();
             options.read(true).write(true).create(true).truncate(false);
-            options.mode(0o600).custom_flags(libc::O_NOFOLLOW);
-            *file = Some(options.open(path)?);
+            options.mode(0o600);
+            options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+            let opened = options.open(path)?;
+            // Whatever else somebody may have put there in advance would be waited for.
+            if !opened.metadata()?.is_file() {
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
+            *file = Some(opened);
         }
         file.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
     }

@@ -42,14 +42,14 @@ fn drain() -> Result<(), ()> {
     let config = config.ok_or(())?;
     // In the process list: what it is, and whose.
     let _ = rustix::thread::set_name(c"shmlog-drainer");
-    let segment = Box::leak(Box::new(Segment::open(&config.ring).map_err(drop)?));
+    let segment = Box::leak(Box::new(open(&config)?));
     // Held until the process ends.
     let _lock = segment.lock_for_draining().map_err(drop)?.ok_or(())?;
     let first = segment.phase() == Phase::Starting;
     let (ledger, place) = Ledger::resume(segment);
     let opened = Clock::from_number(segment.settings().clock)
         .ok_or_else(|| "the segment names no clock of this machine".to_owned())
-        .and_then(|clock| Ok((clock, open_sinks(segment, &config, place.as_ref())?)));
+        .and_then(|clock| Ok((clock, open_sinks(segment, &config, place.as_ref(), ledger.damaged)?)));
     match opened {
         Ok((clock, sinks)) => {
             let delivery = Delivery::new(segment, clock, sinks, ledger, place.as_ref());
@@ -66,6 +66,11 @@ fn drain() -> Result<(), ()> {
             Err(())
         }
     }
+}
+
+fn open(config: &DrainerConfig) -> Result<Segment, ()> {
+    let (geometry, settings) = config.made_with;
+    Segment::open_known(&config.ring, geometry, settings).map_err(drop)
 }
 
 /// Why there is no drainer.
@@ -175,8 +180,12 @@ fn supervise(segment: &'static Segment, config: &DrainerConfig, mut child: Child
     loop {
         let begun = Instant::now();
         // An error means that the user's program has waited for the child itself: it has ended too.
-        let _ = child.wait();
-        if segment.is_over() {
+        // The phase is only asked then: anybody may have written it.
+        let is_over = match child.wait() {
+            Ok(status) => status.success() || !segment.has_name(),
+            Err(_) => segment.is_over(),
+        };
+        if is_over {
             return;
         }
         if begun.elapsed() < RESTART_PAUSE {

@@ -10,7 +10,7 @@ use super::thread::{Ready, with_thread};
 use crate::level::Level;
 use crate::record::CallSite;
 use crate::record::codec::{CONTINUES, CUT, MORE, Tag, write_head};
-use crate::ring::{MAX_RUN_BYTES, Refused, claim};
+use crate::ring::{IDLE, MAX_RUN_BYTES, Refused, claim};
 use crate::sync::Ordering;
 
 /// What stands in a record whose arguments' own formatting reported an error.
@@ -29,10 +29,25 @@ pub(crate) fn write(
     message: fmt::Arguments<'_>,
 ) {
     with_thread(|ready| match ready.thread.buffer.try_borrow_mut() {
-        Ok(mut buffer) => write_with(ready, &mut buffer, level, site, target, message),
+        Ok(mut buffer) => {
+            mend_floor(ready);
+            write_with(ready, &mut buffer, level, site, target, message)
+        }
         // We are inside the rendering of another record of this thread.
         Err(_) => write_with(ready, &mut [0; MAX_RUN_BYTES], level, site, target, message),
     });
+}
+
+/// Whoever has the buffer is inside no claim, so the floor must be idle. If somebody wrote it, all holes would
+/// seem to be ours as long as it stays.
+#[inline]
+fn mend_floor(ready: Ready<'_>) {
+    let floor = ready.producer.floor();
+    // Relaxed: nobody but this thread (and its signal handlers) writes the floor.
+    if floor.load(Ordering::Relaxed) != IDLE {
+        // [floor]: as in Claim::drop.
+        floor.store(IDLE, Ordering::Release);
+    }
 }
 
 #[inline]

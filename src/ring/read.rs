@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | `PUBLISHED(h)` | a run | hand it out, `h += k` |
 //! | above | released for a later lap already (settled while parked, or a drainer died in [`Reader::release`]) | `h += 1` |
+//! | impossible | damaged: see `read/damage.rs` | mend it, `h += 1` |
 //! | below `FREE(h)` | still parked since an earlier lap: nobody can have written `h` | `h += 1` |
 //! | `FREE(h)`, tail at `h` | nothing there | wait |
 //! | `FREE(h)`, tail past `h` | a hole | [`Reader::inspect`] |
@@ -24,11 +25,15 @@
 //! before it comes to the second. For the same reason no hole is called an orphan while anything is parked
 //! unless the same look at the floors has already served a sweep.
 
+mod damage;
+mod resume;
+
 use super::Ring;
 use super::sequence::{IDLE, MAX_RUN, free, next_in_slot, published};
 use crate::failpoint;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::load_bytes;
+use damage::Damage;
 
 /// The floors of all producers: `count` words, `stride` words apart.
 #[derive(Clone, Copy)]
@@ -118,61 +123,12 @@ pub(crate) struct Reader<'a> {
     parked: Vec<u64>,
     /// A late run that was handed out and not yet released.
     late: Option<Run>,
+    /// Claimed below this is whatever was claimed before the tail was last found damaged.
+    mending: u64,
+    damage: Damage,
 }
 
 impl<'a> Reader<'a> {
-    /// Takes up where the last drainer of this ring stopped: at the shared head, with its parked slots. If it
-    /// left word of what it had `Delivered`, that is released first.
-    pub(crate) fn resume(
-        ring: Ring<'a>,
-        floors: Floors<'a>,
-        delivered: Option<Delivered>,
-    ) -> Reader<'a> {
-        // Relaxed: the last drainer is dead, which was proven through the kernel, or it never was.
-        let head = ring.head.load(Ordering::Relaxed);
-        let mut parked = Vec::new();
-        for (slot, word) in ring.parked.iter().enumerate() {
-            let Some(p) = word.load(Ordering::Relaxed).checked_sub(1) else {
-                continue;
-            };
-            let state = ring.slot(p)[0].load(Ordering::Acquire);
-            if ring.slot_index(p) == slot && state <= published(p) {
-                parked.push(p);
-            } else {
-                // The last drainer died in `unpark`, between its two stores: the slot is settled, and may
-                // be in use again. Kept, the word would hold back the release of whatever is in it.
-                word.store(0, Ordering::Relaxed);
-            }
-        }
-        parked.sort_unstable();
-        let mut reader = Reader {
-            ring,
-            floors,
-            cursor: head,
-            head,
-            parked,
-            late: None,
-        };
-        if let Some(delivered) = delivered {
-            reader.release_delivered(delivered);
-        }
-        reader
-    }
-
-    /// Releases what a drainer had delivered and not, or not wholly, released when it died.
-    fn release_delivered(&mut self, delivered: Delivered) {
-        // Word of a batch that cannot be is not believed.
-        if delivered.cursor.wrapping_sub(self.head) <= self.ring.capacity {
-            self.cursor = delivered.cursor;
-        }
-        if let Some(p) = delivered.late.filter(|&p| self.is_parked(p)) {
-            // If its first slot is released already, the others look like orphans, and are released as such.
-            let unreleased = self.ring.slot(p)[0].load(Ordering::Acquire) == published(p);
-            self.late = unreleased.then(|| self.run_at(p));
-        }
-        self.release();
-    }
-
     /// What stands as delivered when the batch at hand has been written: to be kept for a successor.
     pub(crate) fn delivered(&self) -> Delivered {
         Delivered {
@@ -206,12 +162,15 @@ impl<'a> Reader<'a> {
                 return Next::Run(run);
             }
             // [tail]: pairs with the fetch_add in claim; makes the claimer's floor visible.
-            let tail = self.ring.tail.load(Ordering::Acquire);
-            if tail.wrapping_sub(h) as i64 <= 0 {
+            let tail = self.claimed();
+            if tail == h {
                 return Next::Empty;
             }
             if state == free(h) && !self.is_parked(h) {
                 return Next::Hole(h);
+            }
+            if !self.is_possible(h, state, tail) {
+                self.mend_slot(h, tail);
             }
             self.cursor = h.wrapping_add(1);
         }
@@ -346,12 +305,7 @@ impl<'a> Reader<'a> {
     fn unpark(&mut self, p: u64) {
         let slot = self.ring.slot_index(p);
         // [tail]: whoever claimed below this saw the slot not free and walked away.
-        let tail = self.ring.tail.load(Ordering::Acquire);
-        let beyond = if tail.wrapping_sub(self.cursor) as i64 > 0 {
-            tail
-        } else {
-            self.cursor
-        };
+        let beyond = self.claimed();
         let next = next_in_slot(slot as u64, beyond, self.ring.capacity);
         // [release]: pairs with the load in claim.
         self.ring.slot(p)[0].store(free(next), Ordering::Release);

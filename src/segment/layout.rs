@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!  line 0      READY (magic and layout version, stored last)  │ geometry
-//!  line 1      settings: what every member must know to write a record
+//!  line 1      settings: what every member must know to write a record │ seal of geometry and settings
 //!  line 2      tail                                            producers, fetch_add
 //!  line 3      head, flushed                                   drainer
 //!  line 4      phase, stop, serial of the checkpoint           drainer, parent
@@ -45,6 +45,8 @@ const PAGE: usize = 512;
 
 pub(crate) const GEOMETRY_AT: usize = 1;
 pub(crate) const SETTINGS_AT: usize = LINE;
+/// A sum over geometry and settings: see [`seal`].
+pub(crate) const SEAL_AT: usize = SETTINGS_AT + Settings::WORDS;
 pub(crate) const TAIL_AT: usize = 2 * LINE;
 pub(crate) const HEAD_AT: usize = 3 * LINE;
 pub(crate) const FLUSHED_AT: usize = 3 * LINE + 1;
@@ -72,7 +74,7 @@ pub(crate) const CHECKPOINT_ACCOUNT_WORDS: usize = 4;
 const _: () = assert!(FAILURE_AT + FAILURE_WORDS <= ANNOUNCED_AT);
 const _: () = assert!(ANNOUNCED_AT + ANNOUNCED_WORDS <= HEADER_WORDS);
 const _: () = assert!(GEOMETRY_AT + size_of::<Geometry>() / WORD <= SETTINGS_AT);
-const _: () = assert!(SETTINGS_AT + size_of::<Settings>() / WORD <= TAIL_AT);
+const _: () = assert!(SETTINGS_AT + size_of::<Settings>() / WORD < TAIL_AT);
 
 /// The sizes that a segment was made with. All else follows from them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
@@ -128,6 +130,45 @@ pub(crate) struct Settings {
     pub(crate) block_ns: u64,
     /// Number of the [`Clock`](crate::clock::Clock).
     pub(crate) clock: u64,
+}
+
+/// What stands behind the settings when they and the geometry are whole.
+pub(crate) fn seal(geometry: &Geometry, settings: &Settings) -> u64 {
+    let geometry: [u64; Geometry::WORDS] = zerocopy::transmute!(*geometry);
+    let settings: [u64; Settings::WORDS] = zerocopy::transmute!(*settings);
+    let words = geometry.into_iter().chain(settings);
+    words.fold(READY, |sum, word| (sum.rotate_left(5) ^ word).wrapping_mul(0x2545_f491_4f6c_dd1d))
+}
+
+/// Why a file's first words are not those of a segment that can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    NotASegment,
+    Version(u8),
+    Damaged,
+}
+
+/// Words that [`validate`] looks at.
+pub(crate) const HEAD_WORDS: usize = SEAL_AT + 1;
+
+/// What a file of so many bytes that begins with these words was made with.
+pub(crate) fn validate(words: &[u64; HEAD_WORDS], bytes: u64) -> Result<(Geometry, Settings), Flaw> {
+    if words[0] & !0xff != MAGIC {
+        return Err(Flaw::NotASegment);
+    }
+    if words[0] != READY {
+        return Err(Flaw::Version(words[0] as u8));
+    }
+    let (mut geometry, mut settings) = ([0; Geometry::WORDS], [0; Settings::WORDS]);
+    geometry.copy_from_slice(&words[GEOMETRY_AT..][..Geometry::WORDS]);
+    settings.copy_from_slice(&words[SETTINGS_AT..][..Settings::WORDS]);
+    let (geometry, settings): (Geometry, Settings) =
+        (zerocopy::transmute!(geometry), zerocopy::transmute!(settings));
+    let whole = geometry.is_allowed() && bytes >= Layout::of(&geometry).bytes() as u64;
+    if !whole || words[SEAL_AT] != seal(&geometry, &settings) {
+        return Err(Flaw::Damaged);
+    }
+    Ok((geometry, settings))
 }
 
 impl Settings {

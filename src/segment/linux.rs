@@ -155,6 +155,11 @@ pub(super) fn companion(name: &str, what: &str) -> PathBuf {
     path_of(&format!("{name}.{what}"))
 }
 
+/// Whether the name leads to anything.
+pub(super) fn exists(name: &str) -> bool {
+    std::fs::symlink_metadata(path_of(name)).is_ok()
+}
+
 /// Takes the name away; who has the segment mapped keeps it.
 pub(super) fn remove(name: &str) -> io::Result<()> {
     std::fs::remove_file(path_of(name))

@@ -33,7 +33,10 @@ pub(crate) use registry::{Producer, State, Tag};
 
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{load_bytes, store_bytes};
-use layout::{Layout, MAGIC, READY};
+use layout::{Flaw, Layout, READY};
+
+/// What the parent stores to ask for the end: nothing that is written by mistake.
+const STOP: u64 = u64::from_be_bytes(*b"stop now");
 
 /// How far a ring has come in its life. Stored by its drainer, but for the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +86,7 @@ pub(crate) enum Count {
 pub(crate) struct Segment {
     name: String,
     geometry: Geometry,
+    settings: Settings,
     layout: Layout,
     words: &'static [AtomicU64],
 }
@@ -97,15 +101,73 @@ impl Segment {
         let segment = Segment {
             name,
             geometry,
+            settings,
             layout,
             words,
         };
-        let geometry: [u64; Geometry::WORDS] = transmute!(geometry);
-        segment.store(layout::GEOMETRY_AT, &geometry);
-        let settings: [u64; Settings::WORDS] = transmute!(settings);
-        segment.store(layout::SETTINGS_AT, &settings);
-        segment.format_registry();
+        segment.format();
         Ok(segment)
+    }
+
+    /// Writes what a fresh segment of zeros needs, but for [`READY`].
+    fn format(&self) {
+        for (at, word) in self.header().into_iter().skip(1) {
+            self.words[at].store(word, Ordering::Relaxed);
+        }
+        self.format_registry();
+    }
+
+    /// The words that never change, and their places: [`READY`], geometry, settings and their seal.
+    fn header(&self) -> [(usize, u64); 2 + Geometry::WORDS + Settings::WORDS] {
+        let geometry: [u64; Geometry::WORDS] = transmute!(self.geometry);
+        let settings: [u64; Settings::WORDS] = transmute!(self.settings);
+        let mut header = [(0, READY); 2 + Geometry::WORDS + Settings::WORDS];
+        let seal = [layout::seal(&self.geometry, &self.settings)];
+        let words = geometry.into_iter().chain(settings).chain(seal);
+        let places = (layout::GEOMETRY_AT..).take(Geometry::WORDS);
+        let places = places.chain(layout::SETTINGS_AT..);
+        for (place, word) in header[1..].iter_mut().zip(places.zip(words)) {
+            *place = word;
+        }
+        header
+    }
+
+    /// Writes those words again that say something else by now, and returns how many did.
+    pub(crate) fn mend_header(&self) -> u64 {
+        let mut mended = 0;
+        for (at, word) in self.header() {
+            // Relaxed: it is our own copy that counts.
+            if self.words[at].load(Ordering::Relaxed) != word {
+                // [ready] Release, for the first; the others were written long ago.
+                self.words[at].store(word, Ordering::Release);
+                mended += 1;
+            }
+        }
+        mended
+    }
+
+    /// A segment in private memory, ready, for tests and fuzzing.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn private(name: &str, geometry: Geometry, settings: Settings) -> Segment {
+        let layout = Layout::of(&geometry);
+        let words: Vec<AtomicU64> = (0..layout.words).map(|_| AtomicU64::new(0)).collect();
+        let segment = Segment {
+            name: name.to_owned(),
+            geometry,
+            settings,
+            layout,
+            words: Box::leak(words.into_boxed_slice()),
+        };
+        segment.format();
+        crate::ring::Ring::from(&segment).format();
+        segment.set_ready();
+        segment
+    }
+
+    /// All words.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn all_words(&self) -> &'static [AtomicU64] {
+        self.words
     }
 
     /// Says that everything is written. `[ready]` Release, pairs with the load in [`Segment::open`].
@@ -120,21 +182,51 @@ impl Segment {
             return Err(AttachError::BadName { name: named() });
         }
         let opened = platform::Opened::open(name)?;
-        let mut first = [0_u64; 1 + Geometry::WORDS];
-        if opened.first_words(&mut first).is_err() || first[0] & !0xff != MAGIC {
+        let mut first = [0_u64; layout::HEAD_WORDS];
+        if opened.first_words(&mut first).is_err() {
             return Err(AttachError::NotASegment { name: named() });
         }
-        if first[0] != READY {
-            return Err(AttachError::Version {
+        let flaw = |flaw| match flaw {
+            Flaw::NotASegment => AttachError::NotASegment { name: named() },
+            Flaw::Version(found) => AttachError::Version {
                 name: named(),
-                found: first[0] as u8,
-            });
-        }
-        let [_, geometry @ ..] = first;
-        let geometry: Geometry = transmute!(geometry);
-        if !geometry.is_allowed() || opened.bytes < Layout::of(&geometry).bytes() as u64 {
+                found,
+            },
+            Flaw::Damaged => AttachError::Damaged { name: named() },
+        };
+        let (geometry, settings) = layout::validate(&first, opened.bytes).map_err(flaw)?;
+        let segment = Segment::map(name, opened, geometry, settings)?;
+        // [ready] Acquire: pairs with set_ready.
+        if segment.words[0].load(Ordering::Acquire) != READY {
             return Err(AttachError::Damaged { name: named() });
         }
+        Ok(segment)
+    }
+
+    /// Opens the segment `name`, of which one knows what it was made with: its drainer, whatever the header
+    /// says by now.
+    pub(crate) fn open_known(
+        name: &str,
+        geometry: Geometry,
+        settings: Settings,
+    ) -> Result<Segment, AttachError> {
+        if !name::is_well_formed(name) {
+            return Err(AttachError::BadName { name: name.into() });
+        }
+        let opened = platform::Opened::open(name)?;
+        if !geometry.is_allowed() || opened.bytes < Layout::of(&geometry).bytes() as u64 {
+            return Err(AttachError::Damaged { name: name.into() });
+        }
+        Segment::map(name, opened, geometry, settings)
+    }
+
+    fn map(
+        name: &str,
+        opened: platform::Opened,
+        geometry: Geometry,
+        settings: Settings,
+    ) -> Result<Segment, AttachError> {
+        let named = || name.to_owned();
         let layout = Layout::of(&geometry);
         let words = opened
             .map(layout.bytes())
@@ -142,13 +234,10 @@ impl Segment {
                 name: named(),
                 source,
             })?;
-        // [ready] Acquire: pairs with set_ready.
-        if words[0].load(Ordering::Acquire) != READY {
-            return Err(AttachError::Damaged { name: named() });
-        }
         Ok(Segment {
             name: named(),
             geometry,
+            settings,
             layout,
             words,
         })
@@ -186,11 +275,7 @@ impl Segment {
 
     /// What the maker set for all members.
     pub(crate) fn settings(&self) -> Settings {
-        let mut words = [0_u64; Settings::WORDS];
-        for (word, shared) in words.iter_mut().zip(&self.words[layout::SETTINGS_AT..]) {
-            *word = shared.load(Ordering::Relaxed);
-        }
-        transmute!(words)
+        self.settings
     }
 
     pub(crate) fn tail(&self) -> &'static AtomicU64 {
@@ -254,12 +339,12 @@ impl Segment {
 
     /// The parent has asked the drainer to end. `[stop]` Acquire.
     pub(crate) fn is_stopping(&self) -> bool {
-        self.words[layout::STOP_AT].load(Ordering::Acquire) != 0
+        self.words[layout::STOP_AT].load(Ordering::Acquire) == STOP
     }
 
     /// `[stop]` Release: what the parent logged before is in the ring for whoever sees this.
     pub(crate) fn ask_to_stop(&self) {
-        self.words[layout::STOP_AT].store(1, Ordering::Release);
+        self.words[layout::STOP_AT].store(STOP, Ordering::Release);
     }
 
     /// Counts every drop of everybody, so that the drainer need not look at all producers to see one.
@@ -294,12 +379,22 @@ impl Segment {
         // Void while the name changes: a name that is half one and half another would be worse than none.
         words[0].store(0, Ordering::Release);
         let len = store_bytes(&words[1..], name.as_bytes());
-        words[0].store(len as u64, Ordering::Release);
+        let mark = (mark_of(&name.as_bytes()[..len]) << 16) | len as u64;
+        words[0].store(mark, Ordering::Release);
     }
 
-    /// The log file that was announced last, made or not.
+    /// The log file that was announced last, made or not. Nothing if the words are damaged.
     pub(crate) fn announced_file(&self) -> String {
-        load_text(&self.words[layout::ANNOUNCED_AT..][..layout::ANNOUNCED_WORDS])
+        let words = &self.words[layout::ANNOUNCED_AT..][..layout::ANNOUNCED_WORDS];
+        let mark = words[0].load(Ordering::Acquire);
+        let mut name = Vec::new();
+        load_bytes(&words[1..], (mark & 0xffff) as usize, &mut name);
+        let name = String::from_utf8(name).unwrap_or_default();
+        if mark >> 16 == mark_of(name.as_bytes()) & (u64::MAX >> 16) {
+            name
+        } else {
+            String::new()
+        }
     }
 
     /// Why the drainer could not start.
@@ -315,11 +410,17 @@ impl Segment {
         self.set_phase(Phase::Failed);
     }
 
-    fn store(&self, at: usize, values: &[u64]) {
-        for (word, value) in self.words[at..].iter().zip(values) {
-            word.store(*value, Ordering::Relaxed);
-        }
+    /// Whether its name still leads to anything.
+    pub(crate) fn has_name(&self) -> bool {
+        platform::exists(&self.name)
     }
+}
+
+/// FNV-1a, to tell a name from damage.
+fn mark_of(name: &[u8]) -> u64 {
+    name.iter().fold(0xcbf2_9ce4_8422_2325, |mark, &byte| {
+        (mark ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// Text behind a word with its length.

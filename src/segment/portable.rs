@@ -104,6 +104,10 @@ pub(super) fn companion(name: &str, what: &str) -> std::path::PathBuf {
     std::env::temp_dir().join(format!("{name}.{what}"))
 }
 
+pub(super) fn exists(name: &str) -> bool {
+    Opened::open(name).is_ok()
+}
+
 pub(super) fn remove(name: &str) -> io::Result<()> {
     // Opening as owner and dropping is how the crate removes a name.
     let mut memory = ShmemConf::new()

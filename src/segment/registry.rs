@@ -65,6 +65,12 @@ impl State {
         self.owner_bits() == other.owner_bits()
     }
 
+    /// Whether this state can come after `before`: of the same owner, or of one of the next few.
+    pub(crate) fn follows(self, before: State) -> bool {
+        let later = self.generation().wrapping_sub(before.generation()) & 0xff_ffff;
+        self.is_same_owner(before) || (1..=4096).contains(&later)
+    }
+
     fn with_tag(self, tag: Tag) -> State {
         State((self.0 & !0xff) | tag as u64)
     }
@@ -134,6 +140,13 @@ impl<'a> Member<'a> {
 
     pub(crate) fn name(&self) -> String {
         load_name(&self.0[member_word::NAME], &self.0[member_word::NAME_LEN])
+    }
+
+    /// Writes again what is known of its owner. Only the drainer does this, to an entry that is damaged.
+    pub(crate) fn restore(&self, state: State, identity: Identity) {
+        self.0[member_word::START].store(identity.start, Ordering::Relaxed);
+        // [entry] Release: as `set`.
+        self.state().0.store(state.0, Ordering::Release);
     }
 
     /// Gives the entry back. Only the drainer does this.

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use super::Drainer;
 use crate::segment::{self, Phase, Tag, Watch, process};
-use crate::sync::Ordering;
 
 /// How often processes that may yet attach are looked for, once nothing else keeps the drainer.
 pub(super) const LOOK_FOR_HEIRS_EVERY: Duration = Duration::from_millis(20);
@@ -17,34 +16,31 @@ impl Drainer {
     /// Whether all that can be logged has been delivered and nobody can log any more.
     pub(super) fn may_end(&mut self) -> bool {
         let stopping = self.segment.is_stopping();
-        if !self.has_read_all() || !(stopping || self.members.parent_is_gone()) {
+        if !self.reader.has_read_all() || !(stopping || self.members.parent_is_gone()) {
             return false;
         }
         if self.looked_for_heirs.elapsed() < LOOK_FOR_HEIRS_EVERY {
             return false;
         }
         self.looked_for_heirs = Instant::now();
-        self.members.renew();
+        self.members.renew(&mut || self.reader.tail());
         if self.others_may_log() {
-            if stopping && self.segment.phase() == Phase::Running && self.delivery.is_settled() {
-                self.segment.set_phase(Phase::Lingering);
+            if stopping && self.phase == Phase::Running && self.delivery.is_settled() {
+                self.phase = Phase::Lingering;
+                self.segment.set_phase(self.phase);
             }
             return false;
         }
         // Segment::phase: we close; has anybody entered?
-        let before = self.segment.phase();
+        // Ours, not the shared word: that may say anything.
+        let before = self.phase;
         self.segment.set_phase(Phase::Closing);
-        self.members.renew();
-        if self.others_may_log() || !self.has_read_all() {
+        self.members.renew(&mut || self.reader.tail());
+        if self.others_may_log() || !self.reader.has_read_all() {
             self.segment.set_phase(before);
             return false;
         }
         true
-    }
-
-    fn has_read_all(&self) -> bool {
-        let tail = self.segment.tail().load(Ordering::Acquire);
-        tail.wrapping_sub(self.reader.cursor()) as i64 <= 0
     }
 
     /// Whether a process other than the parent is there to log, or was given our name a moment ago and may
@@ -70,7 +66,8 @@ impl Drainer {
             }
         }
         self.collect_drops();
-        self.give_notices(self.segment.tail().load(Ordering::Acquire));
+        self.give_all_notices();
+        self.report_damage();
         self.hand_over(true);
         for error in self.delivery.finish(LAST_PATIENCE) {
             eprintln!("shmlog: at the end of the log: {error}");

@@ -9,8 +9,11 @@
 //!     nothing there?       wait, a little longer each time, at most a millisecond
 //! ```
 
+mod damage;
 mod ending;
 mod notices;
+#[cfg(test)]
+mod tests;
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +26,7 @@ use super::members::Members;
 use crate::failpoint;
 use crate::level::Level;
 use crate::ring::{Delivered, Floors, Hole, Next, Reader, Ring, Run};
-use crate::segment::{Count, Segment};
+use crate::segment::{Count, Phase, Segment};
 use crate::sink::console::ConsoleSink;
 use crate::sink::file::{FileConfig, FileSink};
 use crate::sink::{FilePlace, Sink};
@@ -66,6 +69,10 @@ pub(super) struct Drainer {
     kept_up: Instant,
     looked_around: Instant,
     looked_for_heirs: Instant,
+    /// How far the ring has come; the shared word says the same to the others.
+    phase: Phase,
+    /// Damaged words that were found and not reported yet, but for those that the reader and the registry know.
+    damaged_words: u64,
 }
 
 impl Drainer {
@@ -97,7 +104,14 @@ impl Drainer {
             notices: Vec::new(),
             kept_up: now,
             looked_around: now,
-            looked_for_heirs: now - ending::LOOK_FOR_HEIRS_EVERY,
+            looked_for_heirs: now
+                .checked_sub(ending::LOOK_FOR_HEIRS_EVERY)
+                .unwrap_or(now),
+            phase: match segment.phase() {
+                Phase::Lingering => Phase::Lingering,
+                _ => Phase::Running,
+            },
+            damaged_words: 0,
         }
     }
 
@@ -105,8 +119,9 @@ impl Drainer {
     pub(super) fn run(mut self) {
         // A predecessor may have died between its checkpoint and what follows it.
         self.delivery.ledger.publish();
+        self.segment.set_phase(self.phase);
         self.give_entries_back();
-        self.members.renew();
+        self.members.renew(&mut || self.reader.tail());
         let backoff = Backoff::new();
         let mut nap = NAP / 16;
         loop {
@@ -189,7 +204,7 @@ impl Drainer {
             self.delivery.commit();
             failpoint::hit("drainer.written");
         }
-        let before = self.segment.head().load(Ordering::Relaxed);
+        let before = self.reader.head();
         if write || self.reader.cursor() != before {
             self.delivery.make_checkpoint(self.reader.delivered());
             failpoint::hit("drainer.checkpointed");
@@ -211,6 +226,9 @@ impl Drainer {
     }
 
     fn look_into(&mut self, h: u64) -> Look {
+        if self.reader.is_mending() {
+            return self.pass_damage();
+        }
         let now = Instant::now();
         let since = match self.hole {
             Some((hole, since)) if hole == h => since,
@@ -228,7 +246,7 @@ impl Drainer {
             Hole::Published => Look::Again,
             Hole::Late(run) => Look::Late(run),
             Hole::Orphan => {
-                *self.delivery.ledger.sum(Count::Orphaned) += 1;
+                self.delivery.ledger.add(Count::Orphaned, 1);
                 Look::Again
             }
             Hole::Owned => {
@@ -257,11 +275,14 @@ impl Drainer {
         if now - self.looked_around >= LOOK_AROUND_EVERY {
             self.looked_around = now;
             self.delivery.renew_calibration();
-            self.members.look_for_lost_threads();
+            self.members
+                .look_for_lost_threads(&mut || self.reader.tail());
+            self.report_damage();
         }
-        self.members.renew();
+        self.mend_words();
+        self.members.renew(&mut || self.reader.tail());
         self.sweep();
-        let head = self.segment.head().load(Ordering::Relaxed);
+        let head = self.reader.head();
         while let Some(producer) = self.members.next_to_clear(head) {
             self.harvest(producer);
         }
@@ -304,10 +325,11 @@ impl Drainer {
             let records = if lost == 1 { "record" } else { "records" };
             let text = format!("{lost} {records} of {who} lost: it ended while writing");
             self.delivery.say(Level::Warn, &text);
-            *self.delivery.ledger.sum(Count::Lost) += lost;
+            self.delivery.ledger.add(Count::Lost, lost);
         }
-        *self.delivery.ledger.sum(Count::AttemptedByLeft) += producer.attempted();
-        *self.delivery.ledger.sum(Count::DroppedByLeft) += producer.dropped();
+        let ledger = &mut self.delivery.ledger;
+        ledger.add(Count::AttemptedByLeft, producer.attempted());
+        ledger.add(Count::DroppedByLeft, producer.dropped());
         self.delivery.ledger.settle(index);
         self.members.note_settled(index);
     }
@@ -318,6 +340,7 @@ pub(super) fn open_sinks(
     segment: &'static Segment,
     config: &DrainerConfig,
     place: Option<&Place>,
+    damaged: bool,
 ) -> Result<Vec<Box<dyn Sink>>, String> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     if config.console {
@@ -336,8 +359,9 @@ pub(super) fn open_sinks(
         let announce = Box::new(|name: &str| segment.announce_file(name));
         let opened = match place {
             Some(place) => FileSink::resume(config, announce, &place.file, &announced),
-            // Begun by a predecessor that died before its first checkpoint, or not at all.
-            None if !announced.is_empty() => {
+            // Begun by a predecessor that died before its first checkpoint, or not at all. After damage it may
+            // hold all that was logged: it stays.
+            None if !announced.is_empty() && !damaged => {
                 let begun = FilePlace {
                     name: announced.clone(),
                     bytes: 0,

@@ -5,6 +5,9 @@ use crate::level::Level;
 use crate::segment::{Count, Tag};
 use crate::sync::Ordering;
 
+/// No honest producer drops more between two looks.
+const MOST: u64 = 1 << 40;
+
 /// Drops to be told of.
 pub(super) struct Notice {
     /// The sequence before which they happened.
@@ -24,15 +27,24 @@ impl Drainer {
             return;
         }
         self.drops_seen = drops;
-        let tail = self.segment.tail().load(Ordering::Acquire);
+        let tail = self.reader.tail();
         for index in 0..self.segment.entries() {
             let producer = self.segment.producer(index);
             if producer.state().load().tag() == Tag::Free {
                 continue;
             }
-            let told = self.delivery.ledger.reported(index) + self.about_to_tell(Some(index));
+            let told = self
+                .delivery
+                .ledger
+                .reported(index)
+                .wrapping_add(self.about_to_tell(Some(index)));
             let count = producer.dropped().wrapping_sub(told);
-            if count > 0 {
+            if count > MOST {
+                // A damaged counter: from here on it counts.
+                self.damaged_words += 1;
+                let account = self.delivery.ledger.account(index);
+                account.reported = account.reported.wrapping_add(count);
+            } else if count > 0 {
                 let at = producer.dropped_at().load(Ordering::Relaxed).min(tail);
                 let who = self.delivery.who(index, &mut self.members);
                 let text = format!("{count} records of {who} dropped: the ring was full");
@@ -46,9 +58,12 @@ impl Drainer {
         }
         let dropped = self.segment.drops_unregistered().load(Ordering::Acquire);
         let told =
-            *self.delivery.ledger.sum(Count::ReportedUnregistered) + self.about_to_tell(None);
+            (self.delivery.ledger.sum(Count::ReportedUnregistered)).wrapping_add(self.about_to_tell(None));
         let count = dropped.wrapping_sub(told);
-        if count > 0 {
+        if count > MOST {
+            self.damaged_words += 1;
+            self.delivery.ledger.add(Count::ReportedUnregistered, count);
+        } else if count > 0 {
             let max = self.segment.entries();
             let text = format!(
                 "{count} records dropped of threads that found no entry: all {max} are taken; \
@@ -69,12 +84,17 @@ impl Drainer {
             .notices
             .iter()
             .filter(|notice| notice.producer == producer);
-        of_it.map(|notice| notice.count).sum()
+        of_it.fold(0, |sum, notice| sum.wrapping_add(notice.count))
     }
 
     /// Says what happened before `sequence`.
     pub(super) fn give_notices(&mut self, sequence: u64) {
         self.give_notices_if(|notice| sequence.wrapping_sub(notice.at) as i64 >= 0);
+    }
+
+    /// Says all that is left to say.
+    pub(super) fn give_all_notices(&mut self) {
+        self.give_notices_if(|_| true);
     }
 
     /// Says what is left to say of a producer.
@@ -89,8 +109,14 @@ impl Drainer {
         for notice in self.notices.extract_if(.., |notice| is_due(notice)) {
             self.delivery.say(Level::Warn, &notice.text);
             match notice.producer {
-                Some(index) => self.delivery.ledger.account(index).reported += notice.count,
-                None => *self.delivery.ledger.sum(Count::ReportedUnregistered) += notice.count,
+                Some(index) => {
+                    let account = self.delivery.ledger.account(index);
+                    account.reported = account.reported.wrapping_add(notice.count);
+                }
+                None => {
+                    let ledger = &mut self.delivery.ledger;
+                    ledger.add(Count::ReportedUnregistered, notice.count);
+                }
             }
         }
     }
