@@ -39,6 +39,8 @@ pub(super) struct Members {
     damage: u64,
     members: Vec<Option<Known>>,
     departed: Vec<Option<Departed>>,
+    /// Entries of threads whose process was not in the registry at the last look.
+    unowned: Vec<Option<State>>,
 }
 
 impl Members {
@@ -53,6 +55,7 @@ impl Members {
             damage: 0,
             members: (0..entries).map(|_| None).collect(),
             departed: vec![None; entries],
+            unowned: vec![None; entries],
         }
     }
 
@@ -68,7 +71,8 @@ impl Members {
             let state = self.segment.producer(index).state().load();
             let known = self.departed[index].is_some_and(|departed| departed.state == state);
             if !known {
-                let left = state.tag() != Tag::Free && !self.may_still_write(index, state);
+                let left = state.tag() != Tag::Free
+                    && (!self.may_still_write(index, state) || self.is_unowned(index, state));
                 self.departed[index] = left.then(|| Departed {
                     state,
                     tail: tail(),
@@ -99,6 +103,16 @@ impl Members {
             // Nobody of us writes this.
             Tag::Leaving => entry.clear(),
         }
+    }
+
+    /// Whether the process of a thread's entry was missing in the registry at the last look and is at this one.
+    /// Once may be: it entered between our looks at the two entries. Twice is damage, and nobody would ever
+    /// give the entry back.
+    fn is_unowned(&mut self, index: usize, state: State) -> bool {
+        let owner = self.members.get(state.owner() as usize);
+        let missing = owner.is_none_or(Option::is_none).then_some(state);
+        let before = std::mem::replace(&mut self.unowned[index], missing);
+        missing.is_some() && before == missing
     }
 
     /// Whether the state of an entry is none that can follow the one that we know: its owner lives, and it is
@@ -154,7 +168,8 @@ impl Members {
     /// Whether the thread of a producer's entry may still write. Only proof makes this `false`.
     pub(super) fn is_alive(&self, producer: usize) -> bool {
         let state = self.segment.producer(producer).state().load();
-        state.tag() != Tag::Free && self.may_still_write(producer, state)
+        let departed = self.departed[producer].is_some_and(|departed| departed.state == state);
+        state.tag() != Tag::Free && !departed && self.may_still_write(producer, state)
     }
 
     fn may_still_write(&self, producer: usize, state: State) -> bool {
@@ -184,7 +199,8 @@ impl Members {
                 .members
                 .get(state.owner() as usize)
                 .and_then(Option::as_ref);
-            if let (Tag::Active, None, Some(member)) = (state.tag(), self.departed[index], member)
+            if let (Tag::Active | Tag::Leaving, None, Some(member)) =
+                (state.tag(), self.departed[index], member)
                 && !member.gone
                 && process::thread_is_gone(member.identity.pid, producer.tid())
                 // Asked once more: the entry may have changed hands while we looked.

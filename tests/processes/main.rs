@@ -39,6 +39,7 @@ cast! {
         endings
         files
         forks
+        hostile
         main_job
         messages
         overflow
