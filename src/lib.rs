@@ -49,6 +49,9 @@ mod clock;
 #[cfg(not(loom))]
 mod drainer;
 mod failpoint;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
 mod level;
 #[cfg(not(loom))]
 mod logger;

@@ -160,7 +160,11 @@ impl Assembler {
         if self.parts.len() < MAX_OPEN {
             return;
         }
-        let open = || self.parts.iter().filter(|(_, part)| part.tag.producer == producer);
+        let open = || {
+            self.parts
+                .iter()
+                .filter(|(_, part)| part.tag.producer == producer)
+        };
         if open().count() < MAX_OPEN {
             return;
         }
@@ -234,6 +238,41 @@ fn note(notes: &mut Vec<u8>, sequence: u64, tag: Tag, bytes: &[u8]) {
         notes.extend_from_slice(&number.to_ne_bytes());
     }
     notes.extend_from_slice(bytes);
+}
+
+/// For the fuzz target: any runs in any order, within bounds.
+#[cfg(fuzzing)]
+pub(super) mod fuzz {
+    use super::*;
+
+    pub fn assemble(bytes: &[u8]) {
+        let mut assembler = Assembler::default();
+        let mut runs = 0;
+        for (sequence, run) in bytes.chunks(24).enumerate() {
+            let tag = Tag {
+                site: 0,
+                level: 0,
+                flags: run[0] & 31,
+                producer: u16::from(run[0] >> 5),
+            };
+            assembler.join(sequence as u64, tag, &run[1..]);
+            assembler.take_evicted();
+            runs += run.len();
+            assert!(assembler.held() <= runs);
+            assert!(assembler.parts.len() <= MAX_OPEN * 8);
+        }
+        let (mut notes, mut all) = (Vec::new(), Vec::new());
+        assembler.take_notes(&mut notes);
+        let mut successor = Assembler::default();
+        successor.follow(&notes);
+        assembler.note_all(&mut all);
+        assert_eq!(successor.held(), assembler.held());
+        successor.follow(bytes);
+        for producer in 0..8 {
+            assembler.abandon(producer);
+        }
+        assert_eq!(assembler.held(), 0);
+    }
 }
 
 #[cfg(test)]

@@ -249,7 +249,10 @@ fn place_of(count: Count) -> usize {
 /// What stands in a checkpoint's [`SUM`] when it is whole, by all its other words that count.
 fn sum_of(words: &[AtomicU64]) -> u64 {
     let used = (words[USED].load(Ordering::Relaxed) as usize).min(words.len());
-    let but_sum = words[..used].iter().enumerate().filter(|(at, _)| *at != SUM);
+    let but_sum = words[..used]
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| *at != SUM);
     // Each step can be undone, so that any one word that differs makes a different sum.
     but_sum.fold(0x9e37_79b9_7f4a_7c15, |sum: u64, (_, word)| {
         (sum.rotate_left(5) ^ word.load(Ordering::Relaxed)).wrapping_mul(0x2545_f491_4f6c_dd1d)
@@ -269,7 +272,9 @@ fn valid_checkpoint(segment: &Segment, serial: u64) -> Option<u64> {
     let by_itself = |which: u64| segment.checkpoint(which)[SERIAL].load(Ordering::Relaxed);
     let latest = || {
         let both = [0, 1].map(|which| (which, by_itself(which)));
-        let whole = both.into_iter().filter(|(which, serial)| serial & 1 == *which && is_whole(serial));
+        let whole = both
+            .into_iter()
+            .filter(|(which, serial)| serial & 1 == *which && is_whole(serial));
         whole.map(|(_, serial)| serial).max()
     };
     Some(serial).filter(is_whole).or_else(latest)

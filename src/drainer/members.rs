@@ -165,11 +165,14 @@ impl Members {
         }
     }
 
-    /// Whether the thread of a producer's entry may still write. Only proof makes this `false`.
+    /// Whether the thread of a producer's entry may have claimed something that it can still write. Only proof
+    /// makes this `false`; and whoever is still writing down who it is has claimed nothing, whatever stands in
+    /// its floor.
     pub(super) fn is_alive(&self, producer: usize) -> bool {
         let state = self.segment.producer(producer).state().load();
         let departed = self.departed[producer].is_some_and(|departed| departed.state == state);
-        state.tag() != Tag::Free && !departed && self.may_still_write(producer, state)
+        let claims = !matches!(state.tag(), Tag::Free | Tag::Claiming);
+        claims && !departed && self.may_still_write(producer, state)
     }
 
     fn may_still_write(&self, producer: usize, state: State) -> bool {

@@ -12,5 +12,11 @@ mod parts;
 mod start;
 mod work;
 
+#[cfg(fuzzing)]
+pub(crate) mod fuzz {
+    pub use super::assemble::fuzz::assemble;
+    pub use super::work::fuzz::flip;
+}
+
 pub(crate) use config::{DrainerConfig, FileSettings};
 pub(crate) use start::Supervisor;

@@ -49,7 +49,12 @@ fn drain() -> Result<(), ()> {
     let (ledger, place) = Ledger::resume(segment);
     let opened = Clock::from_number(segment.settings().clock)
         .ok_or_else(|| "the segment names no clock of this machine".to_owned())
-        .and_then(|clock| Ok((clock, open_sinks(segment, &config, place.as_ref(), ledger.damaged)?)));
+        .and_then(|clock| {
+            Ok((
+                clock,
+                open_sinks(segment, &config, place.as_ref(), ledger.damaged)?,
+            ))
+        });
     match opened {
         Ok((clock, sinks)) => {
             let delivery = Delivery::new(segment, clock, sinks, ledger, place.as_ref());

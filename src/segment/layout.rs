@@ -137,7 +137,9 @@ pub(crate) fn seal(geometry: &Geometry, settings: &Settings) -> u64 {
     let geometry: [u64; Geometry::WORDS] = zerocopy::transmute!(*geometry);
     let settings: [u64; Settings::WORDS] = zerocopy::transmute!(*settings);
     let words = geometry.into_iter().chain(settings);
-    words.fold(READY, |sum, word| (sum.rotate_left(5) ^ word).wrapping_mul(0x2545_f491_4f6c_dd1d))
+    words.fold(READY, |sum, word| {
+        (sum.rotate_left(5) ^ word).wrapping_mul(0x2545_f491_4f6c_dd1d)
+    })
 }
 
 /// Why a file's first words are not those of a segment that can be used.
@@ -152,7 +154,10 @@ pub(crate) enum Flaw {
 pub(crate) const HEAD_WORDS: usize = SEAL_AT + 1;
 
 /// What a file of so many bytes that begins with these words was made with.
-pub(crate) fn validate(words: &[u64; HEAD_WORDS], bytes: u64) -> Result<(Geometry, Settings), Flaw> {
+pub(crate) fn validate(
+    words: &[u64; HEAD_WORDS],
+    bytes: u64,
+) -> Result<(Geometry, Settings), Flaw> {
     if words[0] & !0xff != MAGIC {
         return Err(Flaw::NotASegment);
     }
@@ -162,8 +167,10 @@ pub(crate) fn validate(words: &[u64; HEAD_WORDS], bytes: u64) -> Result<(Geometr
     let (mut geometry, mut settings) = ([0; Geometry::WORDS], [0; Settings::WORDS]);
     geometry.copy_from_slice(&words[GEOMETRY_AT..][..Geometry::WORDS]);
     settings.copy_from_slice(&words[SETTINGS_AT..][..Settings::WORDS]);
-    let (geometry, settings): (Geometry, Settings) =
-        (zerocopy::transmute!(geometry), zerocopy::transmute!(settings));
+    let (geometry, settings): (Geometry, Settings) = (
+        zerocopy::transmute!(geometry),
+        zerocopy::transmute!(settings),
+    );
     let whole = geometry.is_allowed() && bytes >= Layout::of(&geometry).bytes() as u64;
     if !whole || words[SEAL_AT] != seal(&geometry, &settings) {
         return Err(Flaw::Damaged);

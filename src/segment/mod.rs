@@ -35,6 +35,41 @@ use crate::sync::{AtomicU64, Ordering};
 use crate::words::{load_bytes, store_bytes};
 use layout::{Flaw, Layout, READY};
 
+/// For the fuzz target: whatever is accepted, its parts lie within the file.
+#[cfg(fuzzing)]
+pub(crate) fn validate_header(bytes: &[u8]) {
+    let mut words = [0; layout::HEAD_WORDS];
+    let (whole, rest) = bytes.as_chunks::<8>();
+    for (word, bytes) in words.iter_mut().zip(whole) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    // The fuzzer does not find the seal: half of the inputs get the right one.
+    if !rest.is_empty() {
+        let (mut geometry, mut settings) = ([0; Geometry::WORDS], [0; Settings::WORDS]);
+        words[0] = READY;
+        geometry.copy_from_slice(&words[layout::GEOMETRY_AT..][..Geometry::WORDS]);
+        settings.copy_from_slice(&words[layout::SETTINGS_AT..][..Settings::WORDS]);
+        words[layout::SEAL_AT] = layout::seal(&transmute!(geometry), &transmute!(settings));
+    }
+    let length = bytes.len() as u64 * 1000;
+    if let Ok((geometry, _)) = layout::validate(&words, length) {
+        let layout = Layout::of(&geometry);
+        assert!(layout.bytes() as u64 <= length);
+        let parts = [
+            layout.members,
+            layout.producers,
+            layout.sites,
+            layout.site_text,
+            layout.checkpoints,
+            layout.parked,
+            layout.slots,
+            layout.words,
+        ];
+        assert!(parts.is_sorted());
+        assert!(layout.slots + (geometry.slots * geometry.slot_size) as usize / 8 <= layout.words);
+    }
+}
+
 /// What the parent stores to ask for the end: nothing that is written by mistake.
 const STOP: u64 = u64::from_be_bytes(*b"stop now");
 
@@ -150,13 +185,13 @@ impl Segment {
     #[cfg(any(test, fuzzing))]
     pub(crate) fn private(name: &str, geometry: Geometry, settings: Settings) -> Segment {
         let layout = Layout::of(&geometry);
-        let words: Vec<AtomicU64> = (0..layout.words).map(|_| AtomicU64::new(0)).collect();
+        let words = private_words(layout.words);
         let segment = Segment {
             name: name.to_owned(),
             geometry,
             settings,
             layout,
-            words: Box::leak(words.into_boxed_slice()),
+            words,
         };
         segment.format();
         crate::ring::Ring::from(&segment).format();
@@ -414,6 +449,34 @@ impl Segment {
     pub(crate) fn has_name(&self) -> bool {
         platform::exists(&self.name)
     }
+}
+
+#[cfg(any(test, fuzzing))]
+thread_local! {
+    static REUSED: std::cell::Cell<Option<&'static [AtomicU64]>> = const { std::cell::Cell::new(None) };
+}
+
+/// Words that nobody else uses, for good.
+#[cfg(any(test, fuzzing))]
+fn private_words(count: usize) -> &'static [AtomicU64] {
+    match REUSED.take().filter(|words| words.len() == count) {
+        Some(words) => {
+            words
+                .iter()
+                .for_each(|word| word.store(0, Ordering::Relaxed));
+            words
+        }
+        None => (0..count)
+            .map(|_| AtomicU64::new(0))
+            .collect::<Vec<_>>()
+            .leak(),
+    }
+}
+
+/// Has the words of a private segment that is not used any more used again.
+#[cfg(fuzzing)]
+pub(crate) fn reuse(words: &'static [AtomicU64]) {
+    REUSED.set(Some(words));
 }
 
 /// FNV-1a, to tell a name from damage.

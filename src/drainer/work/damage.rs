@@ -8,7 +8,10 @@ impl Drainer {
     pub(super) fn pass_damage(&mut self) -> Look {
         self.hole = None;
         let members = &self.members;
-        match self.reader.pass_damage(&|producer| members.is_alive(producer)) {
+        match self
+            .reader
+            .pass_damage(&|producer| members.is_alive(producer))
+        {
             Some(run) => Look::Late(run),
             None => Look::Again,
         }
@@ -39,7 +42,9 @@ impl Drainer {
             (hidden, "more damaged records, not shown"),
         ];
         let found = found.into_iter().filter(|(count, _)| *count > 0);
-        let found: Vec<_> = found.map(|(count, what)| format!("{count} {what}")).collect();
+        let found: Vec<_> = found
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
         if !found.is_empty() {
             let found = found.join(", ");
             let text = format!(

@@ -11,7 +11,11 @@
 
 mod damage;
 mod ending;
+#[cfg(fuzzing)]
+pub(crate) mod fuzz;
 mod notices;
+#[cfg(any(test, fuzzing))]
+mod stage;
 #[cfg(test)]
 mod tests;
 
@@ -104,9 +108,7 @@ impl Drainer {
             notices: Vec::new(),
             kept_up: now,
             looked_around: now,
-            looked_for_heirs: now
-                .checked_sub(ending::LOOK_FOR_HEIRS_EVERY)
-                .unwrap_or(now),
+            looked_for_heirs: now.checked_sub(ending::LOOK_FOR_HEIRS_EVERY).unwrap_or(now),
             phase: match segment.phase() {
                 Phase::Lingering => Phase::Lingering,
                 _ => Phase::Running,

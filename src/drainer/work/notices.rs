@@ -57,8 +57,8 @@ impl Drainer {
             }
         }
         let dropped = self.segment.drops_unregistered().load(Ordering::Acquire);
-        let told =
-            (self.delivery.ledger.sum(Count::ReportedUnregistered)).wrapping_add(self.about_to_tell(None));
+        let told = (self.delivery.ledger.sum(Count::ReportedUnregistered))
+            .wrapping_add(self.about_to_tell(None));
         let count = dropped.wrapping_sub(told);
         if count > MOST {
             self.damaged_words += 1;

@@ -1,207 +1,13 @@
 //! The drainer over private memory, turn by turn, while the shared words are damaged.
 
-use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
-use std::rc::Rc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::delivery::Delivery;
-use super::super::ledger::Ledger;
+use super::stage::{Damage, GEOMETRY, Stage};
 use super::*;
-use crate::clock::Clock;
-use crate::record::Record;
-use crate::record::codec::{CONTINUES, MORE, Tag, write_head};
-use crate::ring::{Lease, claim};
-use crate::segment::{Geometry, Identity, Settings};
-
-const GEOMETRY: Geometry = Geometry {
-    slots: 64,
-    slot_size: 128,
-    max_producers: 4,
-    site_slots: 8,
-    site_bytes: 512,
-};
-
-const SETTINGS: Settings = Settings {
-    level: 0,
-    block_ns: 0,
-    clock: 2,
-};
-
-/// Keeps the messages, the drainer's own words apart.
-#[derive(Clone, Default)]
-struct Collected {
-    records: Rc<RefCell<Vec<String>>>,
-    words: Rc<RefCell<Vec<String>>>,
-}
-
-impl Sink for Collected {
-    fn name(&self) -> String {
-        "test".to_owned()
-    }
-
-    fn record(&mut self, record: &Record<'_>) {
-        let into = match record.sequence {
-            Some(_) => &self.records,
-            None => &self.words,
-        };
-        into.borrow_mut().push(record.message.to_owned());
-    }
-
-    fn commit(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-
-    fn settled(&self) -> bool {
-        true
-    }
-
-    fn finish(&mut self, _: Duration) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// A ring in private memory, with this process as its parent and one producer.
-struct Stage {
-    segment: &'static Segment,
-    ring: Ring<'static>,
-    producer: usize,
-    head: Cell<u64>,
-    seen: Collected,
-    drainer: Drainer,
-}
-
-impl Stage {
-    fn new() -> Stage {
-        static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("shmlog-stage-{}-{count}", std::process::id());
-        let segment = Segment::private(&name, GEOMETRY, SETTINGS);
-        let segment: &'static Segment = Box::leak(Box::new(segment));
-        let member = segment
-            .enter_member(Identity::of_this_process(), "stage")
-            .unwrap();
-        let tid = rustix::thread::gettid().as_raw_pid() as u32;
-        let producer = segment.enter_producer(member, tid, "actor").unwrap();
-        segment.set_phase(Phase::Running);
-        let seen = Collected::default();
-        Stage {
-            segment,
-            ring: Ring::from(segment),
-            producer,
-            head: Cell::new(0),
-            drainer: drainer(segment, &seen),
-            seen,
-        }
-    }
-
-    /// A drainer that comes after the present one, which is dead.
-    fn restart(&mut self) {
-        self.drainer = drainer(self.segment, &self.seen);
-        self.drainer.segment.set_phase(self.drainer.phase);
-    }
-
-    /// Logs as the producer would. `false` when the record was refused.
-    fn log(&self, text: &str, flags: u8) -> bool {
-        let entry = self.segment.producer(self.producer);
-        // As producer/write.rs does.
-        entry.floor().store(crate::ring::IDLE, Ordering::Release);
-        let (begun, begun_nested) = entry.begun_words();
-        let lease = Lease {
-            floor: entry.floor(),
-            begun,
-            begun_nested,
-        };
-        let mut bytes = Vec::new();
-        write_head(1, Some(("stage", "stage.rs", 1)), None, |part| {
-            bytes.extend_from_slice(part)
-        });
-        bytes.extend_from_slice(text.as_bytes());
-        let tag = Tag {
-            site: 0,
-            level: 2,
-            flags: flags | crate::record::codec::INLINE,
-            producer: self.producer as u16,
-        };
-        match claim(&self.ring, &lease, &self.head, bytes.len(), true) {
-            Ok(claimed) => {
-                claimed.publish(tag.pack(), &bytes);
-                true
-            }
-            Err(_) => false,
-        }
-    }
-
-    /// One round of the drainer's loop.
-    fn turn(&mut self) -> bool {
-        let moved = self.drainer.turn();
-        self.drainer.kept_up -= KEEP_UP_EVERY;
-        self.drainer.keep_up();
-        moved
-    }
-
-    /// Turns until nothing moves and all is read. Many more than it takes are a failure.
-    fn settle(&mut self) {
-        for _ in 0..1000 {
-            if !self.turn() && self.drainer.reader.has_read_all() {
-                return;
-            }
-        }
-        panic!("the drainer does not come to rest");
-    }
-
-    fn records(&self) -> Vec<String> {
-        self.seen.records.borrow().clone()
-    }
-
-    /// What the drainer has said, with what it would say later.
-    fn words(&mut self) -> String {
-        self.drainer.report_damage();
-        self.seen.words.borrow().join("\n")
-    }
-
-    /// Logs and drains `count` records, and asserts that all of them come, in order.
-    fn assert_works(&mut self, count: usize) {
-        let texts: Vec<String> = (0..count).map(|n| format!("works {n}")).collect();
-        for text in &texts {
-            assert!(self.log(text, 0), "{text} is refused");
-            self.settle();
-        }
-        let mut works = self.records();
-        works.retain(|text| text.starts_with("works"));
-        assert_eq!(works, texts);
-    }
-
-    fn assert_works_again(&mut self) {
-        self.seen.records.borrow_mut().clear();
-        self.assert_works(200);
-    }
-
-    /// Lets the ring recover: records may be refused as long as words that are damaged are met.
-    fn recover(&mut self) {
-        for _ in 0..8 * GEOMETRY.slots {
-            self.log("recovering", 0);
-            self.settle();
-        }
-    }
-}
-
-fn drainer(segment: &'static Segment, seen: &Collected) -> Drainer {
-    let config = DrainerConfig {
-        ring: segment.name().to_owned(),
-        parent: Identity::of_this_process(),
-        made_with: (GEOMETRY, SETTINGS),
-        stall_timeout: Duration::from_nanos(1),
-        console: false,
-        file: None,
-    };
-    let (ledger, place) = Ledger::resume(segment);
-    let sinks: Vec<Box<dyn Sink>> = vec![Box::new(seen.clone())];
-    let delivery = Delivery::new(segment, Clock::Monotonic, sinks, ledger, place.as_ref());
-    Drainer::new(segment, config, delivery, place)
-}
+use crate::record::codec::{CONTINUES, MORE};
 
 #[test]
 fn a_ring_in_private_memory_works_and_speaks_of_no_damage() {
@@ -238,9 +44,16 @@ fn a_tail_that_cannot_be_is_reported_and_the_ring_works_on() {
             stage.log(&format!("before {n}"), 0);
         }
         let tail = stage.segment.tail();
-        tail.store(bad_tails(tail.load(Ordering::Relaxed))[which], Ordering::Relaxed);
+        tail.store(
+            bad_tails(tail.load(Ordering::Relaxed))[which],
+            Ordering::Relaxed,
+        );
         stage.settle();
-        let before: Vec<_> = stage.records().into_iter().filter(|text| text.starts_with("before")).collect();
+        let before: Vec<_> = stage
+            .records()
+            .into_iter()
+            .filter(|text| text.starts_with("before"))
+            .collect();
         // A tail set back by one hides nothing that was published.
         assert_eq!(before.len(), 5, "tail {which}: {before:?}");
         stage.recover();
@@ -265,7 +78,10 @@ fn a_damaged_head_is_mended_at_once_and_by_a_successor() {
         stage.segment.head().store(bad, Ordering::Relaxed);
         stage.restart();
         stage.settle();
-        let unread = stage.records().into_iter().filter(|text| text.starts_with("unread"));
+        let unread = stage
+            .records()
+            .into_iter()
+            .filter(|text| text.starts_with("unread"));
         assert_eq!(unread.count(), 10, "head {bad}");
         stage.assert_works_again();
     }
@@ -278,12 +94,19 @@ fn a_successor_without_any_valid_word_goes_on_where_the_slots_say() {
     (0..10).for_each(|n| assert!(stage.log(&format!("unread {n}"), 0)));
     stage.segment.head().store(1 << 50, Ordering::Relaxed);
     for which in [0, 1] {
-        stage.segment.checkpoint(which).iter().for_each(|word| word.store(7, Ordering::Relaxed));
+        stage
+            .segment
+            .checkpoint(which)
+            .iter()
+            .for_each(|word| word.store(7, Ordering::Relaxed));
     }
     stage.restart();
     assert!(stage.drainer.delivery.ledger.damaged);
     stage.settle();
-    let unread = stage.records().into_iter().filter(|text| text.starts_with("unread"));
+    let unread = stage
+        .records()
+        .into_iter()
+        .filter(|text| text.starts_with("unread"));
     assert_eq!(unread.count(), 10);
     stage.assert_works_again();
 }
@@ -314,7 +137,10 @@ fn a_run_of_impossible_length_and_one_that_reaches_beyond_the_tail_harm_nobody_e
         assert!(stage.log("victim", 0));
         let at = (60 % GEOMETRY.slots as usize) * 16 + 1;
         let word = &stage.segment.slots()[at];
-        word.store(word.load(Ordering::Relaxed) & !0xffff | length, Ordering::Relaxed);
+        word.store(
+            word.load(Ordering::Relaxed) & !0xffff | length,
+            Ordering::Relaxed,
+        );
         stage.settle();
         stage.recover();
         stage.assert_works_again();
@@ -325,7 +151,11 @@ fn a_run_of_impossible_length_and_one_that_reaches_beyond_the_tail_harm_nobody_e
 fn a_floor_that_somebody_wrote_holds_nothing_up() {
     let mut stage = Stage::new();
     stage.assert_works(100);
-    stage.segment.producer(stage.producer).floor().store(0, Ordering::Relaxed);
+    stage
+        .segment
+        .producer(stage.producer)
+        .floor()
+        .store(0, Ordering::Relaxed);
     stage.segment.tail().fetch_add(1 << 40, Ordering::Relaxed);
     stage.settle();
     stage.recover();
@@ -356,10 +186,22 @@ fn a_flood_of_damaged_records_is_shown_in_part_and_counted_in_full() {
     assert!(words.lines().count() < 200, "{}", words.lines().count());
     let counted: u64 = words
         .split(", ")
-        .filter_map(|part| part.rsplit(' ').nth(4)?.parse::<u64>().ok().filter(|_| part.contains("not shown")))
+        .filter_map(|part| {
+            part.rsplit(' ')
+                .nth(4)?
+                .parse::<u64>()
+                .ok()
+                .filter(|_| part.contains("not shown"))
+        })
         .sum();
-    let shown = words.lines().filter(|line| line.starts_with("damaged record")).count();
-    assert!(shown >= 100 && shown as u64 + counted <= 1000, "{shown} and {counted}");
+    let shown = words
+        .lines()
+        .filter(|line| line.starts_with("damaged record"))
+        .count();
+    assert!(
+        shown >= 100 && shown as u64 + counted <= 1000,
+        "{shown} and {counted}"
+    );
 }
 
 #[test]
@@ -385,7 +227,10 @@ fn counters_of_drops_that_cannot_be_are_not_told_as_drops() {
     let producer = stage.segment.producer(stage.producer);
     for value in [u64::MAX, 1 << 63, 3, u64::MAX - 7] {
         producer.dropped_full().store(value, Ordering::Relaxed);
-        stage.segment.drops_unregistered().store(value, Ordering::Relaxed);
+        stage
+            .segment
+            .drops_unregistered()
+            .store(value, Ordering::Relaxed);
         stage.segment.drops().fetch_add(1, Ordering::Relaxed);
         stage.settle();
     }
@@ -400,7 +245,9 @@ fn a_member_whose_entry_is_wiped_is_known_still() {
     let member = stage.segment.member(0);
     let before = member.state().load();
     let words = stage.segment.all_words();
-    words[512..512 + 32].iter().for_each(|word| word.store(0, Ordering::Relaxed));
+    words[512..512 + 32]
+        .iter()
+        .for_each(|word| word.store(0, Ordering::Relaxed));
     stage.settle();
     assert_eq!(member.state().load(), before);
     assert!(!stage.drainer.members.parent_is_gone());
@@ -413,21 +260,20 @@ fn a_header_that_was_written_over_is_mended() {
     let mut stage = Stage::new();
     stage.assert_works(10);
     let words = stage.segment.all_words();
-    let before: Vec<u64> = words[..20].iter().map(|word| word.load(Ordering::Relaxed)).collect();
-    words[..20].iter().for_each(|word| word.store(u64::MAX, Ordering::Relaxed));
+    let before: Vec<u64> = words[..20]
+        .iter()
+        .map(|word| word.load(Ordering::Relaxed))
+        .collect();
+    words[..20]
+        .iter()
+        .for_each(|word| word.store(u64::MAX, Ordering::Relaxed));
     stage.settle();
-    let after: Vec<u64> = words[..20].iter().map(|word| word.load(Ordering::Relaxed)).collect();
+    let after: Vec<u64> = words[..20]
+        .iter()
+        .map(|word| word.load(Ordering::Relaxed))
+        .collect();
     assert_eq!(after[..6], before[..6]);
     assert_eq!(after[16..], before[16..]);
-}
-
-/// What a broken member may write, and where.
-#[derive(Clone, Debug)]
-enum Damage {
-    Word(usize, u64),
-    Flip(usize, u32),
-    Page(usize, u64),
-    Copy(usize, usize),
 }
 
 fn damage() -> impl Strategy<Value = Damage> {
@@ -438,33 +284,6 @@ fn damage() -> impl Strategy<Value = Damage> {
         1 => (any::<usize>(), value).prop_map(|(at, value)| Damage::Page(at, value)),
         2 => (any::<usize>(), any::<usize>()).prop_map(|(from, to)| Damage::Copy(from, to)),
     ]
-}
-
-impl Damage {
-    /// Does it, and adds the words that were hit.
-    fn apply(&self, segment: &Segment, hit: &mut HashSet<usize>) {
-        let words = segment.all_words();
-        let place = |at: usize| at % words.len();
-        match *self {
-            Damage::Word(at, value) => {
-                words[place(at)].store(value, Ordering::Relaxed);
-                hit.insert(place(at));
-            }
-            Damage::Flip(at, bit) => {
-                words[place(at)].fetch_xor(1 << bit, Ordering::Relaxed);
-                hit.insert(place(at));
-            }
-            Damage::Page(at, value) => {
-                let page = place(at) / 512 * 512;
-                words[page..page + 512].iter().for_each(|word| word.store(value, Ordering::Relaxed));
-                hit.extend(page..page + 512);
-            }
-            Damage::Copy(from, to) => {
-                words[place(to)].store(words[place(from)].load(Ordering::Relaxed), Ordering::Relaxed);
-                hit.insert(place(to));
-            }
-        }
-    }
 }
 
 proptest! {

@@ -1,0 +1,6 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    shmlog::fuzz::decode(data);
+    shmlog::fuzz::assemble(data);
+});
