@@ -120,7 +120,7 @@ impl ShmLogger {
         let begin = Instant::now();
         let mut nap = Duration::from_micros(50);
         loop {
-            let behind = target.wrapping_sub(segment.flushed()) as i64;
+            let behind = self.behind(target);
             if behind <= 0 {
                 return Ok(());
             }
@@ -137,6 +137,16 @@ impl ShmLogger {
             std::thread::sleep(nap.min(left));
             nap = (nap * 2).min(Duration::from_millis(1));
         }
+    }
+
+    /// How far the sinks are from `asked`, a tail that was read before; 0 or less when they are done. If the
+    /// tail is behind that now, it was damaged then and has been mended.
+    fn behind(&self, asked: u64) -> i64 {
+        let (tail, flushed) = (
+            self.attachment.ring.tail(),
+            self.attachment.segment.flushed(),
+        );
+        (tail.wrapping_sub(flushed) as i64).min(asked.wrapping_sub(flushed) as i64)
     }
 
     /// What was logged, delivered and dropped so far, by everybody. Each number is of its own moment, some
@@ -260,7 +270,7 @@ impl Drop for ShmLogger {
         let segment = &self.attachment.segment;
         segment.ask_to_stop();
         let target = self.attachment.ring.tail();
-        let behind = || target.wrapping_sub(segment.flushed()) as i64;
+        let behind = || self.behind(target);
         let mut least = (behind(), Instant::now());
         loop {
             // When it lingers others still log; the drainer ends with the last of them.

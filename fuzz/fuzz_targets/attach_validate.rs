@@ -1,5 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    shmlog::fuzz::attach_validate(data);
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| shmlog::fuzz::attach_validate(data));

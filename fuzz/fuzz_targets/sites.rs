@@ -1,5 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    shmlog::fuzz::sites(data);
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| shmlog::fuzz::sites(data));

@@ -245,7 +245,7 @@ fn note(notes: &mut Vec<u8>, sequence: u64, tag: Tag, bytes: &[u8]) {
 pub(super) mod fuzz {
     use super::*;
 
-    pub fn assemble(bytes: &[u8]) {
+    pub(crate) fn assemble(bytes: &[u8]) {
         let mut assembler = Assembler::default();
         let mut runs = 0;
         for (sequence, run) in bytes.chunks(24).enumerate() {

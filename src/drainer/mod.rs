@@ -14,8 +14,8 @@ mod work;
 
 #[cfg(fuzzing)]
 pub(crate) mod fuzz {
-    pub use super::assemble::fuzz::assemble;
-    pub use super::work::fuzz::flip;
+    pub(crate) use super::assemble::fuzz::assemble;
+    pub(crate) use super::work::fuzz::flip;
 }
 
 pub(crate) use config::{DrainerConfig, FileSettings};

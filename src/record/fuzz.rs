@@ -5,7 +5,7 @@ use super::site::{MAX_NAME, SiteTable};
 use crate::segment::SITE_WORDS;
 use crate::sync::AtomicU64;
 
-pub fn decode(bytes: &[u8]) {
+pub(crate) fn decode(bytes: &[u8]) {
     for flags in 0..32 {
         if let Some(body) = Body::parse(flags, bytes) {
             assert!(body.text.len() <= bytes.len());
@@ -20,7 +20,7 @@ pub fn decode(bytes: &[u8]) {
 
 const ENTRIES: usize = 4;
 
-pub fn sites(bytes: &[u8]) {
+pub(crate) fn sites(bytes: &[u8]) {
     let (whole, _) = bytes.as_chunks::<8>();
     let words = whole
         .iter()

@@ -185,18 +185,27 @@ impl Segment {
     #[cfg(any(test, fuzzing))]
     pub(crate) fn private(name: &str, geometry: Geometry, settings: Settings) -> Segment {
         let layout = Layout::of(&geometry);
-        let words = private_words(layout.words);
+        let words: Vec<_> = (0..layout.words).map(|_| AtomicU64::new(0)).collect();
         let segment = Segment {
             name: name.to_owned(),
             geometry,
             settings,
             layout,
-            words,
+            words: words.leak(),
         };
-        segment.format();
-        crate::ring::Ring::from(&segment).format();
-        segment.set_ready();
+        segment.begin_anew();
         segment
+    }
+
+    /// Makes a private segment what it was when it was made.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn begin_anew(&self) {
+        for word in self.words {
+            word.store(0, Ordering::Relaxed);
+        }
+        self.format();
+        crate::ring::Ring::from(self).format();
+        self.set_ready();
     }
 
     /// All words.
@@ -449,34 +458,6 @@ impl Segment {
     pub(crate) fn has_name(&self) -> bool {
         platform::exists(&self.name)
     }
-}
-
-#[cfg(any(test, fuzzing))]
-thread_local! {
-    static REUSED: std::cell::Cell<Option<&'static [AtomicU64]>> = const { std::cell::Cell::new(None) };
-}
-
-/// Words that nobody else uses, for good.
-#[cfg(any(test, fuzzing))]
-fn private_words(count: usize) -> &'static [AtomicU64] {
-    match REUSED.take().filter(|words| words.len() == count) {
-        Some(words) => {
-            words
-                .iter()
-                .for_each(|word| word.store(0, Ordering::Relaxed));
-            words
-        }
-        None => (0..count)
-            .map(|_| AtomicU64::new(0))
-            .collect::<Vec<_>>()
-            .leak(),
-    }
-}
-
-/// Has the words of a private segment that is not used any more used again.
-#[cfg(fuzzing)]
-pub(crate) fn reuse(words: &'static [AtomicU64]) {
-    REUSED.set(Some(words));
 }
 
 /// FNV-1a, to tell a name from damage.

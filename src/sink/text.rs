@@ -129,7 +129,7 @@ fn push_escape(out: &mut Vec<u8>, character: char, tab: &[u8]) {
 /// For the fuzz target: nothing harmful is left, and what is harmless is untouched.
 #[cfg(fuzzing)]
 pub(crate) mod fuzz {
-    pub fn escape(bytes: &[u8]) {
+    pub(crate) fn escape(bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes);
         for line in super::message_lines(&text) {
             let (mut message, mut field) = (Vec::new(), Vec::new());

@@ -1,13 +1,19 @@
 //! For the fuzz target: a ring that is damaged while it is being drained.
 
 use std::collections::HashSet;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::stage::{Damage, Stage};
+use crate::segment::Segment;
 
-/// Each 10 bytes are a step: what to do, where, and with what value.
-pub fn flip(bytes: &[u8]) {
-    let mut stage = Stage::new();
+/// Each 11 bytes are a step: what to do, where, and with what value.
+pub(crate) fn flip(bytes: &[u8]) {
+    // One for all inputs: a segment is never given back.
+    static SEGMENT: OnceLock<&'static Segment> = OnceLock::new();
+    let segment = SEGMENT.get_or_init(|| Stage::new().segment);
+    segment.begin_anew();
+    let mut stage = Stage::on(segment);
     let mut hit = HashSet::new();
     for step in bytes.chunks_exact(11).take(64) {
         let at = usize::from(u16::from_le_bytes([step[1], step[2]]));
@@ -45,5 +51,4 @@ pub fn flip(bytes: &[u8]) {
         stage.settle();
     }
     stage.drainer.delivery.finish(Duration::ZERO);
-    stage.free();
 }

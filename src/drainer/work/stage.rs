@@ -77,7 +77,11 @@ impl Stage {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("shmlog-stage-{}-{count}", std::process::id());
         let segment = Segment::private(&name, GEOMETRY, SETTINGS);
-        let segment: &'static Segment = Box::leak(Box::new(segment));
+        Stage::on(Box::leak(Box::new(segment)))
+    }
+
+    /// Begins on a segment that nobody else uses.
+    pub(super) fn on(segment: &'static Segment) -> Stage {
         let member = segment
             .enter_member(Identity::of_this_process(), "stage")
             .unwrap();
@@ -132,12 +136,6 @@ impl Stage {
         }
     }
 
-    /// Takes the ring's memory back. A fuzz target makes many rings.
-    #[cfg(fuzzing)]
-    pub(super) fn free(self) {
-        super::super::super::segment::reuse(self.segment.all_words());
-    }
-
     /// One round of the drainer's loop.
     pub(super) fn turn(&mut self) -> bool {
         let moved = self.drainer.turn();
@@ -156,17 +154,20 @@ impl Stage {
         panic!("the drainer does not come to rest");
     }
 
+    #[cfg(test)]
     pub(super) fn records(&self) -> Vec<String> {
         self.seen.records.borrow().clone()
     }
 
     /// What the drainer has said, with what it would say later.
+    #[cfg(test)]
     pub(super) fn words(&mut self) -> String {
         self.drainer.report_damage();
         self.seen.words.borrow().join("\n")
     }
 
     /// Logs and drains `count` records, and asserts that all of them come, in order.
+    #[cfg(test)]
     pub(super) fn assert_works(&mut self, count: usize) {
         let texts: Vec<String> = (0..count).map(|n| format!("works {n}")).collect();
         for text in &texts {
@@ -178,6 +179,7 @@ impl Stage {
         assert_eq!(works, texts);
     }
 
+    #[cfg(test)]
     pub(super) fn assert_works_again(&mut self) {
         self.seen.records.borrow_mut().clear();
         self.assert_works(200);
@@ -185,9 +187,11 @@ impl Stage {
 
     /// Lets the ring recover: records may be refused as long as words that are damaged are met.
     pub(super) fn recover(&mut self) {
-        for _ in 0..8 * GEOMETRY.slots {
+        for n in 0..8 * GEOMETRY.slots {
             self.log("recovering", 0);
-            self.drainer.looked_around -= LOOK_AROUND_EVERY;
+            if n % 64 == 0 {
+                self.drainer.looked_around -= LOOK_AROUND_EVERY;
+            }
             self.settle();
         }
     }
