@@ -122,14 +122,16 @@ impl<'a> Reader<'a> {
             .map(|(_, word)| word - 1)
             .collect();
         parked.sort_unstable();
-        Reader {
+        let mut reader = Reader {
             ring,
             floors,
             cursor: head,
             head,
             parked,
             late: None,
-        }
+        };
+        reader.forget_settled();
+        reader
     }
 
     /// Next sequence to be read.
@@ -195,7 +197,10 @@ impl<'a> Reader<'a> {
         let h = self.cursor;
         // Relaxed: read by later drainers only, after our death was proven through the kernel.
         self.ring.parked[self.ring.slot_index(h)].store(h.wrapping_add(1), Ordering::Relaxed);
-        self.parked.push(h);
+        // Mostly the last. Older than those that we took over is the rest of a run that the drainer before us
+        // died releasing, when a floor older than the run is still set.
+        let place = self.parked.partition_point(|&parked| parked < h);
+        self.parked.insert(place, h);
         self.cursor = h.wrapping_add(1);
     }
 
@@ -222,7 +227,7 @@ impl<'a> Reader<'a> {
                 return Some(run);
             }
             if state > published(p) {
-                // A drainer died in `unpark`, between its two stores; the slot may be in use again.
+                // Not one of ours: the state word is damaged.
                 self.forget_parked(p);
             } else if lowest <= p && state == free(p) {
                 i += 1;
@@ -297,6 +302,17 @@ impl<'a> Reader<'a> {
         if self.is_parked(p) {
             self.ring.parked[self.ring.slot_index(p)].store(0, Ordering::Relaxed);
             self.parked.retain(|&parked| parked != p);
+        }
+    }
+
+    /// Clears the lines of parked slots that a drainer had given back when it died, between the two stores of
+    /// `unpark`: such a slot is in use again, and must not be taken for parked when it is released.
+    fn forget_settled(&mut self) {
+        for p in self.parked.clone() {
+            // Relaxed: only drainers raise a state word past PUBLISHED, and the last one is dead.
+            if self.ring.slot(p)[0].load(Ordering::Relaxed) > published(p) {
+                self.forget_parked(p);
+            }
         }
     }
 
