@@ -88,7 +88,8 @@ pub(crate) fn claim<'a>(
             }
         }
         if outermost {
-            // [floor]: published to the drainer by the fetch_add, whose release half orders it.
+            // [floor]: the fetch_add shows it to the drainer. Release for what is behind us: who sees this floor
+            // above a hole must see in it what we published there, though the clearing in between is missed.
             lease.floor.store(tail, Ordering::Release);
             failpoint::hit("claim.floor");
         }

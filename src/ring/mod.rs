@@ -34,7 +34,7 @@
 //! | `[head]` | [`Reader::release`], head, Release | [`claim()`], head, Acquire |
 //!
 //! Nothing here knows an operating system, a process or a record's content. Proven by loom (orderings, in
-//! `loom_tests.rs`) and by Spin (`tests/model/`: crash, stop and restart at every step).
+//! `loom_tests/` of this folder) and by Spin (`tests/model/`: crash, stop and restart at every step).
 
 mod claim;
 #[cfg(all(test, loom))]

@@ -258,7 +258,10 @@ impl<'a> Reader<'a> {
         let h = self.cursor;
         // Relaxed: read by later drainers only, after our death was proven through the kernel.
         self.ring.parked[self.ring.slot_index(h)].store(h.wrapping_add(1), Ordering::Relaxed);
-        self.parked.push(h);
+        // Mostly the last. Older than those that we took over is the rest of a run that the drainer before us
+        // died releasing, when a floor older than the run is still set.
+        let place = self.parked.partition_point(|&parked| parked < h);
+        self.parked.insert(place, h);
         failpoint::hit("park");
         self.cursor = h.wrapping_add(1);
     }
@@ -286,7 +289,8 @@ impl<'a> Reader<'a> {
                 return Some(run);
             }
             if state > published(p) {
-                // Damaged: only we raise a parked slot's state. Left to whoever it says it belongs to.
+                // Not one of ours: the state word is damaged.
+                failpoint::hit("park");
                 self.forget_parked(p);
             } else if lowest <= p && state == free(p) {
                 i += 1;
