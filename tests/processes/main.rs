@@ -9,8 +9,10 @@
 
 mod comings;
 mod deaths;
+mod endings;
 mod main_job;
 mod overflow;
+mod stops;
 mod support;
 mod tally;
 
@@ -23,6 +25,8 @@ fn main() {
         deaths::ROLES,
         overflow::ROLES,
         comings::ROLES,
+        endings::ROLES,
+        stops::ROLES,
     ]
     .concat();
     support::play_if_asked(&roles);
@@ -31,6 +35,8 @@ fn main() {
         deaths::trials(),
         overflow::trials(),
         comings::trials(),
+        endings::trials(),
+        stops::trials(),
     ]
     .into_iter()
     .flatten()
