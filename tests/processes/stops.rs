@@ -68,9 +68,11 @@ fn make_ring(folder: &str) -> ShmLogger {
 
 /// Logs several rings full while somebody is stopped. That it comes back with nothing dropped is the point.
 fn go_on_meanwhile(logger: &ShmLogger, tally: &Tally) {
-    (0..MEANWHILE).for_each(|_| log_one(tally, "parent"));
+    for _ in 0..MEANWHILE {
+        log_one(tally, "parent");
+        assert_eq!(logger.stats().dropped, 0, "the others are blocked");
+    }
     logger.flush(Duration::from_secs(60)).unwrap();
-    assert_eq!(logger.stats().dropped, 0);
 }
 
 /// Stops one child at random moments; with `kill`, a new one each time, which is killed where it stands.
