@@ -15,6 +15,7 @@ mod overflow;
 mod stops;
 mod support;
 mod tally;
+mod terminal;
 
 use libtest_mimic::{Arguments, Trial};
 use support::Role;
@@ -27,6 +28,7 @@ fn main() {
         comings::ROLES,
         endings::ROLES,
         stops::ROLES,
+        terminal::ROLES,
     ]
     .concat();
     support::play_if_asked(&roles);
@@ -37,6 +39,7 @@ fn main() {
         comings::trials(),
         endings::trials(),
         stops::trials(),
+        terminal::trials(),
     ]
     .into_iter()
     .flatten()
