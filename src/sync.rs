@@ -12,3 +12,5 @@ pub(crate) use stepped::AtomicU64;
 pub(crate) use stepped::{before_step, die_at_step};
 
 pub(crate) use std::sync::atomic::Ordering;
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic::fence;

@@ -16,7 +16,7 @@
 use crate::failpoint;
 use crate::segment::{CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, Count, Segment, Tag};
 use crate::sink::FilePlace;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, fence};
 use crate::words::{load_bytes, store_bytes};
 
 const CURSOR: usize = 0;
@@ -164,11 +164,6 @@ impl Ledger {
         self.settled.push(index);
     }
 
-    /// The entries whose accounts are settled, to be given back after a checkpoint.
-    pub(super) fn take_settled(&mut self) -> Vec<usize> {
-        std::mem::take(&mut self.settled)
-    }
-
     /// Makes a checkpoint, unless nothing has changed. All that it speaks of must be in the file.
     pub(super) fn commit(&mut self, place: Place) {
         if !self.dirty && place == self.last {
@@ -191,11 +186,28 @@ impl Ledger {
         serial.store(next, Ordering::Release);
         self.last = place;
         self.dirty = false;
-        self.publish();
     }
 
-    /// Shows the numbers to everybody.
-    pub(super) fn publish(&self) {
+    /// Shows the numbers to everybody, and gives back the entries of settled accounts by `clear`: their numbers
+    /// pass from the entries to the sums, which is marked for readers as one change.
+    pub(super) fn publish(&mut self, clear: impl FnMut(usize)) {
+        let changes = self.segment.count(Count::Changes);
+        let settled = std::mem::take(&mut self.settled);
+        if !settled.is_empty() {
+            // [changes] Odd while it lasts, made odd again if a predecessor died in the midst of it.
+            changes.store(changes.load(Ordering::Relaxed) | 1, Ordering::Relaxed);
+            fence(Ordering::Release);
+        }
+        self.show();
+        if !settled.is_empty() {
+            settled.into_iter().for_each(clear);
+            let even = changes.load(Ordering::Relaxed).wrapping_add(1);
+            // [changes] Release: pairs with the loads in Stats::of.
+            changes.store(even & !1, Ordering::Release);
+        }
+    }
+
+    fn show(&self) {
         for (count, sum) in SUMS.iter().zip(self.sums) {
             self.segment.count(*count).store(sum, Ordering::Relaxed);
         }

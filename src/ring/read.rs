@@ -5,6 +5,7 @@
 //! | state | meaning | action |
 //! |---|---|---|
 //! | `PUBLISHED(h)` | a run | hand it out, `h += k` |
+//! | `PUBLISHED(h)`, marked given up | nothing: its producer could not have the whole run | `h += 1` |
 //! | above | released for a later lap already (settled while parked, or a drainer died in [`Reader::release`]) | `h += 1` |
 //! | below `FREE(h)` | still parked since an earlier lap: nobody can have written `h` | `h += 1` |
 //! | `FREE(h)`, tail at `h` | nothing there | wait |
@@ -25,7 +26,7 @@
 //! unless the same look at the floors has already served a sweep.
 
 use super::Ring;
-use super::sequence::{IDLE, MAX_RUN, free, next_in_slot, published};
+use super::sequence::{GIVEN_UP, IDLE, MAX_RUN, free, next_in_slot, published};
 use crate::failpoint;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::load_bytes;
@@ -201,6 +202,10 @@ impl<'a> Reader<'a> {
             // [publish]: pairs with the store in Claim::publish.
             let state = self.ring.slot(h)[0].load(Ordering::Acquire);
             if state == published(h) && !self.is_parked(h) {
+                if self.is_given_up(h) {
+                    self.cursor = h.wrapping_add(1);
+                    continue;
+                }
                 let run = self.run_at(h);
                 self.cursor = h.wrapping_add(run.slots);
                 return Next::Run(run);
@@ -283,7 +288,7 @@ impl<'a> Reader<'a> {
         while let Some(&p) = self.parked.get(i) {
             // [publish]: pairs with the store in Claim::publish.
             let state = self.ring.slot(p)[0].load(Ordering::Acquire);
-            if state == published(p) {
+            if state == published(p) && !self.is_given_up(p) {
                 let run = self.run_at(p);
                 self.late = Some(run);
                 return Some(run);
@@ -295,7 +300,7 @@ impl<'a> Reader<'a> {
             } else if lowest <= p && state == free(p) {
                 i += 1;
             } else {
-                // Orphaned; or the state word is damaged, which this mends.
+                // Given up; orphaned; or the state word is damaged, which this mends.
                 self.unpark(p);
             }
         }
@@ -369,6 +374,12 @@ impl<'a> Reader<'a> {
             self.ring.parked[self.ring.slot_index(p)].store(0, Ordering::Relaxed);
             self.parked.retain(|&parked| parked != p);
         }
+    }
+
+    /// Whether the published slot of `n` holds nothing.
+    fn is_given_up(&self, n: u64) -> bool {
+        // Relaxed: ordered by the acquire of the state word.
+        self.ring.slot(n)[1].load(Ordering::Relaxed) == GIVEN_UP
     }
 
     fn run_at(&self, n: u64) -> Run {

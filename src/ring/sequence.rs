@@ -12,6 +12,10 @@ pub(crate) const MAX_RUN: usize = 16;
 /// The bytes that one run may carry at most, whatever its slots would hold: what a producer's buffer holds.
 pub(crate) const MAX_RUN_BYTES: usize = 2048;
 
+/// Stands in place of tag and length in a published slot that holds nothing: its producer could not have the
+/// whole run. No record has it, since no run is that long.
+pub(crate) const GIVEN_UP: u64 = u64::MAX;
+
 /// State word of a slot that whoever claims sequence `n` may write.
 #[inline]
 pub(crate) const fn free(n: u64) -> u64 {

@@ -77,6 +77,8 @@ pub(crate) enum Count {
     SinkErrors = 8,
     /// Of the drops of threads without an entry, how many the log has told of.
     ReportedUnregistered = 9,
+    /// Odd while the drainer moves numbers from entries to the sums.
+    Changes = 10,
 }
 
 /// A segment that is mapped into this process, for good.

@@ -45,6 +45,8 @@ cast! {
         promises
         records
         refusals
+        stops
+        terminal
 }
 
 fn main() {

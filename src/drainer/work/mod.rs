@@ -104,8 +104,7 @@ impl Drainer {
     /// Works until nobody can log any more, then ends the ring.
     pub(super) fn run(mut self) {
         // A predecessor may have died between its checkpoint and what follows it.
-        self.delivery.ledger.publish();
-        self.give_entries_back();
+        self.publish();
         self.members.renew();
         let backoff = Backoff::new();
         let mut nap = NAP / 16;
@@ -193,7 +192,7 @@ impl Drainer {
         if write || self.reader.cursor() != before {
             self.delivery.make_checkpoint(self.reader.delivered());
             failpoint::hit("drainer.checkpointed");
-            self.give_entries_back();
+            self.publish();
         }
         let head = self.reader.release();
         failpoint::hit("drainer.released");
@@ -203,11 +202,13 @@ impl Drainer {
         head != before
     }
 
-    /// Gives back the registry entries whose accounts are settled, now that a checkpoint says so.
-    fn give_entries_back(&mut self) {
-        for index in self.delivery.ledger.take_settled() {
-            self.members.clear_producer(index);
-        }
+    /// Shows the numbers, and gives back the registry entries whose accounts are settled, now that a checkpoint
+    /// says so.
+    fn publish(&mut self) {
+        let members = &mut self.members;
+        self.delivery
+            .ledger
+            .publish(|index| members.clear_producer(index));
     }
 
     fn look_into(&mut self, h: u64) -> Look {
