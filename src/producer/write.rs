@@ -18,7 +18,7 @@ const FORMATTING_FAILED: &str = "‹formatting failed›";
 
 /// How long, in nanoseconds, a record that has begun to go through the ring waits for a drainer that does not
 /// move at all. Not a setting: only records of several runs (about 2 KB) ever wait so.
-const PATIENCE_WITHIN_RECORD_NS: u64 = 1_000_000_000;
+const PATIENCE_WITHIN_RECORD_NS: u64 = 10_000_000_000;
 
 /// Writes one record.
 #[inline]
