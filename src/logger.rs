@@ -166,8 +166,15 @@ impl ShmLogger {
             };
         }
         let segment = Segment::open(&name)?;
+        // In a child made by fork: the ring it was born with.
+        let before = producer::current();
         producer::detach();
-        let attachment = Attachment::new(segment, process_name.unwrap_or_else(program_name))?;
+        let process_name = process_name.unwrap_or_else(program_name);
+        let attachment = Attachment::new(segment, process_name).inspect_err(|_| {
+            if let Some(before) = before {
+                producer::set_current(before);
+            }
+        })?;
         producer::set_current(attachment);
         Ok(ShmLogger {
             attachment,
