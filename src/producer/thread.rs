@@ -1,10 +1,12 @@
 //! A thread's tie to the ring: its registry entry, found again in a few loads at every record.
 
 use std::cell::{Cell, RefCell};
+use std::sync::atomic::compiler_fence;
 
 use super::attachment::{self, Attachment};
+use super::departure;
 use crate::ring::{Lease, MAX_RUN_BYTES};
-use crate::segment::Producer;
+use crate::segment::{Producer, process};
 use crate::sync::Ordering;
 
 /// A thread that was refused an entry asks again after so many records, not at each.
@@ -43,25 +45,21 @@ thread_local! {
             buffer: RefCell::new([0; MAX_RUN_BYTES]),
         }
     };
-    // With a destructor: gives the entry back when the thread ends.
-    static DEPARTURE: Departure = const { Departure { generation: Cell::new(0), producer: Cell::new(None) } };
 }
 
-struct Departure {
-    generation: Cell<u64>,
-    producer: Cell<Option<Producer<'static>>>,
-}
-
-impl Drop for Departure {
-    fn drop(&mut self) {
-        // In a child made by fork the entry is still the parent's.
-        let is_ours = self.generation.get() == attachment::known_generation();
-        if let (true, Some(producer)) = (is_ours, self.producer.take()) {
-            // What other destructors of this thread log from here on goes through an entry of its own.
-            THREAD.with(|thread| thread.generation.set(0));
-            producer.leave();
+/// This thread ends: gives its entry back. In a child made by fork the entry is still the parent's.
+pub(super) fn leave() {
+    THREAD.with(|thread| {
+        // What this thread logs from here on goes through an entry of its own.
+        let generation = thread.generation.replace(0);
+        if let Some(attachment) = thread.attachment.get()
+            && generation != 0
+            && generation == attachment::known_generation()
+        {
+            let index = thread.index.get();
+            attachment.segment.producer(index.into()).leave();
         }
-    }
+    });
 }
 
 /// A registered thread, ready to write.
@@ -90,9 +88,7 @@ impl Ready<'_> {
 #[inline]
 pub(super) fn with_thread(write: impl FnOnce(Ready<'_>)) {
     THREAD.with(|thread| {
-        let generation = attachment::known_generation();
-        let known = thread.generation.get() == generation && generation != 0;
-        if !known && !thread.enter() {
+        if !thread.is_known() && !thread.enter() {
             return;
         }
         if let Some(attachment) = thread.attachment.get() {
@@ -109,7 +105,14 @@ pub(super) fn with_thread(write: impl FnOnce(Ready<'_>)) {
 }
 
 impl Thread {
-    /// Registers this thread. The only part of logging that may enter the kernel and allocate.
+    #[inline]
+    fn is_known(&self) -> bool {
+        let generation = attachment::known_generation();
+        self.generation.get() == generation && generation != 0
+    }
+
+    /// Registers this thread. The only part of logging that enters the kernel. It takes no lock and does
+    /// not allocate, for the thread may be in a signal handler that interrupted anything.
     #[cold]
     fn enter(&self) -> bool {
         let Some(attachment) = attachment::current() else {
@@ -131,9 +134,10 @@ impl Thread {
         if self.entering.replace(true) {
             return refuse();
         }
-        let entered = self.enter_into(attachment);
+        // A signal handler may have registered us since we looked.
+        let entered = self.is_known() || self.enter_into(attachment).is_some();
         self.entering.set(false);
-        entered.is_some() || {
+        entered || {
             self.refusals_left.set(REFUSALS_BETWEEN_TRIES);
             refuse()
         }
@@ -143,30 +147,35 @@ impl Thread {
         let generation = attachment::generation().ok()?;
         let member = attachment.member(generation)?;
         let tid = rustix::thread::gettid().as_raw_pid() as u32;
-        let index = attachment
-            .segment
-            .enter_producer(member, tid, &thread_name())?;
-        let producer = attachment.segment.producer(index);
+        let index = with_thread_name(tid, |name| {
+            attachment.segment.enter_producer(member, tid, name)
+        })?;
         self.attachment.set(Some(attachment));
         self.index.set(index as u16);
         self.cached_head.set(attachment.ring.head());
         self.broken_off.set(None);
+        // A signal handler that finds the generation finds the rest as well.
+        compiler_fence(Ordering::SeqCst);
         self.generation.set(generation);
-        // Without this (the thread is at its end) the drainer finds the thread gone by itself.
-        let _ = DEPARTURE.try_with(|departure| {
-            departure.generation.set(generation);
-            departure.producer.set(Some(producer));
-        });
+        departure::expect();
         Some(())
     }
 }
 
-/// The name that the thread was given in Rust, else the one that the kernel knows.
-fn thread_name() -> String {
-    if let Some(name) = std::thread::current().name() {
-        return name.to_owned();
+/// Calls `use_name` with this thread's name: the one that the kernel knows, which is also the one that it
+/// was given in Rust. The kernel cuts it after 15 bytes; of a name that may be cut, std is asked for the
+/// whole, which allocates nothing in a thread that std made.
+fn with_thread_name<T>(tid: u32, use_name: impl FnOnce(&str) -> T) -> T {
+    if tid == std::process::id() {
+        return use_name("main");
     }
-    rustix::thread::name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default()
+    let mut buffer = [0; process::THREAD_NAME_BYTES];
+    let name = process::thread_name(&mut buffer);
+    let may_be_cut = name.len() + 4 >= process::THREAD_NAME_BYTES;
+    if may_be_cut {
+        let thread = std::thread::current();
+        let whole = thread.name().filter(|whole| whole.starts_with(name));
+        return use_name(whole.unwrap_or(name));
+    }
+    use_name(name)
 }
