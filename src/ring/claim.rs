@@ -15,6 +15,7 @@
 //! and leaves it alone, at both ends, since the floor of the interrupted claim is older and protects both.
 
 use std::cell::Cell;
+use std::sync::atomic::compiler_fence;
 
 use super::Ring;
 use super::sequence::{IDLE, MAX_RUN, fits, free, published};
@@ -88,6 +89,9 @@ pub(crate) fn claim<'a>(
         if outermost {
             // [floor]: published to the drainer by the fetch_add, whose release half orders it.
             lease.floor.store(tail, Ordering::Release);
+            // A signal handler must see the floor before `begun` is read, or it counts where we count:
+            // the release above keeps nothing from being moved up before it.
+            compiler_fence(Ordering::SeqCst);
         }
         if !begun {
             count_begun(lease, outermost);
