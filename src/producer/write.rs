@@ -4,6 +4,7 @@
 //! together.
 
 use std::fmt;
+use std::sync::atomic::compiler_fence;
 
 use super::attachment::Attachment;
 use super::thread::{Ready, with_thread};
@@ -29,7 +30,13 @@ pub(crate) fn write(
     message: fmt::Arguments<'_>,
 ) {
     with_thread(|ready| match ready.thread.buffer.try_borrow_mut() {
-        Ok(mut buffer) => write_with(ready, &mut buffer, level, site, target, message),
+        // The fences keep what is done to the buffer within the time in which a signal handler finds it
+        // taken; to the compiler the two have nothing to do with each other.
+        Ok(mut buffer) => {
+            compiler_fence(Ordering::SeqCst);
+            write_with(ready, &mut buffer, level, site, target, message);
+            compiler_fence(Ordering::SeqCst);
+        }
         // We are inside the rendering of another record of this thread.
         Err(_) => write_with(ready, &mut [0; MAX_RUN_BYTES], level, site, target, message),
     });
@@ -77,6 +84,7 @@ fn write_with(
         record.push(FORMATTING_FAILED.as_bytes());
     }
     record.send(0);
+    record.origin = None;
 }
 
 /// A record on its way: what was rendered and not yet sent stands in `buffer[..filled]`.
@@ -99,6 +107,16 @@ impl fmt::Write for Outgoing<'_> {
             Err(fmt::Error)
         } else {
             Ok(())
+        }
+    }
+}
+
+impl Drop for Outgoing<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // An argument's own formatting panicked when a part of the record had been sent already.
+        if self.origin.is_some() {
+            self.ready.thread.broken_off.set(self.origin);
         }
     }
 }
@@ -153,7 +171,7 @@ impl Outgoing<'_> {
     #[cold]
     fn give_up(&mut self, refused: Refused) {
         self.refused = true;
-        match self.origin {
+        match self.origin.take() {
             // It will be delivered, broken off: not dropped.
             Some(origin) => self.ready.thread.broken_off.set(Some(origin)),
             None => count_drop(self.ready, refused),
@@ -164,7 +182,8 @@ impl Outgoing<'_> {
 /// Tells the drainer that no more runs of the record come.
 #[cold]
 fn report_broken_off(ready: Ready<'_>) {
-    let Some(origin) = ready.thread.broken_off.get() else {
+    // Taken before it is said: a signal handler that logs meanwhile must not say it too.
+    let Some(origin) = ready.thread.broken_off.take() else {
         return;
     };
     let tag = Tag {
@@ -174,9 +193,9 @@ fn report_broken_off(ready: Ready<'_>) {
         producer: ready.index,
     };
     let (ring, head) = (&ready.attachment.ring, &ready.thread.cached_head);
-    if let Ok(claimed) = claim(ring, &ready.lease(), head, 8, false) {
-        claimed.publish(tag.pack(), &origin.to_ne_bytes());
-        ready.thread.broken_off.set(None);
+    match claim(ring, &ready.lease(), head, 8, false) {
+        Ok(claimed) => claimed.publish(tag.pack(), &origin.to_ne_bytes()),
+        Err(_) => ready.thread.broken_off.set(Some(origin)),
     }
 }
 
