@@ -1,7 +1,7 @@
 //! A thread's tie to the ring: its registry entry, found again in a few loads at every record.
 
 use std::cell::{Cell, RefCell};
-use std::sync::atomic::compiler_fence;
+use std::sync::atomic::{AtomicBool, compiler_fence};
 
 use super::attachment::{self, Attachment};
 use super::departure;
@@ -70,6 +70,8 @@ pub(super) struct Ready<'t> {
     pub(super) producer: Producer<'static>,
     pub(super) index: u16,
     pub(super) generation: u64,
+    /// The entry is for this record only: a signal handler has interrupted the thread's registration.
+    aside: bool,
 }
 
 impl Ready<'_> {
@@ -88,18 +90,14 @@ impl Ready<'_> {
 #[inline]
 pub(super) fn with_thread(write: impl FnOnce(Ready<'_>)) {
     THREAD.with(|thread| {
-        if !thread.is_known() && !thread.enter() {
-            return;
-        }
-        if let Some(attachment) = thread.attachment.get() {
-            let index = thread.index.get();
-            write(Ready {
-                thread,
-                attachment,
-                producer: attachment.segment.producer(index.into()),
-                index,
-                generation: thread.generation.get(),
-            });
+        let ready = match thread.is_known() {
+            true => thread.ready(),
+            false => thread.enter(),
+        };
+        let Some(ready) = ready else { return };
+        write(ready);
+        if ready.aside {
+            thread.leave_aside(ready);
         }
     });
 }
@@ -111,13 +109,25 @@ impl Thread {
         self.generation.get() == generation && generation != 0
     }
 
+    #[inline]
+    fn ready(&self) -> Option<Ready<'_>> {
+        let attachment = self.attachment.get()?;
+        let index = self.index.get();
+        Some(Ready {
+            thread: self,
+            attachment,
+            producer: attachment.segment.producer(index.into()),
+            index,
+            generation: self.generation.get(),
+            aside: false,
+        })
+    }
+
     /// Registers this thread. The only part of logging that enters the kernel. It takes no lock and does
     /// not allocate, for the thread may be in a signal handler that interrupted anything.
     #[cold]
-    fn enter(&self) -> bool {
-        let Some(attachment) = attachment::current() else {
-            return false;
-        };
+    fn enter(&self) -> Option<Ready<'_>> {
+        let attachment = attachment::current()?;
         // Counted only for a live ring: a member that comes after its end has nothing to count in.
         let refuse = || {
             attachment
@@ -125,41 +135,79 @@ impl Thread {
                 .drops_unregistered()
                 .fetch_add(1, Ordering::Relaxed);
             attachment.segment.drops().fetch_add(1, Ordering::Release);
-            false
+            None
         };
         if self.refusals_left.get() > 0 {
             self.refusals_left.set(self.refusals_left.get() - 1);
             return refuse();
         }
         if self.entering.replace(true) {
-            return refuse();
+            let aside = |entry| Ready {
+                aside: true,
+                ..entry
+            };
+            return self.new_entry(attachment).map(aside).or_else(refuse);
         }
+        compiler_fence(Ordering::SeqCst);
         // A signal handler may have registered us since we looked.
         let entered = self.is_known() || self.enter_into(attachment).is_some();
+        compiler_fence(Ordering::SeqCst);
         self.entering.set(false);
-        entered || {
-            self.refusals_left.set(REFUSALS_BETWEEN_TRIES);
-            refuse()
+        if entered {
+            return self.ready();
         }
+        self.refusals_left.set(REFUSALS_BETWEEN_TRIES);
+        refuse()
     }
 
-    fn enter_into(&self, attachment: &'static Attachment) -> Option<()> {
+    /// Gives back the entry of one record.
+    #[cold]
+    fn leave_aside(&self, ready: Ready<'_>) {
+        // Not to be said by another entry; the drainer cuts the record off when it clears this one.
+        self.broken_off.set(None);
+        ready.producer.leave();
+    }
+
+    /// Takes an entry for this thread.
+    fn new_entry(&self, attachment: &'static Attachment) -> Option<Ready<'_>> {
+        // What these hold is about another ring, or about none.
+        self.cached_head.set(attachment.ring.head());
+        self.broken_off.set(None);
         let generation = attachment::generation().ok()?;
         let member = attachment.member(generation)?;
         let tid = rustix::thread::gettid().as_raw_pid() as u32;
         let index = with_thread_name(tid, |name| {
             attachment.segment.enter_producer(member, tid, name)
         })?;
+        Some(Ready {
+            thread: self,
+            attachment,
+            producer: attachment.segment.producer(index),
+            index: index as u16,
+            generation,
+            aside: false,
+        })
+    }
+
+    fn enter_into(&self, attachment: &'static Attachment) -> Option<()> {
+        let entry = self.new_entry(attachment)?;
         self.attachment.set(Some(attachment));
-        self.index.set(index as u16);
-        self.cached_head.set(attachment.ring.head());
-        self.broken_off.set(None);
+        self.index.set(entry.index);
         // A signal handler that finds the generation finds the rest as well.
         compiler_fence(Ordering::SeqCst);
-        self.generation.set(generation);
+        self.generation.set(entry.generation);
         departure::expect();
         Some(())
     }
+}
+
+/// The process crashes: nothing may be allocated in it any more.
+static NEVER_ALLOCATE: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn never_allocate_again() {
+    NEVER_ALLOCATE.store(true, Ordering::Relaxed);
+    // One that was refused an entry a moment ago asks once more.
+    THREAD.with(|thread| thread.refusals_left.set(0));
 }
 
 /// Calls `use_name` with this thread's name: the one that the kernel knows, which is also the one that it
@@ -172,7 +220,7 @@ fn with_thread_name<T>(tid: u32, use_name: impl FnOnce(&str) -> T) -> T {
     let mut buffer = [0; process::THREAD_NAME_BYTES];
     let name = process::thread_name(&mut buffer);
     let may_be_cut = name.len() + 4 >= process::THREAD_NAME_BYTES;
-    if may_be_cut {
+    if may_be_cut && !NEVER_ALLOCATE.load(Ordering::Relaxed) {
         let thread = std::thread::current();
         let whole = thread.name().filter(|whole| whole.starts_with(name));
         return use_name(whole.unwrap_or(name));

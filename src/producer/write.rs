@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::atomic::compiler_fence;
 
 use super::attachment::Attachment;
-use super::thread::{Ready, with_thread};
+use super::thread::{self, Ready, with_thread};
 use crate::level::Level;
 use crate::record::CallSite;
 use crate::record::codec::{CONTINUES, CUT, MORE, Tag, write_head};
@@ -34,7 +34,7 @@ pub(crate) fn write(
         // taken; to the compiler the two have nothing to do with each other.
         Ok(mut buffer) => {
             compiler_fence(Ordering::SeqCst);
-            write_with(ready, &mut buffer, level, site, target, message);
+            write_with(ready, &mut buffer[..], level, site, target, message);
             compiler_fence(Ordering::SeqCst);
         }
         // We are inside the rendering of another record of this thread.
@@ -42,10 +42,22 @@ pub(crate) fn write(
     });
 }
 
+/// What a handler that perhaps runs on a small stack puts a run together in.
+const FRUGAL_RUN_BYTES: usize = 512;
+
+/// Writes the record of a crash, from the signal handler.
+pub(crate) fn write_last_words(level: Level, site: &'static CallSite, message: fmt::Arguments<'_>) {
+    thread::never_allocate_again();
+    with_thread(|ready| {
+        let mut buffer = [0; FRUGAL_RUN_BYTES];
+        write_with(ready, &mut buffer, level, site, None, message);
+    });
+}
+
 #[inline]
 fn write_with(
     ready: Ready<'_>,
-    buffer: &mut [u8; MAX_RUN_BYTES],
+    buffer: &mut [u8],
     level: Level,
     site: &'static CallSite,
     target: Option<&str>,
@@ -56,9 +68,10 @@ fn write_with(
     }
     let attachment = ready.attachment;
     let id = site.id(&attachment.sites, ready.generation);
+    let room = attachment.ring.longest_run().min(buffer.len());
     let mut record = Outgoing {
         ready,
-        buffer: &mut buffer[..attachment.ring.longest_run()],
+        buffer: &mut buffer[..room],
         filled: 0,
         tag: Tag {
             site: id,
