@@ -8,14 +8,18 @@
 //! process: roles speak over their standard input and output.
 
 mod main_job;
+mod signals;
 mod support;
 
 use libtest_mimic::{Arguments, Trial};
 use support::Role;
 
 fn main() {
-    let roles: Vec<Role> = [main_job::ROLES].concat();
+    let roles: Vec<Role> = [main_job::ROLES, signals::ROLES].concat();
     support::play_if_asked(&roles);
-    let trials: Vec<Trial> = [main_job::trials()].into_iter().flatten().collect();
+    let trials: Vec<Trial> = [main_job::trials(), signals::trials()]
+        .into_iter()
+        .flatten()
+        .collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
