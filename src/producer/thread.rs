@@ -1,7 +1,7 @@
 //! A thread's tie to the ring: its registry entry, found again in a few loads at every record.
 
 use std::cell::{Cell, RefCell};
-use std::sync::atomic::{AtomicBool, compiler_fence};
+use std::sync::atomic::compiler_fence;
 
 use super::attachment::{self, Attachment};
 use super::departure;
@@ -201,29 +201,18 @@ impl Thread {
     }
 }
 
-/// The process crashes: nothing may be allocated in it any more.
-static NEVER_ALLOCATE: AtomicBool = AtomicBool::new(false);
-
-pub(super) fn never_allocate_again() {
-    NEVER_ALLOCATE.store(true, Ordering::Relaxed);
-    // One that was refused an entry a moment ago asks once more.
-    THREAD.with(|thread| thread.refusals_left.set(0));
-}
-
-/// Calls `use_name` with this thread's name: the one that the kernel knows, which is also the one that it
-/// was given in Rust. The kernel cuts it after 15 bytes; of a name that may be cut, std is asked for the
-/// whole, which allocates nothing in a thread that std made.
+/// Calls `use_name` with this thread's name: the one that the kernel knows, which are the first 15 bytes of
+/// the one that it was given in Rust. std must not be asked for the rest: `std::thread::current` allocates in a
+/// thread that std did not make or has not finished making, and panics in one that is about to end; a
+/// signal handler may come by in all of them.
 fn with_thread_name<T>(tid: u32, use_name: impl FnOnce(&str) -> T) -> T {
     if tid == std::process::id() {
         return use_name("main");
     }
-    let mut buffer = [0; process::THREAD_NAME_BYTES];
-    let name = process::thread_name(&mut buffer);
-    let may_be_cut = name.len() + 4 >= process::THREAD_NAME_BYTES;
-    if may_be_cut && !NEVER_ALLOCATE.load(Ordering::Relaxed) {
-        let thread = std::thread::current();
-        let whole = thread.name().filter(|whole| whole.starts_with(name));
-        return use_name(whole.unwrap_or(name));
-    }
-    use_name(name)
+    use_name(process::thread_name(&mut [0; process::THREAD_NAME_BYTES]))
+}
+
+/// One that was refused an entry a moment ago asks at once.
+pub(super) fn forget_refusals() {
+    THREAD.with(|thread| thread.refusals_left.set(0));
 }

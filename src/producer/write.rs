@@ -47,7 +47,7 @@ const FRUGAL_RUN_BYTES: usize = 512;
 
 /// Writes the record of a crash, from the signal handler.
 pub(crate) fn write_last_words(level: Level, site: &'static CallSite, message: fmt::Arguments<'_>) {
-    thread::never_allocate_again();
+    thread::forget_refusals();
     with_thread(|ready| {
         let mut buffer = [0; FRUGAL_RUN_BYTES];
         write_with(ready, &mut buffer, level, site, None, message);

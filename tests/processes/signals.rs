@@ -106,7 +106,8 @@ fn handle(signal: c_int, handler: extern "C" fn(c_int)) {
     // SAFETY: sigaction is a C structure that zeros are valid for.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = handler as *const () as usize;
-    action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
+    // On the ordinary stack: two handlers, one within the other, need more than std's alternate one has.
+    action.sa_flags = libc::SA_RESTART;
     // SAFETY: the handlers of these tests only log, count, and write to a descriptor.
     let failed = unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
     assert_eq!(failed, 0);
@@ -150,10 +151,10 @@ fn illegal_instruction() {
 /// A page of a file that has become shorter: its address.
 fn page_without_file() -> usize {
     let path = std::env::temp_dir().join(format!("shmlog-test-bus-{}", own_pid()));
-    let file = std::fs::File::create_new(&path).unwrap();
-    let file_rw = std::fs::OpenOptions::new()
+    let file = std::fs::OpenOptions::new()
         .read(true)
         .write(true)
+        .create_new(true)
         .open(&path)
         .unwrap();
     file.set_len(4096).unwrap();
@@ -165,7 +166,7 @@ fn page_without_file() -> usize {
             4096,
             protection,
             libc::MAP_SHARED,
-            file_rw.as_raw_fd(),
+            file.as_raw_fd(),
             0,
         )
     };
@@ -463,7 +464,7 @@ fn a_crash_in_a_thread_that_never_logged_is_logged_as_that_threads() {
     let record = crashed.end_by(libc::SIGSEGV);
     assert_begins(&record, "SIGSEGV at address 0x20: ");
     assert_eq!(record.tid, tid);
-    // The kernel's name: std's would cost an allocation in a thread that is not std's.
+    // As much of the name as the kernel knows.
     assert_eq!(record.thread, "a-thread-with-a");
 }
 
@@ -846,5 +847,5 @@ fn a_handler_that_logs_while_its_thread_registers_loses_nothing() {
 
 fn a_handler_may_log_the_first_record_of_its_thread_without_allocating() {
     let records = records_of_interrupted("first record");
-    assert_eq!(records[0].thread, "a-thread-with-a-long-name");
+    assert_eq!(records[0].thread, "a-thread-with-a");
 }
