@@ -33,6 +33,7 @@ impl Attachment {
         segment: Segment,
         process_name: String,
     ) -> Result<&'static Attachment, AttachError> {
+        super::departure::prepare();
         let settings = segment.settings();
         let damaged = || AttachError::Damaged {
             name: segment.name().to_owned(),

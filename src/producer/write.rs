@@ -4,9 +4,10 @@
 //! together.
 
 use std::fmt;
+use std::sync::atomic::compiler_fence;
 
 use super::attachment::Attachment;
-use super::thread::{Ready, with_thread};
+use super::thread::{self, Ready, with_thread};
 use crate::level::Level;
 use crate::record::CallSite;
 use crate::record::codec::{CONTINUES, CUT, MORE, Tag, write_head};
@@ -29,16 +30,34 @@ pub(crate) fn write(
     message: fmt::Arguments<'_>,
 ) {
     with_thread(|ready| match ready.thread.buffer.try_borrow_mut() {
-        Ok(mut buffer) => write_with(ready, &mut buffer, level, site, target, message),
+        // The fences keep what is done to the buffer within the time in which a signal handler finds it
+        // taken; to the compiler the two have nothing to do with each other.
+        Ok(mut buffer) => {
+            compiler_fence(Ordering::SeqCst);
+            write_with(ready, &mut buffer[..], level, site, target, message);
+            compiler_fence(Ordering::SeqCst);
+        }
         // We are inside the rendering of another record of this thread.
         Err(_) => write_with(ready, &mut [0; MAX_RUN_BYTES], level, site, target, message),
+    });
+}
+
+/// What a handler that perhaps runs on a small stack puts a run together in.
+const FRUGAL_RUN_BYTES: usize = 512;
+
+/// Writes the record of a crash, from the signal handler.
+pub(crate) fn write_last_words(level: Level, site: &'static CallSite, message: fmt::Arguments<'_>) {
+    thread::forget_refusals();
+    with_thread(|ready| {
+        let mut buffer = [0; FRUGAL_RUN_BYTES];
+        write_with(ready, &mut buffer, level, site, None, message);
     });
 }
 
 #[inline]
 fn write_with(
     ready: Ready<'_>,
-    buffer: &mut [u8; MAX_RUN_BYTES],
+    buffer: &mut [u8],
     level: Level,
     site: &'static CallSite,
     target: Option<&str>,
@@ -49,9 +68,10 @@ fn write_with(
     }
     let attachment = ready.attachment;
     let id = site.id(&attachment.sites, ready.generation);
+    let room = attachment.ring.longest_run().min(buffer.len());
     let mut record = Outgoing {
         ready,
-        buffer: &mut buffer[..attachment.ring.longest_run()],
+        buffer: &mut buffer[..room],
         filled: 0,
         tag: Tag {
             site: id,
@@ -173,7 +193,8 @@ impl Drop for Outgoing<'_> {
 /// Tells the drainer that no more runs of the record come.
 #[cold]
 fn report_broken_off(ready: Ready<'_>) {
-    let Some(origin) = ready.thread.broken_off.get() else {
+    // Taken before it is said: a signal handler that logs meanwhile must not say it too.
+    let Some(origin) = ready.thread.broken_off.take() else {
         return;
     };
     let tag = Tag {
@@ -183,9 +204,9 @@ fn report_broken_off(ready: Ready<'_>) {
         producer: ready.index,
     };
     let (ring, head) = (&ready.attachment.ring, &ready.thread.cached_head);
-    if let Ok(claimed) = claim(ring, &ready.lease(), head, 8, false) {
-        claimed.publish(tag.pack(), &origin.to_ne_bytes());
-        ready.thread.broken_off.set(None);
+    match claim(ring, &ready.lease(), head, 8, false) {
+        Ok(claimed) => claimed.publish(tag.pack(), &origin.to_ne_bytes()),
+        Err(_) => ready.thread.broken_off.set(Some(origin)),
     }
 }
 

@@ -16,6 +16,7 @@
 //! and leaves it alone, at both ends, since the floor of the interrupted claim is older and protects both.
 
 use std::cell::Cell;
+use std::sync::atomic::compiler_fence;
 
 use super::Ring;
 use super::sequence::{GIVEN_UP, IDLE, MAX_RUN, fits, free, published};
@@ -92,6 +93,9 @@ pub(crate) fn claim<'a>(
             // [floor]: the fetch_add shows it to the drainer. Release for what is behind us: who sees this floor
             // above a hole must see in it what we published there, though the clearing in between is missed.
             lease.floor.store(tail, Ordering::Release);
+            // A signal handler must see the floor before `begun` is read, or it counts where we count:
+            // the release above keeps nothing from being moved up before it.
+            compiler_fence(Ordering::SeqCst);
             failpoint::hit("claim.floor");
         }
         if !begun {

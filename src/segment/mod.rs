@@ -16,6 +16,7 @@ mod platform;
 mod platform;
 pub(crate) mod process;
 mod registry;
+pub(crate) mod signals;
 
 use std::io;
 use std::path::PathBuf;

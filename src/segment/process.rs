@@ -26,14 +26,27 @@ impl Identity {
         let pid = std::process::id();
         Identity {
             pid,
-            start: start_of("/proc/self/stat").unwrap_or(0),
+            start: own_start().unwrap_or(0),
         }
     }
 }
 
-/// The 22nd field of a stat file, counted behind the name, which may hold spaces and parentheses.
+/// Allocates nothing: the first record after a fork may come from a signal handler.
+fn own_start() -> Option<u64> {
+    use rustix::fs::{Mode, OFlags, open};
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let stat = open(c"/proc/self/stat", flags, Mode::empty()).ok()?;
+    let mut text = [0; 1024];
+    let len = rustix::io::read(&stat, &mut text).ok()?;
+    start_in(&text[..len])
+}
+
 fn start_of(stat: &str) -> Option<u64> {
-    let text = fs::read(stat).ok()?;
+    start_in(&fs::read(stat).ok()?)
+}
+
+/// The 22nd field of a stat file, counted behind the name, which may hold spaces and parentheses.
+fn start_in(text: &[u8]) -> Option<u64> {
     let behind_name = text.iter().rposition(|&byte| byte == b')')? + 1;
     let fields = std::str::from_utf8(&text[behind_name..]).ok()?;
     fields.split_ascii_whitespace().nth(19)?.parse().ok()
@@ -181,6 +194,23 @@ pub(crate) fn leave(code: i32) -> ! {
 pub(crate) fn runs_with_foreign_rights() -> bool {
     // SAFETY: getauxval only reads what the kernel laid down at the start of the process.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+/// What the kernel's name of a thread takes, with the zero behind it.
+pub(crate) const THREAD_NAME_BYTES: usize = 16;
+
+/// The name of the calling thread that the kernel knows. Allocates nothing.
+#[allow(unsafe_code)]
+pub(crate) fn thread_name(buffer: &mut [u8; THREAD_NAME_BYTES]) -> &str {
+    // SAFETY: PR_GET_NAME writes at most 16 bytes, which is what `buffer` holds, a zero among them.
+    unsafe { libc::prctl(libc::PR_GET_NAME, buffer.as_mut_ptr()) };
+    let len = buffer.iter().position(|&byte| byte == 0);
+    let bytes = &buffer[..len.unwrap_or(buffer.len())];
+    match std::str::from_utf8(bytes) {
+        Ok(name) => name,
+        // The kernel may have cut it within a character.
+        Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]

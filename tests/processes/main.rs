@@ -45,6 +45,7 @@ cast! {
         promises
         records
         refusals
+        signals
         stops
         terminal
 }
