@@ -736,15 +736,16 @@ extern "C" fn log_and_be_interrupted(_: c_int) {
 }
 
 /// Each record is interrupted by a handler whose record is interrupted by another one. And another thread
-/// sends both signals as fast as they are taken, so that they come at any other point too.
+/// sends both signals as fast as they are taken, so that they come at any other point too; not for ever, or
+/// this one would do nothing but handle them.
 fn interrupted_by_storm(logger: &ShmLogger) -> u64 {
     const RECORDS: u64 = 50_000;
+    const ROUNDS: u64 = 50_000;
     handle(libc::SIGUSR1, log_and_be_interrupted);
     let tid = own_tid();
-    let enough = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            while !enough.load(Ordering::Relaxed) {
+            for _ in 0..ROUNDS {
                 interrupt(tid, libc::SIGALRM);
                 interrupt(tid, libc::SIGUSR1);
             }
@@ -754,7 +755,6 @@ fn interrupted_by_storm(logger: &ShmLogger) -> u64 {
             info!("own {own} {whole} {own}");
             breathe(logger, own);
         }
-        enough.store(true, Ordering::Relaxed);
     });
     assert!(HANDLED.load(Ordering::Relaxed) >= 2 * RECORDS);
     RECORDS
