@@ -616,7 +616,7 @@ fn a_panic_in_the_midst_of_a_long_record_ends_that_record() {
         word = actor.hear("");
     }
     assert_eq!(word, "cut true");
-    drop(actor);
+    actor.finish();
     assert_nothing_remains(&ring);
 }
 
