@@ -616,7 +616,7 @@ fn a_panic_in_the_midst_of_a_long_record_ends_that_record() {
         word = actor.hear("");
     }
     assert_eq!(word, "cut true");
-    drop(actor);
+    actor.finish();
     assert_nothing_remains(&ring);
 }
 
@@ -661,12 +661,12 @@ fn parent_of_interrupted(arguments: &[String]) {
 
 /// Is interrupted by handlers that log. Says how many records it and the handlers have attempted.
 fn interrupted(arguments: &[String]) {
-    let _logger = ShmLogger::attach().unwrap();
+    let logger = ShmLogger::attach().unwrap();
     handle(libc::SIGALRM, log_in_handler);
     handle(libc::SIGUSR1, log_in_handler);
     let own = match &*arguments[0] {
-        "timer" => interrupted_by_timer(),
-        "storm" => interrupted_by_storm(),
+        "timer" => interrupted_by_timer(&logger),
+        "storm" => interrupted_by_storm(&logger),
         "registration" => interrupted_in_registration(),
         "first record" => first_record_in_handler(),
         how => panic!("nobody knows how to {how}"),
@@ -679,9 +679,9 @@ fn log_own(number: u64) {
 }
 
 /// The only thread, so it gets all signals of the timer.
-fn interrupted_by_timer() -> u64 {
+fn interrupted_by_timer(logger: &ShmLogger) -> u64 {
     const RECORDS: u64 = 100_000;
-    const SIGNALS: u64 = 5_000;
+    const SIGNALS: u64 = 2_000;
     let interval = libc::timeval {
         tv_sec: 0,
         tv_usec: 100,
@@ -701,7 +701,7 @@ fn interrupted_by_timer() -> u64 {
     while own < RECORDS || HANDLED.load(Ordering::Relaxed) < SIGNALS {
         log_own(own);
         own += 1;
-        breathe(own);
+        breathe(logger, own);
     }
     set(libc::timeval {
         tv_sec: 0,
@@ -711,32 +711,53 @@ fn interrupted_by_timer() -> u64 {
 }
 
 /// Lets the drainer keep up: what a full ring does is another test's business.
-fn breathe(own: u64) {
-    if own.is_multiple_of(1000) {
-        std::thread::yield_now();
+fn breathe(logger: &ShmLogger, own: u64) {
+    if own.is_multiple_of(50_000) {
+        logger.flush(Duration::from_secs(60)).unwrap();
     }
 }
 
-/// Another thread sends two signals, whose handlers interrupt each other too, as fast as they are taken.
-fn interrupted_by_storm() -> u64 {
-    const SIGNALS: u64 = 100_000;
+/// Has its thread interrupted when it is formatted.
+struct Interrupting(c_int);
+
+impl fmt::Display for Interrupting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, second) = WHOLE.split_at(WHOLE.len() / 2);
+        f.write_str(first)?;
+        interrupt(own_tid(), self.0);
+        f.write_str(second)
+    }
+}
+
+extern "C" fn log_and_be_interrupted(_: c_int) {
+    let number = HANDLED.fetch_add(1, Ordering::Relaxed);
+    let whole = Interrupting(libc::SIGALRM);
+    warn!("handler {number} {whole} {number}");
+}
+
+/// Each record is interrupted by a handler whose record is interrupted by another one. And another thread
+/// sends both signals as fast as they are taken, so that they come at any other point too; not for ever, or
+/// this one would do nothing but handle them.
+fn interrupted_by_storm(logger: &ShmLogger) -> u64 {
+    const RECORDS: u64 = 50_000;
+    const ROUNDS: u64 = 50_000;
+    handle(libc::SIGUSR1, log_and_be_interrupted);
     let tid = own_tid();
-    let enough = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            while !enough.load(Ordering::Relaxed) {
+            for _ in 0..ROUNDS {
                 interrupt(tid, libc::SIGALRM);
                 interrupt(tid, libc::SIGUSR1);
             }
         });
-        let mut own = 0;
-        while HANDLED.load(Ordering::Relaxed) < SIGNALS {
-            log_own(own);
-            own += 1;
+        for own in 0..RECORDS {
+            let whole = Interrupting(libc::SIGUSR1);
+            info!("own {own} {whole} {own}");
+            breathe(logger, own);
         }
-        enough.store(true, Ordering::Relaxed);
-        own
-    })
+    });
+    assert!(HANDLED.load(Ordering::Relaxed) >= 2 * RECORDS);
+    RECORDS
 }
 
 /// One thread after the other is shot at from its first moment on, logs a little, and ends.
