@@ -121,7 +121,7 @@ impl ShmLogger {
         let mut nap = Duration::from_micros(50);
         loop {
             let behind = target.wrapping_sub(segment.flushed()) as i64;
-            if behind <= 0 {
+            if behind <= 0 && !self.attachment.ring.has_late() {
                 return Ok(());
             }
             if segment.is_over() {
@@ -131,7 +131,7 @@ impl ShmLogger {
             if left.is_zero() {
                 return Err(FlushError::Timeout {
                     timeout,
-                    behind: behind as u64,
+                    behind: behind.max(0) as u64,
                 });
             }
             std::thread::sleep(nap.min(left));

@@ -83,9 +83,13 @@ impl Stats {
             producers.iter().map(field).fold(0, u64::wrapping_add)
         };
         Stats {
-            attempted: sum(|p| p.attempted) + count(Count::AttemptedByLeft) + unregistered,
+            attempted: sum(|p| p.attempted)
+                .wrapping_add(count(Count::AttemptedByLeft))
+                .wrapping_add(unregistered),
             delivered: count(Count::Delivered),
-            dropped: sum(|p| p.dropped) + count(Count::DroppedByLeft) + unregistered,
+            dropped: sum(|p| p.dropped)
+                .wrapping_add(count(Count::DroppedByLeft))
+                .wrapping_add(unregistered),
             lost: count(Count::Lost),
             late: count(Count::Late),
             parked: count(Count::Parked),

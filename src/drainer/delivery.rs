@@ -9,7 +9,7 @@ use super::members::Members;
 use super::parts::Parts;
 use crate::clock::{Calibration, Clock};
 use crate::level::Level;
-use crate::record::codec::{Body, Tag, level_of};
+use crate::record::codec::{Body, MORE, Tag, level_of};
 use crate::record::{Record, Site, SiteId, SiteTable};
 use crate::ring::Delivered;
 use crate::segment::{Count, Segment, State};
@@ -91,6 +91,8 @@ impl Delivery {
             Joined::Part => {}
             Joined::Alone => self.deliver(sequence, tag, bytes, late, false, members),
             Joined::Whole(whole) => self.deliver_whole(&whole, late, members),
+            // The middle of a record whose beginning is not known any more: shown when its end comes.
+            Joined::Stray if tag.has(MORE) => {}
             Joined::Stray => self.deliver_damaged(sequence, tag, bytes, members),
         }
     }
@@ -252,7 +254,7 @@ impl Delivery {
             }
         }
         for trouble in troubles {
-            *self.ledger.sum(Count::SinkErrors) += 1;
+            self.ledger.add(Count::SinkErrors, 1);
             self.say(Level::Error, &trouble);
         }
     }

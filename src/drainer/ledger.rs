@@ -9,7 +9,7 @@
 //!
 //! ```text
 //!   words  0 cursor │ 1 late sequence + 1 │ 2 bytes in the file │ 3 mark of the parts files
-//!          8‥18 totals │ 24 length of the file's name │ 25‥57 the name
+//!          8‥15 sums │ 24 length of the file's name │ 25‥57 the name
 //!         64‥ per registry entry: owner │ delivered │ drops reported │ 1 when settled
 //! ```
 
@@ -116,11 +116,27 @@ impl Ledger {
         (ledger, Some(place))
     }
 
-    /// One of the sums, to be counted up.
-    pub(super) fn sum(&mut self, count: Count) -> &mut u64 {
+    /// Counts one of the sums up. Wraps: what members say may be anything.
+    pub(super) fn add(&mut self, count: Count, n: u64) {
         self.dirty = true;
-        let index = SUMS.iter().position(|&sum| sum as usize == count as usize);
-        &mut self.sums[index.unwrap_or(0)]
+        for (sum, _) in self
+            .sums
+            .iter_mut()
+            .zip(SUMS)
+            .filter(|(_, which)| *which == count)
+        {
+            *sum = sum.wrapping_add(n);
+        }
+    }
+
+    /// One of the sums.
+    pub(super) fn sum(&self, count: Count) -> u64 {
+        let found = self
+            .sums
+            .iter()
+            .zip(SUMS)
+            .find(|(_, which)| *which == count);
+        found.map_or(0, |(sum, _)| *sum)
     }
 
     /// The account of an entry, opened anew if the entry has another owner than it had.
@@ -141,9 +157,9 @@ impl Ledger {
     /// Counts a record of the producer `index`.
     pub(super) fn count_delivered(&mut self, index: usize, late: bool) {
         self.account(index).delivered += 1;
-        *self.sum(Count::Delivered) += 1;
+        self.add(Count::Delivered, 1);
         if late {
-            *self.sum(Count::Late) += 1;
+            self.add(Count::Late, 1);
         }
     }
 
@@ -194,16 +210,16 @@ impl Ledger {
         let changes = self.segment.count(Count::Changes);
         let settled = std::mem::take(&mut self.settled);
         if !settled.is_empty() {
-            // [changes] Odd while it lasts, made odd again if a predecessor died in the midst of it.
+            // [changes] Odd while it lasts.
             changes.store(changes.load(Ordering::Relaxed) | 1, Ordering::Relaxed);
             fence(Ordering::Release);
         }
         self.show();
-        if !settled.is_empty() {
-            settled.into_iter().for_each(clear);
-            let even = changes.load(Ordering::Relaxed).wrapping_add(1);
-            // [changes] Release: pairs with the loads in Stats::of.
-            changes.store(even & !1, Ordering::Release);
+        settled.into_iter().for_each(clear);
+        let changed = changes.load(Ordering::Relaxed);
+        if changed & 1 == 1 {
+            // [changes] Release: pairs with the loads in Stats::of. Also after a predecessor that died here.
+            changes.store(changed.wrapping_add(1), Ordering::Release);
         }
     }
 

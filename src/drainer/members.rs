@@ -50,18 +50,24 @@ impl Members {
         for index in 0..self.members.len() {
             self.renew_member(index);
         }
-        let tail = self.segment.tail().load(Ordering::Acquire);
         for index in 0..self.departed.len() {
             let state = self.segment.producer(index).state().load();
             let known = self.departed[index].is_some_and(|departed| departed.state == state);
             if !known {
                 let left = state.tag() != Tag::Free && !self.may_still_write(index, state);
-                self.departed[index] = left.then_some(Departed {
-                    state,
-                    tail,
-                    swept: false,
-                });
+                self.departed[index] = left.then(|| self.departed_now(state));
             }
+        }
+    }
+
+    /// A thread that is known to be gone. The tail is read after that was known, so it lies above all that
+    /// the thread claimed.
+    fn departed_now(&self, state: State) -> Departed {
+        let tail = self.segment.tail().load(Ordering::Acquire);
+        Departed {
+            state,
+            tail,
+            swept: false,
         }
     }
 
@@ -129,7 +135,6 @@ impl Members {
 
     /// Looks whether threads of living processes have ended without giving their entry back.
     pub(super) fn look_for_lost_threads(&mut self) {
-        let tail = self.segment.tail().load(Ordering::Acquire);
         for index in 0..self.departed.len() {
             let producer = self.segment.producer(index);
             let state = producer.state().load();
@@ -143,11 +148,7 @@ impl Members {
                 // Asked once more: the entry may have changed hands while we looked.
                 && producer.state().load() == state
             {
-                self.departed[index] = Some(Departed {
-                    state,
-                    tail,
-                    swept: false,
-                });
+                self.departed[index] = Some(self.departed_now(state));
             }
         }
     }

@@ -112,6 +112,19 @@ impl<'a> Ring<'a> {
         self.shape.longest_run(self.capacity)
     }
 
+    /// Whether a parked run has been published and not yet been delivered and released.
+    pub(crate) fn has_late(&self) -> bool {
+        let words = self.parked.iter();
+        let parked = words.filter_map(|word| {
+            let word = word.load(crate::sync::Ordering::Acquire);
+            word.checked_sub(1)
+        });
+        parked.into_iter().any(|p| {
+            let state = self.slot(p)[0].load(crate::sync::Ordering::Acquire);
+            state == sequence::published(p)
+        })
+    }
+
     /// The tail as it was a moment ago: it may have moved since.
     pub(crate) fn tail(&self) -> u64 {
         self.tail.load(crate::sync::Ordering::Acquire)

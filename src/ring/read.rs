@@ -187,6 +187,11 @@ impl<'a> Reader<'a> {
         self.cursor
     }
 
+    /// Next sequence to be released.
+    pub(crate) fn head(&self) -> u64 {
+        self.head
+    }
+
     /// Number of parked slots.
     pub(crate) fn parked(&self) -> usize {
         self.parked.len()

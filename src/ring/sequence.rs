@@ -73,7 +73,8 @@ impl RunShape {
 
     /// The payload bytes that the longest run carries in a ring of `capacity` slots.
     pub(crate) fn longest_run(self, capacity: u64) -> usize {
-        let slots = MAX_RUN.min(capacity as usize);
+        // A quarter of the ring: one that needed all of it would never find it free while others log.
+        let slots = MAX_RUN.min((capacity / 4).max(1) as usize);
         (self.first_bytes() + (slots - 1) * self.further_bytes()).min(MAX_RUN_BYTES)
     }
 }

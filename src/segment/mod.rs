@@ -55,7 +55,7 @@ pub(crate) enum Phase {
 }
 
 /// What the drainer counts for everybody to read; words of one line.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub(crate) enum Count {
     /// Records delivered, of all producers.
@@ -233,8 +233,8 @@ impl Segment {
         self.words[layout::FLUSHED_AT].store(sequence, Ordering::Release);
     }
 
-    /// `[phase]` SeqCst, with [`Segment::set_phase`]: a drainer that closes and a member that enters at the
-    /// same moment each store first and look at the other then; at least one of them sees the other.
+    /// `[phase]` A drainer that closes and a member that enters at the same moment each store first, then fence
+    /// (`[close]`), then look at the other; at least one of them sees the other.
     pub(crate) fn phase(&self) -> Phase {
         match self.words[layout::PHASE_AT].load(Ordering::SeqCst) {
             0 => Phase::Starting,

@@ -128,12 +128,11 @@ pub(crate) fn thread_is_gone(pid: u32, tid: u32) -> bool {
     missing && fs::metadata(format!("/proc/{pid}/task")).is_ok()
 }
 
-/// The processes of this user, started less than `seconds` ago, that were given the name of `ring`: they
-/// may yet attach to it. The drainer asks this once, when it is about to end.
-pub(crate) fn young_heirs_of(ring: &str, seconds: u64) -> Vec<Identity> {
-    let Some(oldest) = ticks_since_boot(seconds) else {
-        return Vec::new();
-    };
+/// The processes that may yet log into `ring` though they have not entered: those that have it mapped (they
+/// were made by fork), and those started less than `seconds` ago that were given its name. With each, whether
+/// it has it mapped. The drainer asks this when nothing else keeps it.
+pub(crate) fn heirs_of(ring: &str, seconds: u64) -> Vec<(Identity, bool)> {
+    let oldest = ticks_since_boot(seconds);
     let entry = format!("{RING_VARIABLE}={ring}");
     let Ok(processes) = fs::read_dir("/proc") else {
         return Vec::new();
@@ -142,11 +141,21 @@ pub(crate) fn young_heirs_of(ring: &str, seconds: u64) -> Vec<Identity> {
         .flatten()
         .filter_map(|process| process.file_name().to_str()?.parse::<u32>().ok())
         .filter_map(|pid| {
+            // What is not readable is not this user's.
+            let maps = fs::read(format!("/proc/{pid}/maps")).ok()?;
             let start = start_of(&format!("/proc/{pid}/stat"))?;
-            let environment = || fs::read(format!("/proc/{pid}/environ")).ok();
-            (start >= oldest && carries(&environment()?, &entry)).then_some(Identity { pid, start })
+            let has_mapped = holds(&maps, ring.as_bytes());
+            let is_young_heir = || {
+                let environment = fs::read(format!("/proc/{pid}/environ")).ok();
+                start >= oldest && environment.is_some_and(|text| carries(&text, &entry))
+            };
+            (has_mapped || is_young_heir()).then_some((Identity { pid, start }, has_mapped))
         })
         .collect()
+}
+
+fn holds(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
 }
 
 fn carries(environment: &[u8], entry: &str) -> bool {
@@ -156,10 +165,10 @@ fn carries(environment: &[u8], entry: &str) -> bool {
 }
 
 /// The moment `seconds` ago, in the unit of start times.
-fn ticks_since_boot(seconds: u64) -> Option<u64> {
+fn ticks_since_boot(seconds: u64) -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let then = (now.tv_sec as u64).saturating_sub(seconds);
-    Some(then * rustix::param::clock_ticks_per_second())
+    then * rustix::param::clock_ticks_per_second()
 }
 
 /// Makes this process deaf to what a terminal or a supervisor sends to all of a group, so that the drainer
@@ -180,6 +189,17 @@ pub(crate) fn ignore_group_signals() {
         // their disposition may be changed. This process is a drainer: no other code here relies on them.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
+}
+
+/// Keeps signals of the program from being delivered to the calling thread.
+#[allow(unsafe_code)]
+pub(crate) fn block_signals() {
+    // SAFETY: an all-zero set is a valid place for sigfillset to write to.
+    let mut all: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the set is ours and valid.
+    unsafe { libc::sigfillset(&raw mut all) };
+    // SAFETY: blocks signals in this thread only, which runs code of this crate alone; no old set is asked for.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut()) };
 }
 
 /// Ends this process without running what the user's program registered to run at its end.
@@ -285,11 +305,12 @@ mod tests {
             spawn("shmlog-heir-a").unwrap(),
             spawn("shmlog-heir-b").unwrap(),
         );
-        let heirs = young_heirs_of("shmlog-heir-a", 60);
-        assert_eq!(
-            heirs.iter().map(|heir| heir.pid).collect::<Vec<_>>(),
-            [mine.id()]
-        );
+        let heirs = heirs_of("shmlog-heir-a", 60);
+        let pids: Vec<_> = heirs
+            .iter()
+            .map(|(heir, mapped)| (heir.pid, *mapped))
+            .collect();
+        assert_eq!(pids, [(mine.id(), false)]);
         for child in [&mut mine, &mut other] {
             child.kill().unwrap();
             child.wait().unwrap();

@@ -29,7 +29,7 @@ pub const ROLES: &[Role] = &[
     ("parent_of_crasher", parent_of_crasher),
     ("panicker", panicker),
     ("parent_of_interrupted", parent_of_interrupted),
-    ("interrupted", interrupted),
+    ("interrupted_by_signals", interrupted),
 ];
 
 pub fn trials() -> Vec<Trial> {
@@ -201,7 +201,9 @@ extern "C" fn crash_here(_: *mut c_void) -> *mut c_void {
 
 extern "C" fn earlier_handler(_: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
     // SAFETY: the kernel hands a valid siginfo_t to a handler with SA_SIGINFO.
-    let address = unsafe { (*info).si_addr() } as usize;
+    let info = unsafe { &*info };
+    // SAFETY: a fault's information holds an address.
+    let address = unsafe { info.si_addr() } as usize;
     let text: &[u8] = if address == 0x50 {
         b"earlier handler: the address\n"
     } else {
@@ -641,7 +643,7 @@ fn parent_of_interrupted(arguments: &[String]) {
         .init_parent()
         .unwrap();
     say(logger.name());
-    let mut child = role_command("interrupted", &[&arguments[1]])
+    let mut child = role_command("interrupted_by_signals", &[&arguments[1]])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

@@ -36,6 +36,8 @@ pub fn play_if_asked(roles: &[Role]) {
     let Ok(name) = std::env::var(ROLE_VARIABLE) else {
         return;
     };
+    let same = roles.iter().filter(|(role, _)| *role == name).count();
+    assert_eq!(same, 1, "roles called {name}");
     let (_, play) = roles
         .iter()
         .find(|(role, _)| *role == name)

@@ -30,7 +30,9 @@ impl Tally {
         assert!(index < 2);
         // SAFETY: the mapping begins at a page, is 16 bytes long and lives as long as `self`; everybody
         // who maps the file accesses it through this function alone.
-        unsafe { AtomicU64::from_ptr(self.0.as_mut_ptr().cast::<u64>().add(index)) }
+        let word = unsafe { self.0.as_mut_ptr().cast::<u64>().add(index) };
+        // SAFETY: as above.
+        unsafe { AtomicU64::from_ptr(word) }
     }
 
     /// Log calls begun.

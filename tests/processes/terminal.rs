@@ -36,7 +36,7 @@ fn at_the_terminal(arguments: &[String]) {
         .unwrap();
     std::fs::write(format!("{folder}/ring"), logger.name()).unwrap();
     let start = |who| role_command("child_at_the_terminal", &[folder, who]).spawn();
-    let _children = NAMES[1..].iter().map(|who| start(who).unwrap()).count();
+    let _children: Vec<_> = NAMES[1..].iter().map(|who| start(who).unwrap()).collect();
     log_and_wait(folder, "parent");
 }
 

@@ -4,7 +4,8 @@
 //!   until it may end:
 //!     take a batch         runs at the cursor, up to a hole, the tail or a limit
 //!     hand it over         one write per sink
-//!     release its slots    and only now: who dies before this finds the batch again
+//!     make a checkpoint    from here on the batch is delivered, whoever dies
+//!     release its slots    and only now: who dies before the checkpoint finds the batch again
 //!     keep up              who came, who died, entries given back, parked slots looked at
 //!     nothing there?       wait, a little longer each time, at most a millisecond
 //! ```
@@ -66,6 +67,9 @@ pub(super) struct Drainer {
     kept_up: Instant,
     looked_around: Instant,
     looked_for_heirs: Instant,
+    heirs: Vec<ending::Heir>,
+    /// The tail when the parent asked to stop.
+    stop_at: Option<u64>,
 }
 
 impl Drainer {
@@ -97,7 +101,9 @@ impl Drainer {
             notices: Vec::new(),
             kept_up: now,
             looked_around: now,
-            looked_for_heirs: now - ending::LOOK_FOR_HEIRS_EVERY,
+            looked_for_heirs: now,
+            heirs: Vec::new(),
+            stop_at: None,
         }
     }
 
@@ -184,12 +190,10 @@ impl Drainer {
     /// released.
     fn hand_over(&mut self, write: bool) -> bool {
         failpoint::hit("drainer.read");
-        if write {
+        let before = self.reader.head();
+        if write || self.reader.cursor() != before {
             self.delivery.commit();
             failpoint::hit("drainer.written");
-        }
-        let before = self.segment.head().load(Ordering::Relaxed);
-        if write || self.reader.cursor() != before {
             self.delivery.make_checkpoint(self.reader.delivered());
             failpoint::hit("drainer.checkpointed");
             self.publish();
@@ -229,7 +233,7 @@ impl Drainer {
             Hole::Published => Look::Again,
             Hole::Late(run) => Look::Late(run),
             Hole::Orphan => {
-                *self.delivery.ledger.sum(Count::Orphaned) += 1;
+                self.delivery.ledger.add(Count::Orphaned, 1);
                 Look::Again
             }
             Hole::Owned => {
@@ -262,6 +266,7 @@ impl Drainer {
         }
         self.members.renew();
         self.sweep();
+        self.let_the_parent_go();
         let head = self.segment.head().load(Ordering::Relaxed);
         while let Some(producer) = self.members.next_to_clear(head) {
             self.harvest(producer);
@@ -305,10 +310,14 @@ impl Drainer {
             let records = if lost == 1 { "record" } else { "records" };
             let text = format!("{lost} {records} of {who} lost: it ended while writing");
             self.delivery.say(Level::Warn, &text);
-            *self.delivery.ledger.sum(Count::Lost) += lost;
+            self.delivery.ledger.add(Count::Lost, lost);
         }
-        *self.delivery.ledger.sum(Count::AttemptedByLeft) += producer.attempted();
-        *self.delivery.ledger.sum(Count::DroppedByLeft) += producer.dropped();
+        self.delivery
+            .ledger
+            .add(Count::AttemptedByLeft, producer.attempted());
+        self.delivery
+            .ledger
+            .add(Count::DroppedByLeft, producer.dropped());
         self.delivery.ledger.settle(index);
         self.members.note_settled(index);
     }

@@ -30,7 +30,8 @@ impl Drainer {
             if producer.state().load().tag() == Tag::Free {
                 continue;
             }
-            let told = self.delivery.ledger.reported(index) + self.about_to_tell(Some(index));
+            let reported = self.delivery.ledger.reported(index);
+            let told = reported.wrapping_add(self.about_to_tell(Some(index)));
             let count = producer.dropped().wrapping_sub(told);
             if count > 0 {
                 let at = producer.dropped_at().load(Ordering::Relaxed).min(tail);
@@ -45,8 +46,8 @@ impl Drainer {
             }
         }
         let dropped = self.segment.drops_unregistered().load(Ordering::Acquire);
-        let told =
-            *self.delivery.ledger.sum(Count::ReportedUnregistered) + self.about_to_tell(None);
+        let reported = self.delivery.ledger.sum(Count::ReportedUnregistered);
+        let told = reported.wrapping_add(self.about_to_tell(None));
         let count = dropped.wrapping_sub(told);
         if count > 0 {
             let max = self.segment.entries();
@@ -69,7 +70,7 @@ impl Drainer {
             .notices
             .iter()
             .filter(|notice| notice.producer == producer);
-        of_it.map(|notice| notice.count).sum()
+        of_it.fold(0, |sum, notice| sum.wrapping_add(notice.count))
     }
 
     /// Says what happened before `sequence`.
@@ -89,8 +90,14 @@ impl Drainer {
         for notice in self.notices.extract_if(.., |notice| is_due(notice)) {
             self.delivery.say(Level::Warn, &notice.text);
             match notice.producer {
-                Some(index) => self.delivery.ledger.account(index).reported += notice.count,
-                None => *self.delivery.ledger.sum(Count::ReportedUnregistered) += notice.count,
+                Some(index) => {
+                    let account = self.delivery.ledger.account(index);
+                    account.reported = account.reported.wrapping_add(notice.count);
+                }
+                None => self
+                    .delivery
+                    .ledger
+                    .add(Count::ReportedUnregistered, notice.count),
             }
         }
     }
