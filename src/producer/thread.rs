@@ -201,15 +201,22 @@ impl Thread {
     }
 }
 
-/// Calls `use_name` with this thread's name: the one that the kernel knows, which are the first 15 bytes of
-/// the one that it was given in Rust. std must not be asked for the rest: `std::thread::current` allocates in a
-/// thread that std did not make or has not finished making, and panics in one that is about to end; a
-/// signal handler may come by in all of them.
+/// Calls `use_name` with this thread's name. The kernel knows the first 15 bytes of what the thread was given
+/// in Rust; the rest is std's to tell, which is asked only outside of signal handlers: at the very beginning
+/// and end of a thread it would allocate, or panic.
 fn with_thread_name<T>(tid: u32, use_name: impl FnOnce(&str) -> T) -> T {
     if tid == std::process::id() {
         return use_name("main");
     }
-    use_name(process::thread_name(&mut [0; process::THREAD_NAME_BYTES]))
+    let mut buffer = [0; process::THREAD_NAME_BYTES];
+    let known = process::thread_name(&mut buffer);
+    // Cut within a character it may be a few bytes shorter.
+    if known.len() < process::THREAD_NAME_BYTES - 4 || process::blocks_signals() {
+        return use_name(known);
+    }
+    let thread = std::thread::current();
+    let whole = thread.name().filter(|name| name.starts_with(known));
+    use_name(whole.unwrap_or(known))
 }
 
 /// One that was refused an entry a moment ago asks at once.

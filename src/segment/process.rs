@@ -202,6 +202,18 @@ pub(crate) fn block_signals() {
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut()) };
 }
 
+/// Whether the calling thread has blocked any signal, as it has in a signal handler. Async-signal-safe.
+#[allow(unsafe_code)]
+pub(crate) fn blocks_signals() -> bool {
+    // SAFETY: an all-zero set is a valid place for pthread_sigmask to write to.
+    let mut blocked: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: without a new set nothing is changed; the old one goes to a set that is ours and valid.
+    let failed =
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &raw mut blocked) } != 0;
+    // SAFETY: the set was written above, or is all zeros; the numbers are valid.
+    failed || (1..=31).any(|signal| unsafe { libc::sigismember(&raw const blocked, signal) } == 1)
+}
+
 /// Ends this process without running what the user's program registered to run at its end.
 #[allow(unsafe_code)]
 pub(crate) fn leave(code: i32) -> ! {
