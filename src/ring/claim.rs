@@ -4,7 +4,8 @@
 //!   if tail + k > head + capacity      full: refused
 //!   floor = tail                       "whatever I get will not be older than this"
 //!   n = tail.fetch_add(k)              the only read-modify-write
-//!   any slot of the run not FREE?      parked, or not yet released: walk away, try again a few times
+//!   any slot of the run not FREE?      parked, or not yet released: publish the others as void, try again
+//!                                      a few times
 //!   write the bytes
 //!   state of the first slot = PUBLISHED(n)
 //!   floor = IDLE
@@ -17,7 +18,7 @@
 use std::cell::Cell;
 
 use super::Ring;
-use super::sequence::{IDLE, MAX_RUN, fits, free, published};
+use super::sequence::{IDLE, MAX_RUN, VOID, fits, free, published};
 use crate::failpoint;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::store_bytes;
@@ -107,6 +108,7 @@ pub(crate) fn claim<'a>(
                 floor: outermost.then_some(lease.floor),
             });
         }
+        give_back(ring, sequence, slots);
         refused = Refused::Overtaken(sequence);
     }
     if outermost {
@@ -136,6 +138,21 @@ fn run_is_free(ring: &Ring<'_>, sequence: u64, slots: u64) -> bool {
         .all(|n| ring.slot(n)[0].load(Ordering::Acquire) == free(n))
 }
 
+/// Publishes as void what was claimed in vain, slot by slot: left as holes they would be parked, and of no use
+/// to anybody, for as long as some other producer stands still, since its floor lies below them.
+#[cold]
+fn give_back(ring: &Ring<'_>, sequence: u64, slots: u64) {
+    for n in (0..slots).map(|i| sequence.wrapping_add(i)) {
+        let slot = ring.slot(n);
+        // [release]: as in `run_is_free`; a slot that is not ours to write stays as it is.
+        if slot[0].load(Ordering::Acquire) == free(n) {
+            slot[1].store(VOID << 16, Ordering::Relaxed);
+            // [publish]: as in Claim::publish. Our floor still lies at or below it.
+            slot[0].store(published(n), Ordering::Release);
+        }
+    }
+}
+
 impl<'a> Claim<'a> {
     /// The sequence of the run's first slot.
     pub(crate) fn sequence(&self) -> u64 {
@@ -149,7 +166,7 @@ impl<'a> Claim<'a> {
         let ring = self.ring;
         let shape = ring.shape;
         let first = ring.slot(self.sequence);
-        debug_assert!(tag < 1 << 48 && bytes.len() <= ring.longest_run());
+        debug_assert!(tag < VOID && bytes.len() <= ring.longest_run());
         failpoint::hit("claim.checked");
         // Relaxed: ordered by the publish below.
         first[1].store((tag << 16) | bytes.len() as u64, Ordering::Relaxed);

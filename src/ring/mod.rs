@@ -20,14 +20,15 @@
 //! Only whoever claimed `n` may change `FREE(n)` to `PUBLISHED(n)`, and writes nothing unless the slot says
 //! `FREE(n)`; everything else the drainer does. A run of several slots is published by its first slot alone:
 //! the others stay `FREE` while they hold its bytes, and the drainer, who reads the length from the first,
-//! takes and releases them together, the first slot first.
+//! takes and releases them together, the first slot first. Slots that a claimer got and cannot use, since
+//! another one of the run is not `FREE`, it publishes as void, each by itself.
 //!
 //! A producer announces in its *floor*, before it claims, the oldest sequence that it may come to own. A
 //! claimed slot that stays unpublished is a *hole*; the floors tell whether anybody alive can still fill it.
 //!
 //! | label | store | load |
 //! |---|---|---|
-//! | `[publish]` | `Claim::publish`, state word, Release | [`Reader::next`] and the sweep, Acquire |
+//! | `[publish]` | `Claim::publish`, `give_back`, state word, Release | [`Reader::next`] and the sweep, Acquire |
 //! | `[release]` | [`Reader::release`], state word, Release | [`claim()`], state word, Acquire |
 //! | `[tail]` | [`claim()`], `fetch_add`, AcqRel | [`Reader::next`], tail, Acquire |
 //! | `[floor]` | [`claim()`] and `Claim`, floor, Release | [`Floors::lowest`], Acquire |

@@ -10,9 +10,7 @@
 //! | `FREE(h)`, tail at `h` | nothing there | wait |
 //! | `FREE(h)`, tail past `h` | a hole | [`Reader::inspect`] |
 //!
-//! What was read stays in its slots until [`Reader::release`], so that a drainer that dies in between
-//! finds it again.
-//!
+//! What was read stays in its slots until [`Reader::release`]: a drainer that dies in between finds it again.
 //! **A hole** is settled by one look at all floors, and *then* one more at the slot: if no floor of anybody
 //! alive is at or below `h`, whoever claimed `h` has published it (then the second look shows it), has
 //! walked away, or is dead: an orphan. Otherwise its owner is alive and may still write. If that takes too
@@ -25,7 +23,7 @@
 //! unless the same look at the floors has already served a sweep.
 
 use super::Ring;
-use super::sequence::{IDLE, MAX_RUN, free, next_in_slot, published};
+use super::sequence::{IDLE, MAX_RUN, VOID, free, next_in_slot, published};
 use crate::failpoint;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::load_bytes;
@@ -69,6 +67,13 @@ pub(crate) struct Run {
     pub(crate) tag: u64,
     /// Payload bytes; `None` when the stored length is impossible, in which case the run counts one slot.
     pub(crate) bytes: Option<usize>,
+}
+
+impl Run {
+    /// Its claimer had no use for it.
+    pub(crate) fn is_void(&self) -> bool {
+        self.tag == VOID
+    }
 }
 
 /// What a drainer has delivered.

@@ -12,6 +12,9 @@ pub(crate) const MAX_RUN: usize = 16;
 /// The bytes that one run may carry at most, whatever its slots would hold: what a producer's buffer holds.
 pub(crate) const MAX_RUN_BYTES: usize = 2048;
 
+/// The tag of a run that is none: a slot that its claimer had no use for. Of 48 bits, as all tags.
+pub(crate) const VOID: u64 = (1 << 48) - 1;
+
 /// State word of a slot that whoever claims sequence `n` may write.
 #[inline]
 pub(crate) const fn free(n: u64) -> u64 {

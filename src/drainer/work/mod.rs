@@ -173,12 +173,16 @@ impl Drainer {
     }
 
     fn take(&mut self, run: &Run, late: bool) {
+        self.hole = None;
+        if run.is_void() {
+            *self.delivery.ledger.sum(Count::Orphaned) += 1;
+            return;
+        }
         self.bytes.clear();
         self.reader.copy(run, &mut self.bytes);
         let bytes = run.bytes.map(|_| &self.bytes[..]);
         self.delivery
             .take(run.sequence, run.tag, bytes, late, &mut self.members);
-        self.hole = None;
     }
 
     /// Writes what was taken, makes a checkpoint of it, then releases its slots. `true` when slots were
