@@ -44,7 +44,7 @@ const STEPS: &[&str] = &[
     "drainer.checkpointed=kill@2",
     "release.slot=kill@5",
     "release.slots=kill@2",
-    "drainer.released=kill@1",
+    "drainer.released=kill@2",
 ];
 
 /// Whether holes are parked before their owners go on or die. An orphan is made of one that is not.
@@ -74,7 +74,7 @@ fn parent_of_both(arguments: &[String]) {
     let parks = parks == "true";
     let patience = if parks { 1 } else { 60_000 };
     let logger = quiet(folder)
-        .slots(128)
+        .slots(512)
         .process_name("parent")
         .on_full(OnFull::Block(Duration::from_secs(60)))
         .stall_timeout(Duration::from_millis(patience))
@@ -101,14 +101,20 @@ fn parent_of_both(arguments: &[String]) {
     let (patient, doomed) = (stopped(true), stopped(false));
     if parks {
         go_on();
-        // The others' records have been read, so the holes among them are parked.
-        logger.flush(Duration::from_secs(60)).unwrap();
+        let slots = if length == LONG { 5 } else { 1 };
+        let holes = 2 * places().filter(|place| place.leaves_a_hole()).count() as u64;
+        until("all holes are parked", || {
+            logger.stats().parked >= holes * slots
+        });
     }
     patient.into_iter().for_each(let_go_on);
     doomed.into_iter().for_each(kill);
     go_on();
-    logger.flush(Duration::from_secs(60)).unwrap();
-    until("the parked are swept", || logger.stats().parked == 0);
+    // Not a flush: that is over only when a drainer has come to the end of its loop.
+    until("all is delivered or lost", || {
+        let stats = logger.stats();
+        stats.parked == 0 && stats.delivered + stats.lost >= stats.attempted
+    });
     disarm();
     other.finish();
     let stats = settled(&logger, 0);

