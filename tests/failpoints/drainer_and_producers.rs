@@ -30,6 +30,8 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
+/// Where a drainer dies. What it comes by in each turn, also idle, has large numbers: parked slots are looked at
+/// every five milliseconds only, which it must live to see.
 const STEPS: &[&str] = &[
     "park=kill@1",
     "park=kill@2",
@@ -43,8 +45,8 @@ const STEPS: &[&str] = &[
     "drainer.checkpointed=kill@1",
     "drainer.checkpointed=kill@2",
     "release.slot=kill@5",
-    "release.slots=kill@2",
-    "drainer.released=kill@2",
+    "release.slots=kill@50",
+    "drainer.released=kill@50",
 ];
 
 /// Whether holes are parked before their owners go on or die. An orphan is made of one that is not.
