@@ -9,7 +9,7 @@ use libtest_mimic::Trial;
 use rustix::process::Signal;
 use shmlog::OnFull;
 
-use crate::scene::{Books, SHORT, log};
+use crate::scene::{Books, SHORT, arm, log};
 use crate::support::{
     Actor, Folder, Role, assert_nothing_remains, drainers_of, quiet, say, send, until,
     wait_for_end,
@@ -20,12 +20,17 @@ use crate::trials;
 pub const ROLES: &[Role] = &[
     ("parent_of_two_drainers", parent_of_two_drainers),
     ("parent_of_a_usurper", parent_of_a_usurper),
+    (
+        "parent_of_one_that_died_last",
+        parent_of_one_that_died_last,
+    ),
 ];
 
 pub fn trials() -> Vec<Trial> {
     trials![
         a_second_drainer_ends_at_once_and_changes_nothing,
         a_drainer_that_comes_before_its_parents_own_works_alone,
+        no_drainer_is_started_for_a_ring_that_the_last_one_removed,
     ]
 }
 
@@ -134,6 +139,37 @@ fn parent_of_a_usurper(arguments: &[String]) {
     for mut usurper in usurpers {
         usurper.wait().unwrap();
     }
+}
+
+/// `folder`: its drainer dies between its last deed and saying so.
+fn parent_of_one_that_died_last(arguments: &[String]) {
+    arm("drainer.removed=kill@1");
+    let logger = quiet(&arguments[0])
+        .process_name("parent")
+        .init_parent()
+        .unwrap();
+    say(logger.name());
+    (0..ROUNDS).for_each(|number| log("parent", number, 20));
+    drop(logger);
+    until("the supervisor has ended", || {
+        let threads = fs::read_dir("/proc/self/task").unwrap();
+        let name = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm"));
+        // Names are cut after 15 bytes.
+        !threads
+            .filter_map(|task| name(task.ok()?).ok())
+            .any(|name| name.trim() == "shmlog-supervis")
+    });
+}
+
+fn no_drainer_is_started_for_a_ring_that_the_last_one_removed() {
+    let folder = Folder::new();
+    let mut parent = Actor::start("parent_of_one_that_died_last", &[folder.text()]);
+    let ring = parent.hear("shmlog-");
+    parent.finish();
+    assert_nothing_remains(&format!("shmlog-{ring}"));
+    let mut books = Books::read(&folder);
+    books.check("parent", ROUNDS, 20, &[], false);
+    books.close();
 }
 
 fn check(role: &str) {
