@@ -52,6 +52,9 @@ const STEPS: &[&str] = &[
     "drainer.released=kill@4",
 ];
 
+/// So many records are logged without a look at the drainer.
+const BURST: u64 = 2000;
+
 /// What is logged, into what.
 struct Work {
     slots: u64,
@@ -168,8 +171,20 @@ fn writer(arguments: &[String]) {
         panic!("two arguments");
     };
     let work = work(name);
-    let _logger = start_logger(who);
-    (0..work.records).for_each(|number| log(who, number, (work.length)(number)));
+    let logger = start_logger(who);
+    for begin in (0..work.records).step_by(BURST as usize) {
+        let before = logger.stats();
+        let burst = begin..work.records.min(begin + BURST);
+        burst.for_each(|number| log(who, number, (work.length)(number)));
+        // Who drops what finds no room would be done before the drainer has done anything. It may also have
+        // died over a full ring that was delivered already, or have had nothing to do.
+        until("the drainer has moved", || {
+            let now = logger.stats();
+            now.delivered > before.delivered
+                || now.drainer_restarts > before.drainer_restarts
+                || logger.flush(Duration::from_millis(1)).is_ok()
+        });
+    }
 }
 
 /// What came of it: attempted, delivered, dropped, lost, restarts.
