@@ -229,6 +229,10 @@ fn supervise(segment: &'static Segment, config: &DrainerConfig, mut child: Child
         let begun = Instant::now();
         // An error means that the user's program has waited for the child itself: it has ended too.
         let status = child.wait().ok().and_then(|status| status.code());
+        if has_been_removed(segment) {
+            // The drainer died after its last deed, before it could say so.
+            segment.set_phase(Phase::Done);
+        }
         if segment.is_over() || status == Some(Outcome::Nothing as i32) {
             return;
         }
@@ -244,4 +248,10 @@ fn supervise(segment: &'static Segment, config: &DrainerConfig, mut child: Child
             Err(_) => std::thread::sleep(RESTART_PAUSE),
         }
     }
+}
+
+/// Whether the segment has lost its name, so that no drainer can come to it any more.
+fn has_been_removed(segment: &Segment) -> bool {
+    let lock = segment.lock_for_draining();
+    lock.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }

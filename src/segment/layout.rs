@@ -58,8 +58,10 @@ pub(crate) const FAILURE_AT: usize = 7 * LINE;
 /// Words of the failure: its length in bytes, then the text.
 pub(crate) const FAILURE_WORDS: usize = 4 * LINE;
 pub(crate) const ANNOUNCED_AT: usize = 11 * LINE;
-/// Words of the announced file: the length of its name in bytes, then the name.
+/// Words of an announced file: the length of its name in bytes, then the name.
 pub(crate) const ANNOUNCED_WORDS: usize = 3 * LINE;
+/// Files that may stand announced at a time.
+pub(crate) const ANNOUNCED_FILES: usize = 7;
 const HEADER_WORDS: usize = PAGE;
 
 pub(crate) const MEMBER_WORDS: usize = 2 * LINE;
@@ -70,7 +72,7 @@ pub(crate) const CHECKPOINT_ACCOUNTS_AT: usize = 4 * LINE;
 pub(crate) const CHECKPOINT_ACCOUNT_WORDS: usize = 4;
 
 const _: () = assert!(FAILURE_AT + FAILURE_WORDS <= ANNOUNCED_AT);
-const _: () = assert!(ANNOUNCED_AT + ANNOUNCED_WORDS <= HEADER_WORDS);
+const _: () = assert!(ANNOUNCED_AT + ANNOUNCED_FILES * ANNOUNCED_WORDS <= HEADER_WORDS);
 const _: () = assert!(GEOMETRY_AT + size_of::<Geometry>() / WORD <= SETTINGS_AT);
 const _: () = assert!(SETTINGS_AT + size_of::<Settings>() / WORD <= TAIL_AT);
 

@@ -291,18 +291,38 @@ impl Segment {
         &self.words[self.layout.checkpoints + (serial & 1) as usize * words..][..words]
     }
 
-    /// Leaves word that a log file of this name is about to be made.
+    /// Leaves word that a log file of this name is about to be made, behind those announced before; an empty
+    /// name takes the last one back.
     pub(crate) fn announce_file(&self, name: &str) {
-        let words = &self.words[layout::ANNOUNCED_AT..][..layout::ANNOUNCED_WORDS];
-        // Void while the name changes: a name that is half one and half another would be worse than none.
-        words[0].store(0, Ordering::Release);
-        let len = store_bytes(&words[1..], name.as_bytes());
-        words[0].store(len as u64, Ordering::Release);
+        let known = self.announced_files().len();
+        if name.is_empty() {
+            return self.forget_announced_files(known.saturating_sub(1));
+        }
+        // There is no place for more than the drainer begins between two checkpoints, unless a disk was full.
+        if let Some(words) = self.announced().nth(known) {
+            let len = store_bytes(&words[1..], name.as_bytes());
+            words[0].store(len as u64, Ordering::Release);
+        }
     }
 
-    /// The log file that was announced last, made or not.
-    pub(crate) fn announced_file(&self) -> String {
-        load_text(&self.words[layout::ANNOUNCED_AT..][..layout::ANNOUNCED_WORDS])
+    /// The log files that were announced, made or not, in that order.
+    pub(crate) fn announced_files(&self) -> Vec<String> {
+        let texts = self.announced().map(load_text);
+        texts.take_while(|name| !name.is_empty()).collect()
+    }
+
+    /// Forgets what was announced but for the first `keep`.
+    pub(crate) fn forget_announced_files(&self, keep: usize) {
+        let places: Vec<_> = self.announced().skip(keep).collect();
+        // The last ones first, so that there is never a gap.
+        for words in places.iter().rev() {
+            words[0].store(0, Ordering::Release);
+        }
+    }
+
+    fn announced(&self) -> impl Iterator<Item = &'static [AtomicU64]> {
+        let words = layout::ANNOUNCED_FILES * layout::ANNOUNCED_WORDS;
+        self.words[layout::ANNOUNCED_AT..][..words].chunks_exact(layout::ANNOUNCED_WORDS)
     }
 
     /// Why the drainer could not start.

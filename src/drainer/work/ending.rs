@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Drainer;
+use crate::failpoint;
 use crate::segment::{self, Phase, Tag, Watch, process};
 use crate::sync::{Ordering, fence};
 
@@ -120,6 +121,7 @@ impl Drainer {
         self.segment.set_flushed(self.reader.release());
         self.segment.give_back_slots();
         segment::remove(self.segment.name());
+        failpoint::hit("drainer.removed");
         self.segment.set_phase(Phase::Done);
     }
 }

@@ -178,12 +178,12 @@ impl Drainer {
     }
 
     fn take(&mut self, run: &Run, late: bool) {
+        self.hole = None;
         self.bytes.clear();
         self.reader.copy(run, &mut self.bytes);
         let bytes = run.bytes.map(|_| &self.bytes[..]);
         self.delivery
             .take(run.sequence, run.tag, bytes, late, &mut self.members);
-        self.hole = None;
     }
 
     /// Writes what was taken, makes a checkpoint of it, then releases its slots. `true` when slots were
@@ -270,6 +270,10 @@ impl Drainer {
         let head = self.segment.head().load(Ordering::Relaxed);
         while let Some(producer) = self.members.next_to_clear(head) {
             self.harvest(producer);
+            // The others when that is in the file: not too many files in one batch.
+            if self.delivery.wants_commit() {
+                break;
+            }
         }
         self.members.clear_members();
         self.segment
@@ -342,17 +346,21 @@ pub(super) fn open_sinks(
             backup_count: usize::try_from(file.backup_count).unwrap_or(usize::MAX),
             queue_bytes: FileConfig::QUEUE_BYTES,
         };
-        let announced = segment.announced_file();
+        let begun = segment.announced_files();
         let announce = Box::new(|name: &str| segment.announce_file(name));
-        let opened = match place {
-            Some(place) => FileSink::resume(config, announce, &place.file, &announced),
-            // Begun by a predecessor that died before its first checkpoint, or not at all.
-            None if !announced.is_empty() => {
-                let begun = FilePlace {
-                    name: announced.clone(),
-                    bytes: 0,
-                };
-                FileSink::resume(config, announce, &begun, &announced)
+        // Without a checkpoint: in the first that was begun, which holds nothing yet.
+        let first = begun.first().map(|name| FilePlace {
+            name: name.clone(),
+            bytes: 0,
+        });
+        let opened = match place.map(|place| place.file.clone()).or(first) {
+            Some(place) => {
+                // Those behind it belong to a batch that did not make it.
+                let known = begun.iter().position(|name| *name == place.name);
+                let known = known.map_or(0, |at| at + 1);
+                FileSink::discard(&config, &begun[known..]);
+                segment.forget_announced_files(known);
+                FileSink::resume(config, announce, &place)
             }
             None => FileSink::open(config, announce),
         };

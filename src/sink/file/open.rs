@@ -57,7 +57,8 @@ impl LogFile {
             let path = folder.join(name);
             match LogFile::try_create(&path) {
                 Ok(Some(file)) => return Ok(file),
-                Ok(None) => {}
+                // Somebody else's, or gone: not ours to answer for.
+                Ok(None) => announce(""),
                 Err(source) => return Err(OpenFileError::File { path, source }),
             }
         }
