@@ -188,9 +188,9 @@ impl Builder {
         };
         if !self.console && !self.file {
             return Err(InitError::Setting {
-                field: "console and file",
-                value: "false".to_owned(),
-                allowed: "at least one of them must be true, or records go nowhere".to_owned(),
+                field: "console",
+                value: "false, and so is file".to_owned(),
+                allowed: "true for at least one of them, or records go nowhere".to_owned(),
             });
         }
         let least_one = || "1 or more".to_owned();

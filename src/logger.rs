@@ -38,6 +38,7 @@ static HOLDER: AtomicU32 = AtomicU32::new(0);
 /// # drop(logger); std::fs::remove_dir_all(folder)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "the parent's log ends when its ShmLogger is dropped: keep it in a variable"]
 pub struct ShmLogger {
     attachment: &'static Attachment,
     held: Option<Held>,

@@ -135,7 +135,7 @@ fn fork_of_a_child(_: &[String]) {
     wait(fork(|| {
         log_self("late");
         // Attached already, and again as itself.
-        ShmLogger::attach().unwrap();
+        let _ = ShmLogger::attach().unwrap();
         log_self("late");
     }));
 }
