@@ -75,6 +75,7 @@ pub use level::{Level, ParseLevelError};
 #[cfg(not(loom))]
 pub use {
     builder::{Builder, InitError, OnFull},
+    drainer::{RecoverError, Recovered, recover},
     logger::{FlushError, Logger, ShmLogger, get_logger},
     segment::{AttachError, CreateError},
     stats::{ProducerStats, Stats},

@@ -16,6 +16,7 @@ use super::delivery::Delivery;
 use super::ledger::Ledger;
 use super::work::{Drainer, open_sinks};
 use crate::clock::Clock;
+use crate::level::Level;
 use crate::segment::{Count, Phase, Segment, process};
 
 /// How long a drainer may take until it reports.
@@ -52,8 +53,11 @@ fn drain() -> Result<(), ()> {
         .and_then(|clock| Ok((clock, open_sinks(segment, &config, place.as_ref())?)));
     match opened {
         Ok((clock, sinks)) => {
-            let delivery = Delivery::new(segment, clock, sinks, ledger, place.as_ref());
+            let mut delivery = Delivery::new(segment, clock, sinks, ledger, place.as_ref());
             if first {
+                for news in &config.news {
+                    delivery.say(Level::Warn, news);
+                }
                 segment.set_phase(Phase::Running);
             }
             Drainer::new(segment, config, delivery, place).run();

@@ -13,6 +13,7 @@
 //!  line 6      what the drainer counted
 //!  lines 7-10  why the drainer could not start: length, text   drainer, once
 //!  lines 11-13 the file that is being begun: length, name      drainer
+//!  lines 14-29 where the ring comes from: see home.rs          parent, once
 //!  ── page ──
 //!  members     max_producers × 2 lines     one per process
 //!  producers   max_producers × 3 lines     one per thread: its lease │ who it is, its drops │ the drainer's
@@ -60,7 +61,10 @@ pub(crate) const FAILURE_WORDS: usize = 4 * LINE;
 pub(crate) const ANNOUNCED_AT: usize = 11 * LINE;
 /// Words of the announced file: the length of its name in bytes, then the name.
 pub(crate) const ANNOUNCED_WORDS: usize = 3 * LINE;
-const HEADER_WORDS: usize = PAGE;
+pub(crate) const HOME_AT: usize = 14 * LINE;
+/// Words of where the ring comes from.
+pub(crate) const HOME_WORDS: usize = 16 * LINE;
+pub(crate) const HEADER_WORDS: usize = PAGE;
 
 pub(crate) const MEMBER_WORDS: usize = 2 * LINE;
 pub(crate) const PRODUCER_WORDS: usize = 3 * LINE;
@@ -70,7 +74,8 @@ pub(crate) const CHECKPOINT_ACCOUNTS_AT: usize = 4 * LINE;
 pub(crate) const CHECKPOINT_ACCOUNT_WORDS: usize = 4;
 
 const _: () = assert!(FAILURE_AT + FAILURE_WORDS <= ANNOUNCED_AT);
-const _: () = assert!(ANNOUNCED_AT + ANNOUNCED_WORDS <= HEADER_WORDS);
+const _: () = assert!(ANNOUNCED_AT + ANNOUNCED_WORDS <= HOME_AT);
+const _: () = assert!(HOME_AT + HOME_WORDS <= HEADER_WORDS);
 const _: () = assert!(GEOMETRY_AT + size_of::<Geometry>() / WORD <= SETTINGS_AT);
 const _: () = assert!(SETTINGS_AT + size_of::<Settings>() / WORD <= TAIL_AT);
 

@@ -11,7 +11,9 @@
 
 mod ending;
 mod notices;
+mod saving;
 
+pub(super) use ending::HEIR_AGE_S;
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::Backoff;
@@ -66,6 +68,10 @@ pub(super) struct Drainer {
     kept_up: Instant,
     looked_around: Instant,
     looked_for_heirs: Instant,
+    /// Nothing is released that is not in the file: see `saving.rs`.
+    careful: bool,
+    /// The file took no more, and what was read must stay in the ring.
+    stuck: bool,
 }
 
 impl Drainer {
@@ -98,6 +104,8 @@ impl Drainer {
             kept_up: now,
             looked_around: now,
             looked_for_heirs: now - ending::LOOK_FOR_HEIRS_EVERY,
+            careful: false,
+            stuck: false,
         }
     }
 
@@ -132,7 +140,7 @@ impl Drainer {
         self.collect_drops();
         let mut taken = 0;
         let mut caught_up = false;
-        while taken < BATCH {
+        while taken < BATCH && !self.stuck {
             match self.reader.next() {
                 // First what its producer wrote before it, and may have been passed by: the parts of a long
                 // record must come in order.
@@ -185,9 +193,14 @@ impl Drainer {
     /// released.
     fn hand_over(&mut self, write: bool) -> bool {
         failpoint::hit("drainer.read");
+        let write = write || self.careful;
         if write {
             self.delivery.commit();
             failpoint::hit("drainer.written");
+        }
+        self.stuck = self.careful && !self.delivery.is_settled();
+        if self.stuck {
+            return false;
         }
         let before = self.segment.head().load(Ordering::Relaxed);
         if write || self.reader.cursor() != before {
@@ -282,6 +295,9 @@ impl Drainer {
             };
             self.take(&run, true);
             self.hand_over(true);
+            if self.stuck {
+                return;
+            }
         }
         self.members.note_sweep();
     }
