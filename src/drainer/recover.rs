@@ -87,10 +87,15 @@ pub(crate) fn recover_all(folders: Vec<PathBuf>) -> Vec<String> {
     let mut news = Vec::new();
     let mut untold = 0;
     for name in segment::names() {
-        let said = match recover_into(&name, &folders) {
-            Ok(recovered) => recovered.to_string(),
-            Err(error) if error.is_usual() => continue,
-            Err(error) => format!("a ring was not recovered: {error}"),
+        // Whatever is wrong with it, a dead ring must not keep a living program from starting.
+        let recovered = std::panic::catch_unwind(|| recover_into(&name, &folders));
+        let said = match recovered {
+            Ok(Ok(recovered)) => recovered.to_string(),
+            Ok(Err(error)) if error.is_usual() => continue,
+            Ok(Err(error)) => format!("a ring was not recovered: {error}"),
+            Err(_) => format!(
+                "the ring {name} was not recovered: it is damaged in a way that is not foreseen"
+            ),
         };
         if news.len() < TOLD {
             news.push(said);

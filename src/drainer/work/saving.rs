@@ -59,7 +59,8 @@ impl Drainer {
             self.delivery.say(Level::Info, &text);
             self.hand_over(true);
         }
-        match progress.borrow_mut().trouble.take() {
+        let trouble = progress.borrow_mut().trouble.take();
+        match trouble {
             Some(trouble) => Err(trouble),
             None => {
                 self.delivery.finish(Duration::ZERO);

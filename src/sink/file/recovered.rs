@@ -173,9 +173,8 @@ impl Sink for RecoveredFile {
     }
 
     fn commit(&mut self) -> io::Result<()> {
-        if self.progress.borrow().trouble.is_none()
-            && let Err(error) = self.write()
-        {
+        let stuck = self.progress.borrow().trouble.is_some();
+        if !stuck && let Err(error) = self.write() {
             self.progress.borrow_mut().trouble = Some(error);
         }
         // Whoever gave us away asks for the trouble itself.
