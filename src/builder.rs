@@ -53,6 +53,7 @@ pub struct Builder {
     pub(crate) on_full: OnFull,
     pub(crate) stall_timeout: Duration,
     pub(crate) process_name: Option<String>,
+    pub(crate) recover: bool,
 }
 
 impl Default for Builder {
@@ -70,6 +71,7 @@ impl Default for Builder {
             on_full: OnFull::Drop,
             stall_timeout: Duration::from_millis(100),
             process_name: None,
+            recover: true,
         }
     }
 }
@@ -152,6 +154,15 @@ impl Builder {
     /// The name of this process in the log, and the program's in file names. Default: the executable's.
     pub fn process_name(mut self, name: impl Into<String>) -> Builder {
         self.process_name = Some(name.into());
+        self
+    }
+
+    /// Whether [`init_parent`](Builder::init_parent) looks for rings of this user whose processes have all been
+    /// killed, drainer included, and saves what they still hold, as [`recover`](crate::recover) does, into the
+    /// folder of the program that made them, or if that is gone, into this one's. A line in the new log says so.
+    /// What was found wrong is said there too, and is no error. Default: yes.
+    pub fn recover(mut self, on: bool) -> Builder {
+        self.recover = on;
         self
     }
 

@@ -78,6 +78,7 @@ pub use level::{Level, ParseLevelError};
 pub use {
     builder::{Builder, InitError, OnFull},
     crash::{CrashHandlerError, install_crash_handler, install_panic_hook},
+    drainer::{RecoverError, Recovered, recover},
     logger::{FlushError, Logger, ShmLogger, get_logger},
     segment::{AttachError, CreateError},
     stats::{ProducerStats, Stats},

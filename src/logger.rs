@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::builder::{Builder, InitError, OnFull};
-use crate::clock::Clock;
-use crate::drainer::{DrainerConfig, Supervisor};
+use crate::clock::{self, Clock};
+use crate::drainer::{self, DrainerConfig, Supervisor};
 use crate::producer::{self, Attachment};
 use crate::ring::Ring;
-use crate::segment::{self, AttachError, Identity, Phase, Segment, Settings};
+use crate::segment::{self, AttachError, Home, Identity, Phase, Segment, Settings, process};
 use crate::stats::Stats;
 
 /// How long a parent that leaves waits for a drainer that does not move at all.
@@ -214,19 +214,34 @@ fn make_ring(builder: Builder, pid: u32) -> Result<ShmLogger, InitError> {
         OnFull::Drop => 0,
         OnFull::Block(timeout) => u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX),
     };
+    // First, since what it finds takes up shared memory.
+    let mut news = Vec::new();
+    if builder.recover {
+        let folder = file.iter().map(|file| file.folder.clone());
+        news = drainer::recover_all(folder.collect());
+    }
+    let clock = Clock::choose();
     let settings = Settings {
         level: builder.level as u64,
         block_ns,
-        clock: Clock::choose() as u64,
+        clock: clock as u64,
     };
     let segment = Segment::create(builder.geometry(), settings)?;
     Ring::from(&segment).format();
+    segment.set_home(&Home {
+        maker: Identity::of_this_process(),
+        namespace: process::pid_namespace(),
+        made: clock::note(clock),
+        program: process_name.clone(),
+        folder: file.as_ref().map(|file| file.folder.clone()),
+    });
     segment.set_ready();
     let config = DrainerConfig {
         ring: segment.name().to_owned(),
         parent: Identity::of_this_process(),
         stall_timeout: builder.stall_timeout,
         console: builder.console,
+        news,
         file,
     };
     let name = segment.name().to_owned();

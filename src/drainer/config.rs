@@ -22,6 +22,8 @@ pub(crate) struct DrainerConfig {
     pub(crate) stall_timeout: Duration,
     /// Whether there is a console.
     pub(crate) console: bool,
+    /// What the first drainer is to say at its beginning: of other rings, that were recovered.
+    pub(crate) news: Vec<String>,
     /// The log files, if there are any.
     pub(crate) file: Option<FileSettings>,
 }
@@ -52,6 +54,9 @@ impl DrainerConfig {
             stall_ns,
             u8::from(self.console),
         );
+        for news in &self.news {
+            text += &format!("news={}\n", news.replace(['\n', '\0'], "_"));
+        }
         let mut bytes = Vec::new();
         if let Some(file) = &self.file {
             let program = file.program.replace(['\n', '\0'], "_");
@@ -74,6 +79,10 @@ impl DrainerConfig {
         };
         let stall_timeout = Duration::from_nanos(line(&mut rest, "stall_ns=")?.parse().ok()?);
         let console = line(&mut rest, "console=")? == "1";
+        let mut news = Vec::new();
+        while rest.starts_with(b"news=") {
+            news.push(line(&mut rest, "news=")?.to_owned());
+        }
         let file = if rest.is_empty() {
             None
         } else {
@@ -84,6 +93,7 @@ impl DrainerConfig {
             parent,
             stall_timeout,
             console,
+            news,
             file,
         })
     }
@@ -118,6 +128,7 @@ mod tests {
             parent: Identity { pid: 1, start: 2 },
             stall_timeout: Duration::MAX,
             console: true,
+            news: Vec::new(),
             file: None,
         };
         let decoded = DrainerConfig::decode(&config.encode()).unwrap();
@@ -128,7 +139,7 @@ mod tests {
         #[test]
         fn a_config_comes_back_as_it_went_in(
             pid: u32, start: u64, stall_ns in 0u64..1 << 60, console: bool, has_file: bool,
-            program in "[^\n\0]{0,12}", max_file_size: u64, backup_count: u64,
+            program in "[^\n\0]{0,12}", news in proptest::collection::vec("[^\n\0]{0,9}", 0..3), max_file_size: u64, backup_count: u64,
             folder in proptest::collection::vec(1u8.., 1..20),
         ) {
             let config = DrainerConfig {
@@ -136,6 +147,7 @@ mod tests {
                 parent: Identity { pid, start },
                 stall_timeout: Duration::from_nanos(stall_ns),
                 console,
+                news,
                 file: has_file.then(|| FileSettings {
                     program, max_file_size, backup_count, folder: OsString::from_vec(folder).into(),
                 }),

@@ -16,6 +16,7 @@ use super::delivery::Delivery;
 use super::ledger::{Ledger, Place};
 use super::work::{Drainer, open_sinks};
 use crate::clock::Clock;
+use crate::level::Level;
 use crate::segment::{Count, Phase, Segment, process};
 use crate::sink::Sink;
 
@@ -81,7 +82,12 @@ fn drain() -> Outcome {
             return Outcome::Failed;
         }
     };
-    let delivery = Delivery::new(segment, clock, sinks, ledger, place.as_ref());
+    let mut delivery = Delivery::new(segment, clock, sinks, ledger, place.as_ref());
+    if segment.phase() == Phase::Starting {
+        for news in &config.news {
+            delivery.say(Level::Warn, news);
+        }
+    }
     // Closing: the last drainer died on its way out, but whoever entered meanwhile may log.
     if matches!(segment.phase(), Phase::Starting | Phase::Closing) {
         segment.set_phase(Phase::Running);

@@ -160,6 +160,27 @@ pub(super) fn remove(name: &str) -> io::Result<()> {
     std::fs::remove_file(path_of(name))
 }
 
+/// Takes the name away, then gives the memory back to whoever still has it mapped.
+pub(super) fn discard(name: &str) -> io::Result<()> {
+    let path = path_of(name);
+    let file = OpenOptions::new().write(true).open(&path);
+    std::fs::remove_file(&path)?;
+    let (file, flags) = (
+        file?,
+        FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE,
+    );
+    rustix::fs::fallocate(&file, flags, 0, file.metadata()?.len())?;
+    Ok(())
+}
+
+/// The names of all files in shared memory.
+pub(super) fn names() -> Vec<String> {
+    let entries = std::fs::read_dir(FOLDER).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect()
+}
+
 /// Gives the memory of the words from `first` on back to the system, though it stays mapped here and there.
 /// Nobody may need what stood there.
 pub(super) fn give_back(name: &str, first: usize, words: usize) {
@@ -170,6 +191,9 @@ pub(super) fn give_back(name: &str, first: usize, words: usize) {
     }
 }
 
+/// Whether [`lock`] keeps drainers apart.
+pub(crate) const CAN_LOCK: bool = true;
+
 /// Held by the drainer at work; the kernel lets go of it when that process ends, however it ends.
 pub(crate) struct DrainLock {
     _file: File,
@@ -179,6 +203,8 @@ pub(crate) struct DrainLock {
 pub(super) fn lock(name: &str) -> io::Result<Option<DrainLock>> {
     let file = File::open(path_of(name))?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        // Whoever had it before may have taken the ring away meanwhile: then this is the lock of nothing.
+        Ok(()) if file.metadata()?.nlink() == 0 => Err(io::ErrorKind::NotFound.into()),
         Ok(()) => Ok(Some(DrainLock { _file: file })),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
         Err(error) => Err(error.into()),

@@ -5,6 +5,7 @@
 //! Linux with the feature `portable`).
 
 mod error;
+mod home;
 mod layout;
 mod map;
 mod name;
@@ -24,11 +25,12 @@ use std::path::PathBuf;
 use zerocopy::transmute;
 
 pub use error::{AttachError, CreateError};
+pub(crate) use home::{Home, peek};
 pub(crate) use layout::{
     CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, Geometry, Limits, SITE_WORDS, Settings,
 };
 pub(crate) use name::{announce, environment, inherited, restore};
-pub(crate) use platform::DrainLock;
+pub(crate) use platform::{CAN_LOCK, DrainLock};
 pub(crate) use process::{Identity, Watch};
 pub(crate) use registry::{Producer, State, Tag};
 
@@ -119,25 +121,7 @@ impl Segment {
     /// Opens the segment `name` after finding it ours, ready, of this version and whole.
     pub(crate) fn open(name: &str) -> Result<Segment, AttachError> {
         let named = || name.to_owned();
-        if !name::is_well_formed(name) {
-            return Err(AttachError::BadName { name: named() });
-        }
-        let opened = platform::Opened::open(name)?;
-        let mut first = [0_u64; 1 + Geometry::WORDS];
-        if opened.first_words(&mut first).is_err() || first[0] & !0xff != MAGIC {
-            return Err(AttachError::NotASegment { name: named() });
-        }
-        if first[0] != READY {
-            return Err(AttachError::Version {
-                name: named(),
-                found: first[0] as u8,
-            });
-        }
-        let [_, geometry @ ..] = first;
-        let geometry: Geometry = transmute!(geometry);
-        if !geometry.is_allowed() || opened.bytes < Layout::of(&geometry).bytes() as u64 {
-            return Err(AttachError::Damaged { name: named() });
-        }
+        let (opened, geometry) = examine(name)?;
         let layout = Layout::of(&geometry);
         let words = opened
             .map(layout.bytes())
@@ -345,6 +329,31 @@ impl Segment {
     }
 }
 
+/// Looks at the segment `name` without mapping it: is it ours, ready, of this version and whole?
+fn examine(name: &str) -> Result<(platform::Opened, Geometry), AttachError> {
+    let named = || name.to_owned();
+    if !name::is_well_formed(name) {
+        return Err(AttachError::BadName { name: named() });
+    }
+    let opened = platform::Opened::open(name)?;
+    let mut first = [0_u64; 1 + Geometry::WORDS];
+    if opened.first_words(&mut first).is_err() || first[0] & !0xff != MAGIC {
+        return Err(AttachError::NotASegment { name: named() });
+    }
+    if first[0] != READY {
+        return Err(AttachError::Version {
+            name: named(),
+            found: first[0] as u8,
+        });
+    }
+    let [_, geometry @ ..] = first;
+    let geometry: Geometry = transmute!(geometry);
+    if !geometry.is_allowed() || opened.bytes < Layout::of(&geometry).bytes() as u64 {
+        return Err(AttachError::Damaged { name: named() });
+    }
+    Ok((opened, geometry))
+}
+
 /// Text behind a word with its length.
 fn load_text(words: &[AtomicU64]) -> String {
     let len = usize::try_from(words[0].load(Ordering::Acquire)).unwrap_or(usize::MAX);
@@ -356,6 +365,32 @@ fn load_text(words: &[AtomicU64]) -> String {
 /// Takes a segment's name away. Who has it mapped keeps it. One that is gone already is no trouble.
 pub(crate) fn remove(name: &str) {
     let _ = platform::remove(name);
+}
+
+/// Takes a segment's name away and gives all its memory back, also where it stays mapped. Only for the last
+/// user of the ring.
+pub(crate) fn discard(name: &str) {
+    let _ = platform::discard(name);
+}
+
+/// The names of all rings of everybody; none where the system cannot list them.
+pub(crate) fn names() -> Vec<String> {
+    let mut names = platform::names();
+    names.retain(|name| name::is_well_formed(name));
+    names
+}
+
+/// The process that made the ring `name`, as far as the name tells.
+pub(crate) fn maker(name: &str) -> Identity {
+    Identity {
+        pid: name::maker(name).unwrap_or(0),
+        start: 0,
+    }
+}
+
+/// Makes this process the only drainer of the ring `name`: [`Segment::lock_for_draining`] before it is mapped.
+pub(crate) fn lock_for_draining(name: &str) -> io::Result<Option<DrainLock>> {
+    platform::lock(name)
 }
 
 /// A word that reads 0 in every child made by fork, and what was stored in every other process.

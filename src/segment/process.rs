@@ -171,6 +171,13 @@ fn ticks_since_boot(seconds: u64) -> u64 {
     then * rustix::param::clock_ticks_per_second()
 }
 
+/// The number of the pid namespace that this process sees; 0 when `/proc` does not tell. Pids of another
+/// namespace say nothing here.
+pub(crate) fn pid_namespace() -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino())
+}
+
 /// Makes this process deaf to what a terminal or a supervisor sends to all of a group, so that the drainer
 /// outlives those whose last words it is to write.
 #[allow(unsafe_code)]

@@ -44,6 +44,7 @@ cast! {
         overflow
         promises
         records
+        recovery
         refusals
         signals
         stops

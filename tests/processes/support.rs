@@ -253,13 +253,15 @@ fn parse_line(line: &str) -> Option<Line> {
     })
 }
 
-/// A parent's settings for a test: no console, one file folder, everything recorded.
+/// A parent's settings for a test: no console, one file folder, everything recorded, and other tests' rings left
+/// to them.
 pub fn quiet(folder: &str) -> Builder {
     ShmLogger::builder()
         .level(Level::Trace)
         .console(false)
         .file(true)
         .file_path(folder)
+        .recover(false)
 }
 
 /// The drainers of a ring that run now.

@@ -10,7 +10,7 @@ use crate::sync::{Ordering, fence};
 /// How often processes that may yet attach are looked for, once nothing else keeps the drainer.
 pub(super) const LOOK_FOR_HEIRS_EVERY: Duration = Duration::from_millis(20);
 /// A process that carries the ring's name and has not attached by this age, in seconds, is not waited for.
-const HEIR_AGE_S: u64 = 5;
+pub(in crate::drainer) const HEIR_AGE_S: u64 = 5;
 /// How long a sink that does not move at all is waited for at the end.
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -67,7 +67,7 @@ impl Drainer {
         true
     }
 
-    fn has_read_all(&self) -> bool {
+    pub(super) fn has_read_all(&self) -> bool {
         let tail = self.segment.tail().load(Ordering::Acquire);
         tail.wrapping_sub(self.reader.cursor()) as i64 <= 0
     }

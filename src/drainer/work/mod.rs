@@ -12,7 +12,9 @@
 
 mod ending;
 mod notices;
+mod saving;
 
+pub(super) use ending::HEIR_AGE_S;
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::Backoff;
@@ -70,6 +72,10 @@ pub(super) struct Drainer {
     heirs: Vec<ending::Heir>,
     /// The tail when the parent asked to stop.
     stop_at: Option<u64>,
+    /// Nothing is released that is not in the file: see `saving.rs`.
+    careful: bool,
+    /// The file took no more, and what was read must stay in the ring.
+    stuck: bool,
 }
 
 impl Drainer {
@@ -104,6 +110,8 @@ impl Drainer {
             looked_for_heirs: now,
             heirs: Vec::new(),
             stop_at: None,
+            careful: false,
+            stuck: false,
         }
     }
 
@@ -137,7 +145,7 @@ impl Drainer {
         self.collect_drops();
         let mut taken = 0;
         let mut caught_up = false;
-        while taken < BATCH {
+        while taken < BATCH && !self.stuck {
             match self.reader.next() {
                 // First what its producer wrote before it, and may have been passed by: the parts of a long
                 // record must come in order.
@@ -191,9 +199,13 @@ impl Drainer {
     fn hand_over(&mut self, write: bool) -> bool {
         failpoint::hit("drainer.read");
         let before = self.reader.head();
-        if write || self.reader.cursor() != before {
+        if write || self.careful || self.reader.cursor() != before {
             self.delivery.commit();
             failpoint::hit("drainer.written");
+            self.stuck = self.careful && !self.delivery.is_settled();
+            if self.stuck {
+                return false;
+            }
             self.delivery.make_checkpoint(self.reader.delivered());
             failpoint::hit("drainer.checkpointed");
             self.publish();
@@ -292,6 +304,9 @@ impl Drainer {
             };
             self.take(&run, true);
             self.hand_over(true);
+            if self.stuck {
+                return;
+            }
         }
         self.members.note_sweep();
     }

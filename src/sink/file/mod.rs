@@ -16,6 +16,7 @@ mod line;
 mod name;
 mod open;
 mod prune;
+mod recovered;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use self::backlog::Backlog;
 use self::open::LogFile;
 use self::prune::{Pruned, prune};
+pub(crate) use self::recovered::{Folders, Progress, RecoveredFile};
 use crate::level::Level;
 use crate::record::Record;
 use crate::sink::missing::Missing;
