@@ -74,9 +74,16 @@ fn open_terminal() -> (File, impl Fn() -> Stdio) {
 fn ctrl_c_at_a_terminal_ends_all_processes_and_costs_no_line_on_either_sink() {
     let folder = Folder::new();
     let (mut person, terminal) = open_terminal();
-    // A session of its own at that terminal, with a shell that outlives what is interrupted in it.
+    // A session of its own at that terminal, with a shell that outlives what is interrupted in it. A terminal
+    // throws away what it has not shown yet when the key is pressed, unless it is told not to.
     let mut session = Command::new("setsid");
-    session.args(["--ctty", "sh", "-c", r#"trap : INT; "$@"; read line"#, "sh"]);
+    session.args([
+        "--ctty",
+        "sh",
+        "-c",
+        r#"stty noflsh -echo; trap : INT; "$@"; read line"#,
+        "sh",
+    ]);
     let role = role_command("at_the_terminal", &[folder.text()]);
     session.arg(role.get_program()).args(role.get_args());
     let variables = role
