@@ -24,6 +24,8 @@ pub fn trials() -> Vec<Trial> {
 const EACH: u64 = 100;
 const NAMES: [&str; 3] = ["parent", "one", "two"];
 
+/// Is interrupted together with its children, so nobody waits for them.
+#[allow(clippy::zombie_processes)]
 fn at_the_terminal(arguments: &[String]) {
     let folder = &arguments[0];
     let logger = ShmLogger::builder()
@@ -36,7 +38,9 @@ fn at_the_terminal(arguments: &[String]) {
         .unwrap();
     std::fs::write(format!("{folder}/ring"), logger.name()).unwrap();
     let start = |who| role_command("child_at_the_terminal", &[folder, who]).spawn();
-    let _children = NAMES[1..].iter().map(|who| start(who).unwrap()).count();
+    for who in &NAMES[1..] {
+        drop(start(who).unwrap());
+    }
     log_and_wait(folder, "parent");
 }
 
