@@ -257,13 +257,14 @@ fn put_patiently(
 /// Waiting for room, bounded.
 enum Wait {
     No,
-    /// With `OnFull::Block`: sleeping, growing to a millisecond, until the deadline.
+    /// With `OnFull::Block`, also between the runs of a record: sleeping, growing to a millisecond, until the
+    /// deadline.
     Asleep {
         attachment: &'static Attachment,
         until: std::time::Instant,
         nap_us: u64,
     },
-    /// Between the runs of one record: spinning, since the caller may be forbidden to enter the kernel, for
+    /// Between the runs of one record, else: spinning, since the caller may be forbidden to enter the kernel, for
     /// as long as the drainer moves.
     Awake {
         attachment: &'static Attachment,
@@ -276,25 +277,31 @@ impl Wait {
     fn for_first(attachment: &'static Attachment) -> Wait {
         match attachment.block_ns {
             0 => Wait::No,
-            ns => {
-                let now = std::time::Instant::now();
-                // A timeout beyond the clock's range waits a day at a time.
-                let until = now.checked_add(std::time::Duration::from_nanos(ns));
-                let until = until.unwrap_or(now + std::time::Duration::from_secs(86_400));
-                Wait::Asleep {
-                    attachment,
-                    until,
-                    nap_us: 20,
-                }
-            }
+            ns => Wait::asleep(attachment, ns),
         }
     }
 
     fn within_record(attachment: &'static Attachment) -> Wait {
-        Wait::Awake {
+        match attachment.block_ns {
+            0 => Wait::Awake {
+                attachment,
+                head: attachment.ring.head(),
+                since_ns: monotonic_ns(),
+            },
+            // Who may sleep before a record may also sleep within it, and would rather than have it cut off.
+            ns => Wait::asleep(attachment, ns.max(PATIENCE_WITHIN_RECORD_NS)),
+        }
+    }
+
+    fn asleep(attachment: &'static Attachment, ns: u64) -> Wait {
+        let now = std::time::Instant::now();
+        // A timeout beyond the clock's range waits a day at a time.
+        let until = now.checked_add(std::time::Duration::from_nanos(ns));
+        let until = until.unwrap_or(now + std::time::Duration::from_secs(86_400));
+        Wait::Asleep {
             attachment,
-            head: attachment.ring.head(),
-            since_ns: monotonic_ns(),
+            until,
+            nap_us: 20,
         }
     }
 

@@ -270,6 +270,8 @@ fn a_dropped_logger_leaves_the_drainer_to_the_children() {
     );
 }
 
+/// Leaves before its child has attached, so nobody waits for that child here.
+#[allow(clippy::zombie_processes)]
 fn early_dropper(arguments: &[String]) {
     let folder = &arguments[0];
     let logger = quiet(folder).init_parent().unwrap();
