@@ -53,6 +53,7 @@ pub struct Builder {
     pub(crate) on_full: OnFull,
     pub(crate) stall_timeout: Duration,
     pub(crate) process_name: Option<String>,
+    pub(crate) recover: bool,
 }
 
 impl Default for Builder {
@@ -70,6 +71,7 @@ impl Default for Builder {
             on_full: OnFull::Drop,
             stall_timeout: Duration::from_millis(100),
             process_name: None,
+            recover: true,
         }
     }
 }
@@ -155,6 +157,15 @@ impl Builder {
         self
     }
 
+    /// Whether [`init_parent`](Builder::init_parent) looks for rings of this user whose processes have all been
+    /// killed, drainer included, and saves what they still hold, as [`recover`](crate::recover) does, into the
+    /// folder of the program that made them, or if that is gone, into this one's. A line in the new log says so.
+    /// What was found wrong is said there too, and is no error. Default: yes.
+    pub fn recover(mut self, on: bool) -> Builder {
+        self.recover = on;
+        self
+    }
+
     /// Makes a ring, starts its drainer, and names the ring to all children started from now on.
     ///
     /// The present value of the environment variable `SHMLOG_RING` is replaced. Rust keeps its own threads
@@ -188,9 +199,9 @@ impl Builder {
         };
         if !self.console && !self.file {
             return Err(InitError::Setting {
-                field: "console and file",
-                value: "false".to_owned(),
-                allowed: "at least one of them must be true, or records go nowhere".to_owned(),
+                field: "console",
+                value: "false, and so is file".to_owned(),
+                allowed: "true for at least one of them, or records go nowhere".to_owned(),
             });
         }
         let least_one = || "1 or more".to_owned();

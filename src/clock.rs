@@ -97,6 +97,12 @@ fn nanoseconds(clock: ClockId) -> i64 {
     now.tv_sec * 1_000_000_000 + now.tv_nsec
 }
 
+/// Ticks and the monotonic clock now, for [`Calibration::believe`].
+pub(crate) fn note(clock: Clock) -> (u64, i64) {
+    let note = Note::take(clock);
+    (note.ticks, note.monotonic_ns)
+}
+
 /// Ticks and time of day, noted at the same moment.
 #[derive(Clone, Copy, Debug)]
 struct Note {
@@ -160,6 +166,23 @@ impl Calibration {
         calibration
     }
 
+    /// Learns the rate from a note that somebody else took long ago, unless it cannot be one: it must agree
+    /// with our own to a thousandth. For stamps of long ago, which a coarse rate would misplace.
+    pub(crate) fn believe(&mut self, (ticks, monotonic_ns): (u64, i64)) {
+        let since = self.latest.ticks.wrapping_sub(ticks);
+        let ns = self.latest.monotonic_ns.wrapping_sub(monotonic_ns);
+        let rate = ns as f64 / since as f64;
+        let agrees = (rate / self.ns_per_tick - 1.0).abs() < 1e-3;
+        if self.clock == Clock::Counter && since > 0 && ns > 0 && agrees {
+            self.ns_per_tick = rate;
+            self.first = Note {
+                ticks,
+                monotonic_ns,
+                ..self.first
+            };
+        }
+    }
+
     /// Notes the clocks again. To be called every second or so; the rate gets better with every call.
     pub(crate) fn renew(&mut self) {
         self.latest = Note::take(self.clock);
@@ -208,6 +231,30 @@ mod tests {
         for ticks in [0, 1, u64::MAX, 1 << 63] {
             calibration.wall_ns(ticks);
         }
+    }
+
+    #[test]
+    fn a_note_of_long_ago_is_believed_only_if_it_can_be_one() {
+        let mut calibration = Calibration::start(Clock::choose());
+        let rate = calibration.ns_per_tick;
+        let now = note(calibration.clock);
+        // (0, 0) may well be true: both clocks count from the start of most machines.
+        for forged in [
+            (u64::MAX, i64::MIN),
+            (now.0, now.1 - 1_000_000_000),
+            (now.0 - 1_000, 0),
+        ] {
+            calibration.believe(forged);
+            assert_eq!(
+                calibration.ns_per_tick.to_bits(),
+                rate.to_bits(),
+                "{forged:?}"
+            );
+        }
+        let hour = 3_600_000_000_000;
+        let ago = (hour as f64 / rate) as u64;
+        calibration.believe((now.0.wrapping_sub(ago), now.1 - hour));
+        assert!((calibration.ns_per_tick / rate - 1.0).abs() < 1e-3);
     }
 
     #[test]

@@ -47,6 +47,8 @@ mod builder;
 #[cfg(not(loom))]
 mod clock;
 #[cfg(not(loom))]
+mod crash;
+#[cfg(not(loom))]
 mod drainer;
 mod failpoint;
 #[cfg(fuzzing)]
@@ -78,6 +80,8 @@ pub use level::{Level, ParseLevelError};
 #[cfg(not(loom))]
 pub use {
     builder::{Builder, InitError, OnFull},
+    crash::{CrashHandlerError, install_crash_handler, install_panic_hook},
+    drainer::{RecoverError, Recovered, recover},
     logger::{FlushError, Logger, ShmLogger, get_logger},
     segment::{AttachError, CreateError},
     stats::{ProducerStats, Stats},

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::builder::{Builder, InitError, OnFull};
-use crate::clock::Clock;
-use crate::drainer::{DrainerConfig, Supervisor};
+use crate::clock::{self, Clock};
+use crate::drainer::{self, DrainerConfig, Supervisor};
 use crate::producer::{self, Attachment};
 use crate::ring::Ring;
-use crate::segment::{self, AttachError, Identity, Phase, Segment, Settings};
+use crate::segment::{self, AttachError, Home, Identity, Phase, Segment, Settings, process};
 use crate::stats::Stats;
 
 /// How long a parent that leaves waits for a drainer that does not move at all.
@@ -38,6 +38,7 @@ static HOLDER: AtomicU32 = AtomicU32::new(0);
 /// # drop(logger); std::fs::remove_dir_all(folder)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "the parent's log ends when its ShmLogger is dropped: keep it in a variable"]
 pub struct ShmLogger {
     attachment: &'static Attachment,
     held: Option<Held>,
@@ -121,7 +122,7 @@ impl ShmLogger {
         let mut nap = Duration::from_micros(50);
         loop {
             let behind = self.behind(target);
-            if behind <= 0 {
+            if behind <= 0 && !self.attachment.ring.has_late() {
                 return Ok(());
             }
             if segment.is_over() {
@@ -131,7 +132,7 @@ impl ShmLogger {
             if left.is_zero() {
                 return Err(FlushError::Timeout {
                     timeout,
-                    behind: behind as u64,
+                    behind: behind.max(0) as u64,
                 });
             }
             std::thread::sleep(nap.min(left));
@@ -176,8 +177,15 @@ impl ShmLogger {
             };
         }
         let segment = Segment::open(&name)?;
+        // In a child made by fork: the ring it was born with.
+        let before = producer::current();
         producer::detach();
-        let attachment = Attachment::new(segment, process_name.unwrap_or_else(program_name))?;
+        let process_name = process_name.unwrap_or_else(program_name);
+        let attachment = Attachment::new(segment, process_name).inspect_err(|_| {
+            if let Some(before) = before {
+                producer::set_current(before);
+            }
+        })?;
         producer::set_current(attachment);
         Ok(ShmLogger {
             attachment,
@@ -216,14 +224,28 @@ fn make_ring(builder: Builder, pid: u32) -> Result<ShmLogger, InitError> {
         OnFull::Drop => 0,
         OnFull::Block(timeout) => u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX),
     };
+    // First, since what it finds takes up shared memory.
+    let mut news = Vec::new();
+    if builder.recover {
+        let folder = file.iter().map(|file| file.folder.clone());
+        news = drainer::recover_all(folder.collect());
+    }
+    let clock = Clock::choose();
     let settings = Settings {
         level: builder.level as u64,
         block_ns,
-        clock: Clock::choose() as u64,
+        clock: clock as u64,
     };
     let made_with = (builder.geometry(), settings);
     let segment = Segment::create(made_with.0, made_with.1)?;
     Ring::from(&segment).format();
+    segment.set_home(&Home {
+        maker: Identity::of_this_process(),
+        namespace: process::pid_namespace(),
+        made: clock::note(clock),
+        program: process_name.clone(),
+        folder: file.as_ref().map(|file| file.folder.clone()),
+    });
     segment.set_ready();
     let config = DrainerConfig {
         ring: segment.name().to_owned(),
@@ -231,6 +253,7 @@ fn make_ring(builder: Builder, pid: u32) -> Result<ShmLogger, InitError> {
         made_with,
         stall_timeout: builder.stall_timeout,
         console: builder.console,
+        news,
         file,
     };
     let name = segment.name().to_owned();

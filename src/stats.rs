@@ -1,7 +1,12 @@
 //! What the ring has counted, added up.
 
+use std::time::Duration;
+
 use crate::segment::{Count, Segment, Tag};
-use crate::sync::Ordering;
+use crate::sync::{Ordering, fence};
+
+/// How often numbers that were changing are read again, before they are taken as they are.
+const PATIENCE: u32 = 1000;
 
 /// Numbers of a ring, from [`ShmLogger::stats`](crate::ShmLogger::stats). Records unless said otherwise,
 /// since the ring was made. Once all is quiet, `delivered + dropped + lost = attempted`.
@@ -52,6 +57,23 @@ pub struct ProducerStats {
 
 impl Stats {
     pub(crate) fn of(segment: &Segment) -> Stats {
+        let changes = segment.count(Count::Changes);
+        let mut stats = Stats::default();
+        // The drainer's change takes a microsecond; one that was killed in its midst leaves it to the next.
+        for _ in 0..PATIENCE {
+            // [changes] Acquire: pairs with the store in Ledger::publish.
+            let before = changes.load(Ordering::Acquire);
+            stats = Stats::read(segment);
+            fence(Ordering::Acquire);
+            if before & 1 == 0 && changes.load(Ordering::Relaxed) == before {
+                break;
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        stats
+    }
+
+    fn read(segment: &Segment) -> Stats {
         let count = |which| segment.count(which).load(Ordering::Relaxed);
         let unregistered = segment.drops_unregistered().load(Ordering::Relaxed);
         let producers: Vec<ProducerStats> = (0..segment.entries())

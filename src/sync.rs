@@ -1,8 +1,16 @@
 //! The one place that names the atomics: those of std, or loom's when the orderings are checked.
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::AtomicU64;
+#[cfg_attr(not(test), allow(dead_code))]
+mod stepped;
+
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::AtomicU64;
+#[cfg(loom)]
+pub(crate) use stepped::AtomicU64;
+#[cfg(all(test, loom))]
+pub(crate) use stepped::{before_step, die_at_step};
 
 pub(crate) use std::sync::atomic::Ordering;
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic::fence;

@@ -26,6 +26,8 @@ pub(crate) struct DrainerConfig {
     pub(crate) stall_timeout: Duration,
     /// Whether there is a console.
     pub(crate) console: bool,
+    /// What the first drainer is to say at its beginning: of other rings, that were recovered.
+    pub(crate) news: Vec<String>,
     /// The log files, if there are any.
     pub(crate) file: Option<FileSettings>,
 }
@@ -61,6 +63,9 @@ impl DrainerConfig {
             stall_ns,
             u8::from(self.console),
         );
+        for news in &self.news {
+            text += &format!("news={}\n", news.replace(['\n', '\0'], "_"));
+        }
         let mut bytes = Vec::new();
         if let Some(file) = &self.file {
             let program = file.program.replace(['\n', '\0'], "_");
@@ -84,6 +89,10 @@ impl DrainerConfig {
         let made_with = decode_numbers(line(&mut rest, "made_with=")?)?;
         let stall_timeout = Duration::from_nanos(line(&mut rest, "stall_ns=")?.parse().ok()?);
         let console = line(&mut rest, "console=")? == "1";
+        let mut news = Vec::new();
+        while rest.starts_with(b"news=") {
+            news.push(line(&mut rest, "news=")?.to_owned());
+        }
         let file = if rest.is_empty() {
             None
         } else {
@@ -95,6 +104,7 @@ impl DrainerConfig {
             made_with,
             stall_timeout,
             console,
+            news,
             file,
         })
     }
@@ -139,6 +149,7 @@ mod tests {
             made_with: (transmute!([7_u64; 5]), transmute!([7_u64; 3])),
             stall_timeout: Duration::MAX,
             console: true,
+            news: Vec::new(),
             file: None,
         };
         let decoded = DrainerConfig::decode(&config.encode()).unwrap();
@@ -149,7 +160,7 @@ mod tests {
         #[test]
         fn a_config_comes_back_as_it_went_in(
             pid: u32, start: u64, geometry: [u64; 5], settings: [u64; 3], stall_ns in 0u64..1 << 60, console: bool, has_file: bool,
-            program in "[^\n\0]{0,12}", max_file_size: u64, backup_count: u64,
+            program in "[^\n\0]{0,12}", news in proptest::collection::vec("[^\n\0]{0,9}", 0..3), max_file_size: u64, backup_count: u64,
             folder in proptest::collection::vec(1u8.., 1..20),
         ) {
             let config = DrainerConfig {
@@ -158,6 +169,7 @@ mod tests {
                 made_with: (transmute!(geometry), transmute!(settings)),
                 stall_timeout: Duration::from_nanos(stall_ns),
                 console,
+                news,
                 file: has_file.then(|| FileSettings {
                     program, max_file_size, backup_count, folder: OsString::from_vec(folder).into(),
                 }),

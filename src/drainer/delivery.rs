@@ -9,7 +9,7 @@ use super::members::Members;
 use super::parts::Parts;
 use crate::clock::{Calibration, Clock};
 use crate::level::Level;
-use crate::record::codec::{Body, Tag, level_of};
+use crate::record::codec::{Body, MORE, Tag, level_of};
 use crate::record::{Record, Site, SiteId, SiteTable};
 use crate::ring::Delivered;
 use crate::segment::{Count, Segment, State};
@@ -88,6 +88,11 @@ impl Delivery {
         std::mem::take(&mut self.damaged_hidden)
     }
 
+    /// Tells when the ring was made, by its ticks and the monotonic clock: see [`Calibration::believe`].
+    pub(super) fn believe_note(&mut self, note: (u64, i64)) {
+        self.calibration.believe(note);
+    }
+
     /// To be called every second or so.
     pub(super) fn renew_calibration(&mut self) {
         self.calibration.renew();
@@ -114,6 +119,8 @@ impl Delivery {
             Joined::Part => {}
             Joined::Alone => self.deliver(sequence, tag, bytes, late, false, members),
             Joined::Whole(whole) => self.deliver_whole(&whole, late, members),
+            // The middle of a record whose beginning is not known any more: shown when its end comes.
+            Joined::Stray if tag.has(MORE) => {}
             Joined::Stray => self.deliver_damaged(sequence, tag, bytes, members),
         }
     }
@@ -275,6 +282,8 @@ impl Delivery {
             parts,
             file: file.unwrap_or_default(),
         });
+        // The checkpoint names the file at hand, and those before it are complete.
+        self.segment.forget_announced_files(0);
     }
 
     /// Hands the batch over. What a sink could not do, the others are told.

@@ -10,14 +10,14 @@
 //! ```text
 //!   words  0 cursor │ 1 late sequence + 1 │ 2 bytes in the file │ 3 mark of the parts files
 //!          4 its serial │ 5 words that count │ 6 sum of them all
-//!          8‥18 totals │ 24 length of the file's name │ 25‥57 the name
+//!          8‥15 sums │ 24 length of the file's name │ 25‥57 the name
 //!         64‥ per registry entry: owner │ delivered │ drops reported │ 1 when settled
 //! ```
 
 use crate::failpoint;
 use crate::segment::{CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, Count, Segment, Tag};
 use crate::sink::FilePlace;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, fence};
 use crate::words::{load_bytes, store_bytes};
 
 const CURSOR: usize = 0;
@@ -102,10 +102,10 @@ impl Ledger {
             last: Place::default(),
         };
         // [checkpoint] Acquire: pairs with the store in `commit`.
-        let serial = segment.checkpoint_serial().load(Ordering::Acquire);
-        let Some(serial) = valid_checkpoint(segment, serial) else {
+        let found = segment.checkpoint_serial().load(Ordering::Acquire);
+        let Some(serial) = valid_checkpoint(segment, found) else {
             // Only a ring from which nothing was ever released has no checkpoint.
-            ledger.damaged = serial != 0 || segment.head().load(Ordering::Relaxed) != 0;
+            ledger.damaged = found != 0 || segment.head().load(Ordering::Relaxed) != 0;
             return (ledger, None);
         };
         ledger.serial = serial;
@@ -131,20 +131,38 @@ impl Ledger {
                 ledger.settled.push(index);
             }
         }
+        // Slots are released after the checkpoint that says so: a head beyond it means that a later one is lost,
+        // and the file may rightly be longer than this one knows.
+        let head = segment.head().load(Ordering::Relaxed);
+        if found != serial && head.wrapping_sub(ledger.last.cursor) as i64 > 0 {
+            ledger.damaged = true;
+            ledger.last.file.bytes = u64::MAX;
+        }
         let place = ledger.last.clone();
         (ledger, Some(place))
     }
 
-    /// Counts up one of the sums. Wrapping: a predecessor's sums may be damaged.
-    pub(super) fn add(&mut self, count: Count, more: u64) {
-        self.dirty |= more != 0;
-        let sum = &mut self.sums[place_of(count)];
-        *sum = sum.wrapping_add(more);
+    /// Counts one of the sums up. Wraps: what members say may be anything.
+    pub(super) fn add(&mut self, count: Count, n: u64) {
+        self.dirty = true;
+        for (sum, _) in self
+            .sums
+            .iter_mut()
+            .zip(SUMS)
+            .filter(|(_, which)| *which == count)
+        {
+            *sum = sum.wrapping_add(n);
+        }
     }
 
     /// One of the sums.
     pub(super) fn sum(&self, count: Count) -> u64 {
-        self.sums[place_of(count)]
+        let found = self
+            .sums
+            .iter()
+            .zip(SUMS)
+            .find(|(_, which)| *which == count);
+        found.map_or(0, |(sum, _)| *sum)
     }
 
     /// The account of an entry, opened anew if the entry has another owner than it had.
@@ -167,7 +185,9 @@ impl Ledger {
         let account = self.account(index);
         account.delivered = account.delivered.wrapping_add(1);
         self.add(Count::Delivered, 1);
-        self.add(Count::Late, late.into());
+        if late {
+            self.add(Count::Late, 1);
+        }
     }
 
     /// How many of the drops of the entry's present owner the log has told of.
@@ -185,11 +205,6 @@ impl Ledger {
     pub(super) fn settle(&mut self, index: usize) {
         self.account(index).settled = true;
         self.settled.push(index);
-    }
-
-    /// The entries whose accounts are settled, to be given back after a checkpoint.
-    pub(super) fn take_settled(&mut self) -> Vec<usize> {
-        std::mem::take(&mut self.settled)
     }
 
     /// Makes a checkpoint, unless nothing has changed. All that it speaks of must be in the file.
@@ -219,11 +234,28 @@ impl Ledger {
         serial.store(next, Ordering::Release);
         self.last = place;
         self.dirty = false;
-        self.publish();
     }
 
-    /// Shows the numbers to everybody.
-    pub(super) fn publish(&self) {
+    /// Shows the numbers to everybody, and gives back the entries of settled accounts by `clear`: their numbers
+    /// pass from the entries to the sums, which is marked for readers as one change.
+    pub(super) fn publish(&mut self, clear: impl FnMut(usize)) {
+        let changes = self.segment.count(Count::Changes);
+        let settled = std::mem::take(&mut self.settled);
+        if !settled.is_empty() {
+            // [changes] Odd while it lasts.
+            changes.store(changes.load(Ordering::Relaxed) | 1, Ordering::Relaxed);
+            fence(Ordering::Release);
+        }
+        self.show();
+        settled.into_iter().for_each(clear);
+        let changed = changes.load(Ordering::Relaxed);
+        if changed & 1 == 1 {
+            // [changes] Release: pairs with the loads in Stats::of. Also after a predecessor that died here.
+            changes.store(changed.wrapping_add(1), Ordering::Release);
+        }
+    }
+
+    fn show(&self) {
         for (count, sum) in SUMS.iter().zip(self.sums) {
             self.segment.count(*count).store(sum, Ordering::Relaxed);
         }
@@ -239,11 +271,6 @@ impl Ledger {
             }
         }
     }
-}
-
-fn place_of(count: Count) -> usize {
-    let place = SUMS.iter().position(|&sum| sum as usize == count as usize);
-    place.unwrap_or(0)
 }
 
 /// What stands in a checkpoint's [`SUM`] when it is whole, by all its other words that count.

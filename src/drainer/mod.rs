@@ -1,7 +1,8 @@
 //! The drainer: a process of its own that reads the ring in sequence order and hands records to the sinks.
 //!
 //! [`start`] makes it and watches over it, [`config`] is what it is told, [`members`] knows who is alive,
-//! [`assemble`] joins long records, [`delivery`] turns runs into records, and [`work`] is its loop.
+//! [`assemble`] joins long records, [`delivery`] turns runs into records, and [`work`] is its loop. [`recover`]
+//! does the work of a drainer for a ring whose processes are all dead.
 
 mod assemble;
 mod config;
@@ -9,6 +10,7 @@ mod delivery;
 mod ledger;
 mod members;
 mod parts;
+mod recover;
 mod start;
 mod work;
 
@@ -19,4 +21,6 @@ pub(crate) mod fuzz {
 }
 
 pub(crate) use config::{DrainerConfig, FileSettings};
+pub(crate) use recover::recover_all;
+pub use recover::{RecoverError, Recovered, recover};
 pub(crate) use start::Supervisor;

@@ -13,10 +13,12 @@ use std::time::{Duration, Instant};
 
 use super::config::{DRAINER_VARIABLE, DrainerConfig};
 use super::delivery::Delivery;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Place};
 use super::work::{Drainer, open_sinks};
 use crate::clock::Clock;
-use crate::segment::{Count, Phase, Segment, process};
+use crate::level::Level;
+use crate::segment::{AttachError, Count, Phase, Segment, process};
+use crate::sink::Sink;
 
 /// How long a drainer may take until it reports.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -31,51 +33,105 @@ fn before_main() {
     if std::env::var_os(DRAINER_VARIABLE).is_none() || process::runs_with_foreign_rights() {
         return;
     }
-    let ended_well = std::panic::catch_unwind(drain).is_ok_and(|result| result.is_ok());
-    process::leave(if ended_well { 0 } else { 1 });
+    let outcome = std::panic::catch_unwind(drain).unwrap_or(Outcome::Failed);
+    process::leave(outcome as i32);
+}
+
+/// How a drainer ended; its exit status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+enum Outcome {
+    /// Its work is done.
+    Done = 0,
+    /// Another one should try.
+    Failed = 1,
+    /// There is nothing to drain: the segment is gone, or another drainer has it.
+    Nothing = 3,
 }
 
 /// A drainer's whole life.
-fn drain() -> Result<(), ()> {
+fn drain() -> Outcome {
     process::ignore_group_signals();
     let config = std::env::var_os(DRAINER_VARIABLE).and_then(|text| DrainerConfig::decode(&text));
-    let config = config.ok_or(())?;
+    let Some(config) = config else {
+        return Outcome::Nothing;
+    };
     // In the process list: what it is, and whose.
     let _ = rustix::thread::set_name(c"shmlog-drainer");
-    let segment = Box::leak(Box::new(open(&config)?));
+    let Ok(segment) = open(&config) else {
+        return Outcome::Nothing;
+    };
+    let segment = Box::leak(Box::new(segment));
     // Held until the process ends.
-    let _lock = segment.lock_for_draining().map_err(drop)?.ok_or(())?;
-    let first = segment.phase() == Phase::Starting;
+    let Ok(Some(_lock)) = segment.lock_for_draining() else {
+        return Outcome::Nothing;
+    };
     let (ledger, place) = Ledger::resume(segment);
-    let opened = Clock::from_number(segment.settings().clock)
-        .ok_or_else(|| "the segment names no clock of this machine".to_owned())
-        .and_then(|clock| {
-            Ok((
-                clock,
-                open_sinks(segment, &config, place.as_ref(), ledger.damaged)?,
-            ))
-        });
-    match opened {
-        Ok((clock, sinks)) => {
-            let delivery = Delivery::new(segment, clock, sinks, ledger, place.as_ref());
-            if first {
-                segment.set_phase(Phase::Running);
-            }
-            Drainer::new(segment, config, delivery, place).run();
-            Ok(())
-        }
+    let Some(clock) = Clock::from_number(segment.settings().clock) else {
+        segment.fail("the segment names no clock of this machine");
+        return Outcome::Failed;
+    };
+    let damaged = ledger.damaged;
+    // Not by the phase alone, which anybody may have written.
+    let first = segment.phase() == Phase::Starting && place.is_none() && !damaged;
+    let sinks = match first {
+        true => open_sinks(segment, &config, place.as_ref(), damaged),
+        false => Ok(open_sinks_again(segment, &config, place.as_ref(), damaged)),
+    };
+    let sinks = match sinks {
+        Ok(sinks) => sinks,
         Err(why) => {
-            if first {
-                segment.fail(&why);
-            }
-            Err(())
+            segment.fail(&why);
+            return Outcome::Failed;
         }
+    };
+    let mut delivery = Delivery::new(segment, clock, sinks, ledger, place.as_ref());
+    if first {
+        for news in &config.news {
+            delivery.say(Level::Warn, news);
+        }
+    }
+    // Closing: the last drainer died on its way out, but whoever entered meanwhile may log.
+    if matches!(segment.phase(), Phase::Starting | Phase::Closing) {
+        segment.set_phase(Phase::Running);
+    }
+    Drainer::new(segment, config, delivery, place).run();
+    Outcome::Done
+}
+
+/// Opens the sinks of a drainer that died, trying until it works: the ring keeps the records meanwhile. A
+/// console that cannot be had any more is done without, if there is a file.
+fn open_sinks_again(
+    segment: &'static Segment,
+    config: &DrainerConfig,
+    place: Option<&Place>,
+    damaged: bool,
+) -> Vec<Box<dyn Sink>> {
+    let file_alone = DrainerConfig {
+        console: config.file.is_none(),
+        ..config.clone()
+    };
+    let mut told = false;
+    loop {
+        let opened = open_sinks(segment, config, place, damaged)
+            .or_else(|why| open_sinks(segment, &file_alone, place, damaged).map_err(|_| why));
+        match opened {
+            Ok(sinks) => return sinks,
+            Err(why) if !told => {
+                eprintln!(
+                    "shmlog: the log waits: its drainer was started again and cannot go on: {why}"
+                );
+                told = true;
+            }
+            Err(_) => {}
+        }
+        std::thread::sleep(RESTART_PAUSE);
     }
 }
 
-fn open(config: &DrainerConfig) -> Result<Segment, ()> {
+fn open(config: &DrainerConfig) -> Result<Segment, AttachError> {
     let (geometry, settings) = config.made_with;
-    Segment::open_known(&config.ring, geometry, settings).map_err(drop)
+    Segment::open_known(&config.ring, geometry, settings)
 }
 
 /// Why there is no drainer.
@@ -127,6 +183,8 @@ impl Supervisor {
         std::thread::Builder::new()
             .name("shmlog-supervisor".to_owned())
             .spawn(move || {
+                // They are for the program's own threads.
+                process::block_signals();
                 supervise(segment, &config, child);
                 told.store(true, Ordering::Release);
             })
@@ -185,9 +243,17 @@ fn supervise(segment: &'static Segment, config: &DrainerConfig, mut child: Child
     loop {
         let begun = Instant::now();
         // An error means that the user's program has waited for the child itself: it has ended too.
-        // The phase is only asked then: anybody may have written it.
-        let is_over = match child.wait() {
-            Ok(status) => status.success() || !segment.has_name(),
+        // None: by a signal. An error means that the user's program has waited for the child itself.
+        let status = child.wait().map(|status| status.code());
+        let removed = has_been_removed(segment);
+        if removed {
+            // The drainer died after its last deed, before it could say so.
+            segment.set_phase(Phase::Done);
+        }
+        // The phase may have been written by anybody: it is believed of one that ended by itself.
+        let is_over = match status {
+            Ok(None) => removed,
+            Ok(Some(code)) => code == Outcome::Nothing as i32 || segment.is_over(),
             Err(_) => segment.is_over(),
         };
         if is_over {
@@ -196,12 +262,19 @@ fn supervise(segment: &'static Segment, config: &DrainerConfig, mut child: Child
         if begun.elapsed() < RESTART_PAUSE {
             std::thread::sleep(RESTART_PAUSE);
         }
-        segment
-            .count(Count::Restarts)
-            .fetch_add(1, Ordering::Relaxed);
         match spawn(config) {
-            Ok(next) => child = next,
+            Ok(next) => {
+                child = next;
+                let restarts = segment.count(Count::Restarts);
+                restarts.fetch_add(1, Ordering::Relaxed);
+            }
             Err(_) => std::thread::sleep(RESTART_PAUSE),
         }
     }
+}
+
+/// Whether the segment has lost its name, so that no drainer can come to it any more.
+fn has_been_removed(segment: &Segment) -> bool {
+    let lock = segment.lock_for_draining();
+    lock.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }

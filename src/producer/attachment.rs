@@ -4,7 +4,7 @@
 //! come by on their first record, in whatever state the process is.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering, fence};
 
 use crate::clock::Clock;
 use crate::level::Level;
@@ -33,6 +33,7 @@ impl Attachment {
         segment: Segment,
         process_name: String,
     ) -> Result<&'static Attachment, AttachError> {
+        super::departure::prepare();
         let settings = segment.settings();
         let damaged = || AttachError::Damaged {
             name: segment.name().to_owned(),
@@ -77,12 +78,16 @@ impl Attachment {
         if known >> 16 == generation {
             return Some((known & 0xffff) as usize - 1);
         }
+        if self.is_closed() {
+            return None;
+        }
         // A child made by fork sees none of the pages yet.
         self.segment.prefault();
         let index = self
             .segment
             .enter_member(Identity::of_this_process(), &self.process_name)?;
-        // SeqCst, with the drainer: see Segment::phase. We have entered; does it close?
+        // [close] With the fence in Drainer::may_end: we have entered; does it close? One sees the other.
+        fence(Ordering::SeqCst);
         if self.is_closed() {
             self.segment.member(index).clear();
             return None;

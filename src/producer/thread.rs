@@ -1,10 +1,12 @@
 //! A thread's tie to the ring: its registry entry, found again in a few loads at every record.
 
 use std::cell::{Cell, RefCell};
+use std::sync::atomic::compiler_fence;
 
 use super::attachment::{self, Attachment};
+use super::departure;
 use crate::ring::{Lease, MAX_RUN_BYTES};
-use crate::segment::Producer;
+use crate::segment::{Producer, process};
 use crate::sync::Ordering;
 
 /// A thread that was refused an entry asks again after so many records, not at each.
@@ -43,25 +45,21 @@ thread_local! {
             buffer: RefCell::new([0; MAX_RUN_BYTES]),
         }
     };
-    // With a destructor: gives the entry back when the thread ends.
-    static DEPARTURE: Departure = const { Departure { generation: Cell::new(0), producer: Cell::new(None) } };
 }
 
-struct Departure {
-    generation: Cell<u64>,
-    producer: Cell<Option<Producer<'static>>>,
-}
-
-impl Drop for Departure {
-    fn drop(&mut self) {
-        // In a child made by fork the entry is still the parent's.
-        let is_ours = self.generation.get() == attachment::known_generation();
-        if let (true, Some(producer)) = (is_ours, self.producer.take()) {
-            // What other destructors of this thread log from here on goes through an entry of its own.
-            THREAD.with(|thread| thread.generation.set(0));
-            producer.leave();
+/// This thread ends: gives its entry back. In a child made by fork the entry is still the parent's.
+pub(super) fn leave() {
+    THREAD.with(|thread| {
+        // What this thread logs from here on goes through an entry of its own.
+        let generation = thread.generation.replace(0);
+        if let Some(attachment) = thread.attachment.get()
+            && generation != 0
+            && generation == attachment::known_generation()
+        {
+            let index = thread.index.get();
+            attachment.segment.producer(index.into()).leave();
         }
-    }
+    });
 }
 
 /// A registered thread, ready to write.
@@ -72,6 +70,8 @@ pub(super) struct Ready<'t> {
     pub(super) producer: Producer<'static>,
     pub(super) index: u16,
     pub(super) generation: u64,
+    /// The entry is for this record only: a signal handler has interrupted the thread's registration.
+    aside: bool,
 }
 
 impl Ready<'_> {
@@ -90,31 +90,44 @@ impl Ready<'_> {
 #[inline]
 pub(super) fn with_thread(write: impl FnOnce(Ready<'_>)) {
     THREAD.with(|thread| {
-        let generation = attachment::known_generation();
-        let known = thread.generation.get() == generation && generation != 0;
-        if !known && !thread.enter() {
-            return;
-        }
-        if let Some(attachment) = thread.attachment.get() {
-            let index = thread.index.get();
-            write(Ready {
-                thread,
-                attachment,
-                producer: attachment.segment.producer(index.into()),
-                index,
-                generation: thread.generation.get(),
-            });
+        let ready = match thread.is_known() {
+            true => thread.ready(),
+            false => thread.enter(),
+        };
+        let Some(ready) = ready else { return };
+        write(ready);
+        if ready.aside {
+            thread.leave_aside(ready);
         }
     });
 }
 
 impl Thread {
-    /// Registers this thread. The only part of logging that may enter the kernel and allocate.
+    #[inline]
+    fn is_known(&self) -> bool {
+        let generation = attachment::known_generation();
+        self.generation.get() == generation && generation != 0
+    }
+
+    #[inline]
+    fn ready(&self) -> Option<Ready<'_>> {
+        let attachment = self.attachment.get()?;
+        let index = self.index.get();
+        Some(Ready {
+            thread: self,
+            attachment,
+            producer: attachment.segment.producer(index.into()),
+            index,
+            generation: self.generation.get(),
+            aside: false,
+        })
+    }
+
+    /// Registers this thread. The only part of logging that enters the kernel. It takes no lock and does
+    /// not allocate, for the thread may be in a signal handler that interrupted anything.
     #[cold]
-    fn enter(&self) -> bool {
-        let Some(attachment) = attachment::current() else {
-            return false;
-        };
+    fn enter(&self) -> Option<Ready<'_>> {
+        let attachment = attachment::current()?;
         // Counted only for a live ring: a member that comes after its end has nothing to count in.
         let refuse = || {
             attachment
@@ -122,51 +135,91 @@ impl Thread {
                 .drops_unregistered()
                 .fetch_add(1, Ordering::Relaxed);
             attachment.segment.drops().fetch_add(1, Ordering::Release);
-            false
+            None
         };
         if self.refusals_left.get() > 0 {
             self.refusals_left.set(self.refusals_left.get() - 1);
             return refuse();
         }
         if self.entering.replace(true) {
-            return refuse();
+            let aside = |entry| Ready {
+                aside: true,
+                ..entry
+            };
+            return self.new_entry(attachment).map(aside).or_else(refuse);
         }
-        let entered = self.enter_into(attachment);
+        compiler_fence(Ordering::SeqCst);
+        // A signal handler may have registered us since we looked.
+        let entered = self.is_known() || self.enter_into(attachment).is_some();
+        compiler_fence(Ordering::SeqCst);
         self.entering.set(false);
-        entered.is_some() || {
-            self.refusals_left.set(REFUSALS_BETWEEN_TRIES);
-            refuse()
+        if entered {
+            return self.ready();
         }
+        self.refusals_left.set(REFUSALS_BETWEEN_TRIES);
+        refuse()
     }
 
-    fn enter_into(&self, attachment: &'static Attachment) -> Option<()> {
+    /// Gives back the entry of one record.
+    #[cold]
+    fn leave_aside(&self, ready: Ready<'_>) {
+        // Not to be said by another entry; the drainer cuts the record off when it clears this one.
+        self.broken_off.set(None);
+        ready.producer.leave();
+    }
+
+    /// Takes an entry for this thread.
+    fn new_entry(&self, attachment: &'static Attachment) -> Option<Ready<'_>> {
+        // What these hold is about another ring, or about none.
+        self.cached_head.set(attachment.ring.head());
+        self.broken_off.set(None);
         let generation = attachment::generation().ok()?;
         let member = attachment.member(generation)?;
         let tid = rustix::thread::gettid().as_raw_pid() as u32;
-        let index = attachment
-            .segment
-            .enter_producer(member, tid, &thread_name())?;
-        let producer = attachment.segment.producer(index);
+        let index = with_thread_name(tid, |name| {
+            attachment.segment.enter_producer(member, tid, name)
+        })?;
+        Some(Ready {
+            thread: self,
+            attachment,
+            producer: attachment.segment.producer(index),
+            index: index as u16,
+            generation,
+            aside: false,
+        })
+    }
+
+    fn enter_into(&self, attachment: &'static Attachment) -> Option<()> {
+        let entry = self.new_entry(attachment)?;
         self.attachment.set(Some(attachment));
-        self.index.set(index as u16);
-        self.cached_head.set(attachment.ring.head());
-        self.broken_off.set(None);
-        self.generation.set(generation);
-        // Without this (the thread is at its end) the drainer finds the thread gone by itself.
-        let _ = DEPARTURE.try_with(|departure| {
-            departure.generation.set(generation);
-            departure.producer.set(Some(producer));
-        });
+        self.index.set(entry.index);
+        // A signal handler that finds the generation finds the rest as well.
+        compiler_fence(Ordering::SeqCst);
+        self.generation.set(entry.generation);
+        departure::expect();
         Some(())
     }
 }
 
-/// The name that the thread was given in Rust, else the one that the kernel knows.
-fn thread_name() -> String {
-    if let Some(name) = std::thread::current().name() {
-        return name.to_owned();
+/// Calls `use_name` with this thread's name. The kernel knows the first 15 bytes of what the thread was given
+/// in Rust; the rest is std's to tell, which is asked only outside of signal handlers: at the very beginning
+/// and end of a thread it would allocate, or panic.
+fn with_thread_name<T>(tid: u32, use_name: impl FnOnce(&str) -> T) -> T {
+    if tid == std::process::id() {
+        return use_name("main");
     }
-    rustix::thread::name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default()
+    let mut buffer = [0; process::THREAD_NAME_BYTES];
+    let known = process::thread_name(&mut buffer);
+    // Cut within a character it may be a few bytes shorter.
+    if known.len() < process::THREAD_NAME_BYTES - 4 || process::blocks_signals() {
+        return use_name(known);
+    }
+    let thread = std::thread::current();
+    let whole = thread.name().filter(|name| name.starts_with(known));
+    use_name(whole.unwrap_or(known))
+}
+
+/// One that was refused an entry a moment ago asks at once.
+pub(super) fn forget_refusals() {
+    THREAD.with(|thread| thread.refusals_left.set(0));
 }

@@ -4,9 +4,10 @@
 //! together.
 
 use std::fmt;
+use std::sync::atomic::compiler_fence;
 
 use super::attachment::Attachment;
-use super::thread::{Ready, with_thread};
+use super::thread::{self, Ready, with_thread};
 use crate::level::Level;
 use crate::record::CallSite;
 use crate::record::codec::{CONTINUES, CUT, MORE, Tag, write_head};
@@ -18,7 +19,7 @@ const FORMATTING_FAILED: &str = "‹formatting failed›";
 
 /// How long, in nanoseconds, a record that has begun to go through the ring waits for a drainer that does not
 /// move at all. Not a setting: only records of several runs (about 2 KB) ever wait so.
-const PATIENCE_WITHIN_RECORD_NS: u64 = 1_000_000_000;
+const PATIENCE_WITHIN_RECORD_NS: u64 = 10_000_000_000;
 
 /// Writes one record.
 #[inline]
@@ -29,9 +30,13 @@ pub(crate) fn write(
     message: fmt::Arguments<'_>,
 ) {
     with_thread(|ready| match ready.thread.buffer.try_borrow_mut() {
+        // The fences keep what is done to the buffer within the time in which a signal handler finds it
+        // taken; to the compiler the two have nothing to do with each other.
         Ok(mut buffer) => {
+            compiler_fence(Ordering::SeqCst);
             mend_floor(ready);
-            write_with(ready, &mut buffer, level, site, target, message)
+            write_with(ready, &mut buffer[..], level, site, target, message);
+            compiler_fence(Ordering::SeqCst);
         }
         // We are inside the rendering of another record of this thread.
         Err(_) => write_with(ready, &mut [0; MAX_RUN_BYTES], level, site, target, message),
@@ -50,10 +55,22 @@ fn mend_floor(ready: Ready<'_>) {
     }
 }
 
+/// What a handler that perhaps runs on a small stack puts a run together in.
+const FRUGAL_RUN_BYTES: usize = 512;
+
+/// Writes the record of a crash, from the signal handler.
+pub(crate) fn write_last_words(level: Level, site: &'static CallSite, message: fmt::Arguments<'_>) {
+    thread::forget_refusals();
+    with_thread(|ready| {
+        let mut buffer = [0; FRUGAL_RUN_BYTES];
+        write_with(ready, &mut buffer, level, site, None, message);
+    });
+}
+
 #[inline]
 fn write_with(
     ready: Ready<'_>,
-    buffer: &mut [u8; MAX_RUN_BYTES],
+    buffer: &mut [u8],
     level: Level,
     site: &'static CallSite,
     target: Option<&str>,
@@ -64,9 +81,10 @@ fn write_with(
     }
     let attachment = ready.attachment;
     let id = site.id(&attachment.sites, ready.generation);
+    let room = attachment.ring.longest_run().min(buffer.len());
     let mut record = Outgoing {
         ready,
-        buffer: &mut buffer[..attachment.ring.longest_run()],
+        buffer: &mut buffer[..room],
         filled: 0,
         tag: Tag {
             site: id,
@@ -188,7 +206,8 @@ impl Drop for Outgoing<'_> {
 /// Tells the drainer that no more runs of the record come.
 #[cold]
 fn report_broken_off(ready: Ready<'_>) {
-    let Some(origin) = ready.thread.broken_off.get() else {
+    // Taken before it is said: a signal handler that logs meanwhile must not say it too.
+    let Some(origin) = ready.thread.broken_off.take() else {
         return;
     };
     let tag = Tag {
@@ -198,9 +217,9 @@ fn report_broken_off(ready: Ready<'_>) {
         producer: ready.index,
     };
     let (ring, head) = (&ready.attachment.ring, &ready.thread.cached_head);
-    if let Ok(claimed) = claim(ring, &ready.lease(), head, 8, false) {
-        claimed.publish(tag.pack(), &origin.to_ne_bytes());
-        ready.thread.broken_off.set(None);
+    match claim(ring, &ready.lease(), head, 8, false) {
+        Ok(claimed) => claimed.publish(tag.pack(), &origin.to_ne_bytes()),
+        Err(_) => ready.thread.broken_off.set(Some(origin)),
     }
 }
 
@@ -251,13 +270,14 @@ fn put_patiently(
 /// Waiting for room, bounded.
 enum Wait {
     No,
-    /// With `OnFull::Block`: sleeping, growing to a millisecond, until the deadline.
+    /// With `OnFull::Block`, also between the runs of a record: sleeping, growing to a millisecond, until the
+    /// deadline.
     Asleep {
         attachment: &'static Attachment,
         until: std::time::Instant,
         nap_us: u64,
     },
-    /// Between the runs of one record: spinning, since the caller may be forbidden to enter the kernel, for
+    /// Between the runs of one record, else: spinning, since the caller may be forbidden to enter the kernel, for
     /// as long as the drainer moves.
     Awake {
         attachment: &'static Attachment,
@@ -270,25 +290,31 @@ impl Wait {
     fn for_first(attachment: &'static Attachment) -> Wait {
         match attachment.block_ns {
             0 => Wait::No,
-            ns => {
-                let now = std::time::Instant::now();
-                // A timeout beyond the clock's range waits a day at a time.
-                let until = now.checked_add(std::time::Duration::from_nanos(ns));
-                let until = until.unwrap_or(now + std::time::Duration::from_secs(86_400));
-                Wait::Asleep {
-                    attachment,
-                    until,
-                    nap_us: 20,
-                }
-            }
+            ns => Wait::asleep(attachment, ns),
         }
     }
 
     fn within_record(attachment: &'static Attachment) -> Wait {
-        Wait::Awake {
+        match attachment.block_ns {
+            0 => Wait::Awake {
+                attachment,
+                head: attachment.ring.head(),
+                since_ns: monotonic_ns(),
+            },
+            // Who may sleep before a record may also sleep within it, and would rather than have it cut off.
+            ns => Wait::asleep(attachment, ns.max(PATIENCE_WITHIN_RECORD_NS)),
+        }
+    }
+
+    fn asleep(attachment: &'static Attachment, ns: u64) -> Wait {
+        let now = std::time::Instant::now();
+        // A timeout beyond the clock's range waits a day at a time.
+        let until = now.checked_add(std::time::Duration::from_nanos(ns));
+        let until = until.unwrap_or(now + std::time::Duration::from_secs(86_400));
+        Wait::Asleep {
             attachment,
-            head: attachment.ring.head(),
-            since_ns: monotonic_ns(),
+            until,
+            nap_us: 20,
         }
     }
 

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64 as StdAtomicU64, Ordering};
 
 use crate::segment::SITE_WORDS;
 use crate::sync::AtomicU64;
-use crate::words::{load_bytes, store_bytes, words_for};
+use crate::words::{WORD, load_bytes, store_bytes, words_for};
 
 const HASH: usize = 0;
 const SEAL: usize = 1;
@@ -124,12 +124,9 @@ impl<'a> SiteTable<'a> {
                     Err(seen) => seen,
                 };
             if seen == hash {
-                let found = self.read(index as SiteId + 1);
-                let same =
-                    |site: &Site| (&*site.target, &*site.file, site.line) == (target, file, line);
-                match found {
-                    Some(site) if same(&site) => return index as SiteId + 1,
-                    Some(_) => {}
+                match self.is(index, target, file, line) {
+                    Some(true) => return index as SiteId + 1,
+                    Some(false) => {}
                     None => return 0,
                 }
             }
@@ -160,8 +157,29 @@ impl<'a> SiteTable<'a> {
         true
     }
 
+    /// Whether the entry is that of this call site; `None` when it is not finished. Allocates nothing: a
+    /// signal handler may come by.
+    fn is(&self, index: usize, target: &str, file: &str, line: u32) -> Option<bool> {
+        let found = self.find(index as SiteId + 1)?;
+        Some(
+            found.line == line
+                && is_text(found.target, target.as_bytes())
+                && is_text(found.file, file.as_bytes()),
+        )
+    }
+
     /// The call site of a number, if there is a finished one whose text lies within the table.
     pub(crate) fn read(&self, id: SiteId) -> Option<Site> {
+        let found = self.find(id)?;
+        Some(Site {
+            target: text_of(found.target),
+            file: text_of(found.file),
+            line: found.line,
+        })
+    }
+
+    /// Where the parts of the call site of a number are.
+    fn find(&self, id: SiteId) -> Option<Found<'a>> {
         let index = (id as usize).checked_sub(1)?;
         if index >= self.entries.len() / SITE_WORDS {
             return None;
@@ -177,14 +195,22 @@ impl<'a> SiteTable<'a> {
         let target_at = usize::try_from(at).ok()?.checked_add(1)?;
         let file_at = target_at.checked_add(words_for(target_len))?;
         let end = file_at.checked_add(words_for(file_len))?;
-        let target = self.text.get(target_at..file_at)?;
-        let file = self.text.get(file_at..end)?;
-        Some(Site {
-            target: text_of(target, target_len),
-            file: text_of(file, file_len),
+        Some(Found {
+            target: (self.text.get(target_at..file_at)?, target_len),
+            file: (self.text.get(file_at..end)?, file_len),
             line: entry[LINE].load(Ordering::Relaxed) as u32,
         })
     }
+}
+
+/// A text in shared words, and its length in bytes.
+type Text<'a> = (&'a [AtomicU64], usize);
+
+/// A call site as it lies in the table.
+struct Found<'a> {
+    target: Text<'a>,
+    file: Text<'a>,
+    line: u32,
 }
 
 /// The beginning of `name` that may be stored.
@@ -196,7 +222,14 @@ pub(crate) fn cut(name: &str) -> &str {
     &name[..end]
 }
 
-fn text_of(words: &[AtomicU64], len: usize) -> String {
+fn is_text((words, len): Text<'_>, bytes: &[u8]) -> bool {
+    let is_word = |(word, chunk): (&AtomicU64, &[u8])| {
+        word.load(Ordering::Relaxed).to_ne_bytes()[..chunk.len()] == *chunk
+    };
+    len == bytes.len() && words.iter().zip(bytes.chunks(WORD)).all(is_word)
+}
+
+fn text_of((words, len): Text<'_>) -> String {
     let mut bytes = Vec::with_capacity(len);
     load_bytes(words, len, &mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()

@@ -4,7 +4,8 @@
 //!   if tail + k > head + capacity      full: refused
 //!   floor = tail                       "whatever I get will not be older than this"
 //!   n = tail.fetch_add(k)              the only read-modify-write
-//!   any slot of the run not FREE?      parked, or not yet released: walk away, try again a few times
+//!   any slot of the run not FREE?      parked, or not yet released: publish the others as given up, walk
+//!                                      away, try again a few times
 //!   write the bytes
 //!   state of the first slot = PUBLISHED(n)
 //!   floor = IDLE
@@ -15,9 +16,10 @@
 //! and leaves it alone, at both ends, since the floor of the interrupted claim is older and protects both.
 
 use std::cell::Cell;
+use std::sync::atomic::compiler_fence;
 
 use super::Ring;
-use super::sequence::{IDLE, MAX_RUN, fits, free, published};
+use super::sequence::{GIVEN_UP, IDLE, MAX_RUN, fits, free, published};
 use crate::failpoint;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::store_bytes;
@@ -88,8 +90,12 @@ pub(crate) fn claim<'a>(
             }
         }
         if outermost {
-            // [floor]: published to the drainer by the fetch_add, whose release half orders it.
+            // [floor]: the fetch_add shows it to the drainer. Release for what is behind us: who sees this floor
+            // above a hole must see in it what we published there, though the clearing in between is missed.
             lease.floor.store(tail, Ordering::Release);
+            // A signal handler must see the floor before `begun` is read, or it counts where we count:
+            // the release above keeps nothing from being moved up before it.
+            compiler_fence(Ordering::SeqCst);
             failpoint::hit("claim.floor");
         }
         if !begun {
@@ -107,6 +113,7 @@ pub(crate) fn claim<'a>(
                 floor: outermost.then_some(lease.floor),
             });
         }
+        give_up(ring, sequence, slots);
         refused = Refused::Overtaken(sequence);
     }
     if outermost {
@@ -134,6 +141,23 @@ fn run_is_free(ring: &Ring<'_>, sequence: u64, slots: u64) -> bool {
     (0..slots)
         .map(|i| sequence.wrapping_add(i))
         .all(|n| ring.slot(n)[0].load(Ordering::Acquire) == free(n))
+}
+
+/// Gives up a run that cannot be taken whole: those of its slots that are ours say so, one by one. Left as
+/// they are, they would be holes, and holes behind the floor of a stopped producer are parked as if they
+/// were its own: the parked would grow with every lap, until they are the whole ring.
+#[cold]
+fn give_up(ring: &Ring<'_>, sequence: u64, slots: u64) {
+    for n in (0..slots).map(|i| sequence.wrapping_add(i)) {
+        let slot = ring.slot(n);
+        // [release]: as in run_is_free. We claimed `n`, so nobody else writes while it is FREE(n).
+        if slot[0].load(Ordering::Acquire) == free(n) {
+            // Relaxed: ordered by the publish below.
+            slot[1].store(GIVEN_UP, Ordering::Relaxed);
+            // [publish]: pairs with the loads in Reader::next and in the sweep.
+            slot[0].store(published(n), Ordering::Release);
+        }
+    }
 }
 
 impl<'a> Claim<'a> {

@@ -34,7 +34,7 @@
 //! | `[head]` | [`Reader::release`], head, Release | [`claim()`], head, Acquire |
 //!
 //! Nothing here knows an operating system, a process or a record's content. Proven by loom (orderings, in
-//! `loom_tests.rs`) and by Spin (`tests/model/`: crash, stop and restart at every step).
+//! `loom_tests/` of this folder) and by Spin (`tests/model/`: crash, stop and restart at every step).
 
 mod claim;
 #[cfg(all(test, loom))]
@@ -110,6 +110,19 @@ impl<'a> Ring<'a> {
     /// Payload bytes of the longest run.
     pub(crate) fn longest_run(&self) -> usize {
         self.shape.longest_run(self.capacity)
+    }
+
+    /// Whether a parked run has been published and not yet been delivered and released.
+    pub(crate) fn has_late(&self) -> bool {
+        let words = self.parked.iter();
+        let parked = words.filter_map(|word| {
+            let word = word.load(crate::sync::Ordering::Acquire);
+            word.checked_sub(1)
+        });
+        parked.into_iter().any(|p| {
+            let state = self.slot(p)[0].load(crate::sync::Ordering::Acquire);
+            state == sequence::published(p)
+        })
     }
 
     /// The tail as it was a moment ago: it may have moved since.

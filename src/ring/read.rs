@@ -5,6 +5,7 @@
 //! | state | meaning | action |
 //! |---|---|---|
 //! | `PUBLISHED(h)` | a run | hand it out, `h += k` |
+//! | `PUBLISHED(h)`, marked given up | nothing: its producer could not have the whole run | `h += 1` |
 //! | above | released for a later lap already (settled while parked, or a drainer died in [`Reader::release`]) | `h += 1` |
 //! | impossible | damaged: see `read/damage.rs` | mend it, `h += 1` |
 //! | below `FREE(h)` | still parked since an earlier lap: nobody can have written `h` | `h += 1` |
@@ -29,7 +30,7 @@ mod damage;
 mod resume;
 
 use super::Ring;
-use super::sequence::{IDLE, MAX_RUN, free, next_in_slot, published};
+use super::sequence::{GIVEN_UP, IDLE, MAX_RUN, free, next_in_slot, published};
 use crate::failpoint;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::load_bytes;
@@ -142,6 +143,11 @@ impl<'a> Reader<'a> {
         self.cursor
     }
 
+    /// Next sequence to be released.
+    pub(crate) fn head(&self) -> u64 {
+        self.head
+    }
+
     /// Number of parked slots.
     pub(crate) fn parked(&self) -> usize {
         self.parked.len()
@@ -157,6 +163,10 @@ impl<'a> Reader<'a> {
             // [publish]: pairs with the store in Claim::publish.
             let state = self.ring.slot(h)[0].load(Ordering::Acquire);
             if state == published(h) && !self.is_parked(h) {
+                if self.is_given_up(h) {
+                    self.cursor = h.wrapping_add(1);
+                    continue;
+                }
                 let run = self.run_at(h);
                 self.cursor = h.wrapping_add(run.slots);
                 return Next::Run(run);
@@ -217,7 +227,10 @@ impl<'a> Reader<'a> {
         let h = self.cursor;
         // Relaxed: read by later drainers only, after our death was proven through the kernel.
         self.ring.parked[self.ring.slot_index(h)].store(h.wrapping_add(1), Ordering::Relaxed);
-        self.parked.push(h);
+        // Mostly the last. Older than those that we took over is the rest of a run that the drainer before us
+        // died releasing, when a floor older than the run is still set.
+        let place = self.parked.partition_point(|&parked| parked < h);
+        self.parked.insert(place, h);
         failpoint::hit("park");
         self.cursor = h.wrapping_add(1);
     }
@@ -239,18 +252,19 @@ impl<'a> Reader<'a> {
         while let Some(&p) = self.parked.get(i) {
             // [publish]: pairs with the store in Claim::publish.
             let state = self.ring.slot(p)[0].load(Ordering::Acquire);
-            if state == published(p) {
+            if state == published(p) && !self.is_given_up(p) {
                 let run = self.run_at(p);
                 self.late = Some(run);
                 return Some(run);
             }
             if state > published(p) {
-                // Damaged: only we raise a parked slot's state. Left to whoever it says it belongs to.
+                // Not one of ours: the state word is damaged.
+                failpoint::hit("park");
                 self.forget_parked(p);
             } else if lowest <= p && state == free(p) {
                 i += 1;
             } else {
-                // Orphaned; or the state word is damaged, which this mends.
+                // Given up; orphaned; or the state word is damaged, which this mends.
                 self.unpark(p);
             }
         }
@@ -319,6 +333,12 @@ impl<'a> Reader<'a> {
             self.ring.parked[self.ring.slot_index(p)].store(0, Ordering::Relaxed);
             self.parked.retain(|&parked| parked != p);
         }
+    }
+
+    /// Whether the published slot of `n` holds nothing.
+    fn is_given_up(&self, n: u64) -> bool {
+        // Relaxed: ordered by the acquire of the state word.
+        self.ring.slot(n)[1].load(Ordering::Relaxed) == GIVEN_UP
     }
 
     fn run_at(&self, n: u64) -> Run {

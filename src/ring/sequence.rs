@@ -12,6 +12,10 @@ pub(crate) const MAX_RUN: usize = 16;
 /// The bytes that one run may carry at most, whatever its slots would hold: what a producer's buffer holds.
 pub(crate) const MAX_RUN_BYTES: usize = 2048;
 
+/// Stands in place of tag and length in a published slot that holds nothing: its producer could not have the
+/// whole run. No record has it, since no run is that long.
+pub(crate) const GIVEN_UP: u64 = u64::MAX;
+
 /// State word of a slot that whoever claims sequence `n` may write.
 #[inline]
 pub(crate) const fn free(n: u64) -> u64 {
@@ -69,7 +73,8 @@ impl RunShape {
 
     /// The payload bytes that the longest run carries in a ring of `capacity` slots.
     pub(crate) fn longest_run(self, capacity: u64) -> usize {
-        let slots = MAX_RUN.min(capacity as usize);
+        // A quarter of the ring: one that needed all of it would never find it free while others log.
+        let slots = MAX_RUN.min((capacity / 4).max(1) as usize);
         (self.first_bytes() + (slots - 1) * self.further_bytes()).min(MAX_RUN_BYTES)
     }
 }

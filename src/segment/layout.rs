@@ -12,7 +12,8 @@
 //!  line 5      drops, drops of threads without an entry        producers, when something was dropped
 //!  line 6      what the drainer counted
 //!  lines 7-10  why the drainer could not start: length, text   drainer, once
-//!  lines 11-13 the file that is being begun: length, name      drainer
+//!  lines 11-31 files that were begun since the checkpoint       drainer
+//!  lines 32-47 where the ring comes from: see home.rs          parent, once
 //!  ── page ──
 //!  members     max_producers × 2 lines     one per process
 //!  producers   max_producers × 3 lines     one per thread: its lease │ who it is, its drops │ the drainer's
@@ -60,9 +61,14 @@ pub(crate) const FAILURE_AT: usize = 7 * LINE;
 /// Words of the failure: its length in bytes, then the text.
 pub(crate) const FAILURE_WORDS: usize = 4 * LINE;
 pub(crate) const ANNOUNCED_AT: usize = 11 * LINE;
-/// Words of the announced file: the length of its name in bytes, then the name.
+/// Words of an announced file: the length of its name in bytes, then the name.
 pub(crate) const ANNOUNCED_WORDS: usize = 3 * LINE;
-const HEADER_WORDS: usize = PAGE;
+/// Files that may stand announced at a time.
+pub(crate) const ANNOUNCED_FILES: usize = 7;
+pub(crate) const HOME_AT: usize = 32 * LINE;
+/// Words of where the ring comes from.
+pub(crate) const HOME_WORDS: usize = 16 * LINE;
+pub(crate) const HEADER_WORDS: usize = 2 * PAGE;
 
 pub(crate) const MEMBER_WORDS: usize = 2 * LINE;
 pub(crate) const PRODUCER_WORDS: usize = 3 * LINE;
@@ -72,7 +78,8 @@ pub(crate) const CHECKPOINT_ACCOUNTS_AT: usize = 4 * LINE;
 pub(crate) const CHECKPOINT_ACCOUNT_WORDS: usize = 4;
 
 const _: () = assert!(FAILURE_AT + FAILURE_WORDS <= ANNOUNCED_AT);
-const _: () = assert!(ANNOUNCED_AT + ANNOUNCED_WORDS <= HEADER_WORDS);
+const _: () = assert!(ANNOUNCED_AT + ANNOUNCED_FILES * ANNOUNCED_WORDS <= HOME_AT);
+const _: () = assert!(HOME_AT + HOME_WORDS <= HEADER_WORDS);
 const _: () = assert!(GEOMETRY_AT + size_of::<Geometry>() / WORD <= SETTINGS_AT);
 const _: () = assert!(SETTINGS_AT + size_of::<Settings>() / WORD < TAIL_AT);
 

@@ -155,14 +155,30 @@ pub(super) fn companion(name: &str, what: &str) -> PathBuf {
     path_of(&format!("{name}.{what}"))
 }
 
-/// Whether the name leads to anything.
-pub(super) fn exists(name: &str) -> bool {
-    std::fs::symlink_metadata(path_of(name)).is_ok()
-}
-
 /// Takes the name away; who has the segment mapped keeps it.
 pub(super) fn remove(name: &str) -> io::Result<()> {
     std::fs::remove_file(path_of(name))
+}
+
+/// Takes the name away, then gives the memory back to whoever still has it mapped.
+pub(super) fn discard(name: &str) -> io::Result<()> {
+    let path = path_of(name);
+    let file = OpenOptions::new().write(true).open(&path);
+    std::fs::remove_file(&path)?;
+    let (file, flags) = (
+        file?,
+        FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE,
+    );
+    rustix::fs::fallocate(&file, flags, 0, file.metadata()?.len())?;
+    Ok(())
+}
+
+/// The names of all files in shared memory.
+pub(super) fn names() -> Vec<String> {
+    let entries = std::fs::read_dir(FOLDER).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect()
 }
 
 /// Gives the memory of the words from `first` on back to the system, though it stays mapped here and there.
@@ -175,6 +191,9 @@ pub(super) fn give_back(name: &str, first: usize, words: usize) {
     }
 }
 
+/// Whether [`lock`] keeps drainers apart.
+pub(crate) const CAN_LOCK: bool = true;
+
 /// Held by the drainer at work; the kernel lets go of it when that process ends, however it ends.
 pub(crate) struct DrainLock {
     _file: File,
@@ -184,6 +203,8 @@ pub(crate) struct DrainLock {
 pub(super) fn lock(name: &str) -> io::Result<Option<DrainLock>> {
     let file = File::open(path_of(name))?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        // Whoever had it before may have taken the ring away meanwhile: then this is the lock of nothing.
+        Ok(()) if file.metadata()?.nlink() == 0 => Err(io::ErrorKind::NotFound.into()),
         Ok(()) => Ok(Some(DrainLock { _file: file })),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
         Err(error) => Err(error.into()),

@@ -5,6 +5,8 @@
 //! Linux with the feature `portable`).
 
 mod error;
+mod header;
+mod home;
 mod layout;
 mod map;
 mod name;
@@ -16,59 +18,26 @@ mod platform;
 mod platform;
 pub(crate) mod process;
 mod registry;
+pub(crate) mod signals;
 
 use std::io;
 use std::path::PathBuf;
 
-use zerocopy::transmute;
-
 pub use error::{AttachError, CreateError};
+#[cfg(fuzzing)]
+pub(crate) use header::validate_header;
+pub(crate) use home::{Home, peek};
 pub(crate) use layout::{
     CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, Geometry, Limits, SITE_WORDS, Settings,
 };
 pub(crate) use name::{announce, environment, inherited, restore};
-pub(crate) use platform::DrainLock;
+pub(crate) use platform::{CAN_LOCK, DrainLock};
 pub(crate) use process::{Identity, Watch};
 pub(crate) use registry::{Producer, State, Tag};
 
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{load_bytes, store_bytes};
 use layout::{Flaw, Layout, READY};
-
-/// For the fuzz target: whatever is accepted, its parts lie within the file.
-#[cfg(fuzzing)]
-pub(crate) fn validate_header(bytes: &[u8]) {
-    let mut words = [0; layout::HEAD_WORDS];
-    let (whole, rest) = bytes.as_chunks::<8>();
-    for (word, bytes) in words.iter_mut().zip(whole) {
-        *word = u64::from_le_bytes(*bytes);
-    }
-    // The fuzzer does not find the seal: half of the inputs get the right one.
-    if !rest.is_empty() {
-        let (mut geometry, mut settings) = ([0; Geometry::WORDS], [0; Settings::WORDS]);
-        words[0] = READY;
-        geometry.copy_from_slice(&words[layout::GEOMETRY_AT..][..Geometry::WORDS]);
-        settings.copy_from_slice(&words[layout::SETTINGS_AT..][..Settings::WORDS]);
-        words[layout::SEAL_AT] = layout::seal(&transmute!(geometry), &transmute!(settings));
-    }
-    let length = bytes.len() as u64 * 1000;
-    if let Ok((geometry, _)) = layout::validate(&words, length) {
-        let layout = Layout::of(&geometry);
-        assert!(layout.bytes() as u64 <= length);
-        let parts = [
-            layout.members,
-            layout.producers,
-            layout.sites,
-            layout.site_text,
-            layout.checkpoints,
-            layout.parked,
-            layout.slots,
-            layout.words,
-        ];
-        assert!(parts.is_sorted());
-        assert!(layout.slots + (geometry.slots * geometry.slot_size) as usize / 8 <= layout.words);
-    }
-}
 
 /// What the parent stores to ask for the end: nothing that is written by mistake.
 const STOP: u64 = u64::from_be_bytes(*b"stop now");
@@ -92,7 +61,7 @@ pub(crate) enum Phase {
 }
 
 /// What the drainer counts for everybody to read; words of one line.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub(crate) enum Count {
     /// Records delivered, of all producers.
@@ -115,6 +84,8 @@ pub(crate) enum Count {
     SinkErrors = 8,
     /// Of the drops of threads without an entry, how many the log has told of.
     ReportedUnregistered = 9,
+    /// Odd while the drainer moves numbers from entries to the sums.
+    Changes = 10,
 }
 
 /// A segment that is mapped into this process, for good.
@@ -144,76 +115,6 @@ impl Segment {
         Ok(segment)
     }
 
-    /// Writes what a fresh segment of zeros needs, but for [`READY`].
-    fn format(&self) {
-        for (at, word) in self.header().into_iter().skip(1) {
-            self.words[at].store(word, Ordering::Relaxed);
-        }
-        self.format_registry();
-    }
-
-    /// The words that never change, and their places: [`READY`], geometry, settings and their seal.
-    fn header(&self) -> [(usize, u64); 2 + Geometry::WORDS + Settings::WORDS] {
-        let geometry: [u64; Geometry::WORDS] = transmute!(self.geometry);
-        let settings: [u64; Settings::WORDS] = transmute!(self.settings);
-        let mut header = [(0, READY); 2 + Geometry::WORDS + Settings::WORDS];
-        let seal = [layout::seal(&self.geometry, &self.settings)];
-        let words = geometry.into_iter().chain(settings).chain(seal);
-        let places = (layout::GEOMETRY_AT..).take(Geometry::WORDS);
-        let places = places.chain(layout::SETTINGS_AT..);
-        for (place, word) in header[1..].iter_mut().zip(places.zip(words)) {
-            *place = word;
-        }
-        header
-    }
-
-    /// Writes those words again that say something else by now, and returns how many did.
-    pub(crate) fn mend_header(&self) -> u64 {
-        let mut mended = 0;
-        for (at, word) in self.header() {
-            // Relaxed: it is our own copy that counts.
-            if self.words[at].load(Ordering::Relaxed) != word {
-                // [ready] Release, for the first; the others were written long ago.
-                self.words[at].store(word, Ordering::Release);
-                mended += 1;
-            }
-        }
-        mended
-    }
-
-    /// A segment in private memory, ready, for tests and fuzzing.
-    #[cfg(any(test, fuzzing))]
-    pub(crate) fn private(name: &str, geometry: Geometry, settings: Settings) -> Segment {
-        let layout = Layout::of(&geometry);
-        let words: Vec<_> = (0..layout.words).map(|_| AtomicU64::new(0)).collect();
-        let segment = Segment {
-            name: name.to_owned(),
-            geometry,
-            settings,
-            layout,
-            words: words.leak(),
-        };
-        segment.begin_anew();
-        segment
-    }
-
-    /// Makes a private segment what it was when it was made.
-    #[cfg(any(test, fuzzing))]
-    pub(crate) fn begin_anew(&self) {
-        for word in self.words {
-            word.store(0, Ordering::Relaxed);
-        }
-        self.format();
-        crate::ring::Ring::from(self).format();
-        self.set_ready();
-    }
-
-    /// All words.
-    #[cfg(any(test, fuzzing))]
-    pub(crate) fn all_words(&self) -> &'static [AtomicU64] {
-        self.words
-    }
-
     /// Says that everything is written. `[ready]` Release, pairs with the load in [`Segment::open`].
     pub(crate) fn set_ready(&self) {
         self.words[0].store(READY, Ordering::Release);
@@ -222,23 +123,7 @@ impl Segment {
     /// Opens the segment `name` after finding it ours, ready, of this version and whole.
     pub(crate) fn open(name: &str) -> Result<Segment, AttachError> {
         let named = || name.to_owned();
-        if !name::is_well_formed(name) {
-            return Err(AttachError::BadName { name: named() });
-        }
-        let opened = platform::Opened::open(name)?;
-        let mut first = [0_u64; layout::HEAD_WORDS];
-        if opened.first_words(&mut first).is_err() {
-            return Err(AttachError::NotASegment { name: named() });
-        }
-        let flaw = |flaw| match flaw {
-            Flaw::NotASegment => AttachError::NotASegment { name: named() },
-            Flaw::Version(found) => AttachError::Version {
-                name: named(),
-                found,
-            },
-            Flaw::Damaged => AttachError::Damaged { name: named() },
-        };
-        let (geometry, settings) = layout::validate(&first, opened.bytes).map_err(flaw)?;
+        let (opened, geometry, settings) = examine(name)?;
         let segment = Segment::map(name, opened, geometry, settings)?;
         // [ready] Acquire: pairs with set_ready.
         if segment.words[0].load(Ordering::Acquire) != READY {
@@ -359,8 +244,8 @@ impl Segment {
         self.words[layout::FLUSHED_AT].store(sequence, Ordering::Release);
     }
 
-    /// `[phase]` SeqCst, with [`Segment::set_phase`]: a drainer that closes and a member that enters at the
-    /// same moment each store first and look at the other then; at least one of them sees the other.
+    /// `[phase]` A drainer that closes and a member that enters at the same moment each store first, then fence
+    /// (`[close]`), then look at the other; at least one of them sees the other.
     pub(crate) fn phase(&self) -> Phase {
         match self.words[layout::PHASE_AT].load(Ordering::SeqCst) {
             0 => Phase::Starting,
@@ -417,28 +302,38 @@ impl Segment {
         &self.words[self.layout.checkpoints + (serial & 1) as usize * words..][..words]
     }
 
-    /// Leaves word that a log file of this name is about to be made.
+    /// Leaves word that a log file of this name is about to be made, behind those announced before; an empty
+    /// name takes the last one back.
     pub(crate) fn announce_file(&self, name: &str) {
-        let words = &self.words[layout::ANNOUNCED_AT..][..layout::ANNOUNCED_WORDS];
-        // Void while the name changes: a name that is half one and half another would be worse than none.
-        words[0].store(0, Ordering::Release);
-        let len = store_bytes(&words[1..], name.as_bytes());
-        let mark = (mark_of(&name.as_bytes()[..len]) << 16) | len as u64;
-        words[0].store(mark, Ordering::Release);
+        let known = self.announced_files().len();
+        if name.is_empty() {
+            return self.forget_announced_files(known.saturating_sub(1));
+        }
+        // There is no place for more than the drainer begins between two checkpoints, unless a disk was full.
+        if let Some(words) = self.announced().nth(known) {
+            let len = store_bytes(&words[1..], name.as_bytes());
+            words[0].store(mark_of(&name.as_bytes()[..len]), Ordering::Release);
+        }
     }
 
-    /// The log file that was announced last, made or not. Nothing if the words are damaged.
-    pub(crate) fn announced_file(&self) -> String {
-        let words = &self.words[layout::ANNOUNCED_AT..][..layout::ANNOUNCED_WORDS];
-        let mark = words[0].load(Ordering::Acquire);
-        let mut name = Vec::new();
-        load_bytes(&words[1..], (mark & 0xffff) as usize, &mut name);
-        let name = String::from_utf8(name).unwrap_or_default();
-        if mark >> 16 == mark_of(name.as_bytes()) & (u64::MAX >> 16) {
-            name
-        } else {
-            String::new()
+    /// The log files that were announced, made or not, in that order, up to one whose words are damaged.
+    pub(crate) fn announced_files(&self) -> Vec<String> {
+        let texts = self.announced().map(load_marked);
+        texts.take_while(|name| !name.is_empty()).collect()
+    }
+
+    /// Forgets what was announced but for the first `keep`.
+    pub(crate) fn forget_announced_files(&self, keep: usize) {
+        let places: Vec<_> = self.announced().skip(keep).collect();
+        // The last ones first, so that there is never a gap.
+        for words in places.iter().rev() {
+            words[0].store(0, Ordering::Release);
         }
+    }
+
+    fn announced(&self) -> impl Iterator<Item = &'static [AtomicU64]> {
+        let words = layout::ANNOUNCED_FILES * layout::ANNOUNCED_WORDS;
+        self.words[layout::ANNOUNCED_AT..][..words].chunks_exact(layout::ANNOUNCED_WORDS)
     }
 
     /// Why the drainer could not start.
@@ -453,18 +348,48 @@ impl Segment {
         words[0].store(len as u64, Ordering::Release);
         self.set_phase(Phase::Failed);
     }
-
-    /// Whether its name still leads to anything.
-    pub(crate) fn has_name(&self) -> bool {
-        platform::exists(&self.name)
-    }
 }
 
-/// FNV-1a, to tell a name from damage.
+/// Looks at the segment `name` without mapping it: is it ours, ready, of this version and whole?
+fn examine(name: &str) -> Result<(platform::Opened, Geometry, Settings), AttachError> {
+    let named = || name.to_owned();
+    if !name::is_well_formed(name) {
+        return Err(AttachError::BadName { name: named() });
+    }
+    let opened = platform::Opened::open(name)?;
+    let mut first = [0_u64; layout::HEAD_WORDS];
+    if opened.first_words(&mut first).is_err() {
+        return Err(AttachError::NotASegment { name: named() });
+    }
+    let flaw = |flaw| match flaw {
+        Flaw::NotASegment => AttachError::NotASegment { name: named() },
+        Flaw::Version(found) => AttachError::Version {
+            name: named(),
+            found,
+        },
+        Flaw::Damaged => AttachError::Damaged { name: named() },
+    };
+    let (geometry, settings) = layout::validate(&first, opened.bytes).map_err(flaw)?;
+    Ok((opened, geometry, settings))
+}
+
+/// The length of a name, and 48 bits (FNV-1a) that tell it from damage.
 fn mark_of(name: &[u8]) -> u64 {
-    name.iter().fold(0xcbf2_9ce4_8422_2325, |mark, &byte| {
+    let mark = name.iter().fold(0xcbf2_9ce4_8422_2325_u64, |mark, &byte| {
         (mark ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    });
+    (mark << 16) | name.len() as u64
+}
+
+/// Text behind a word with its [mark](mark_of); nothing if that is not right.
+fn load_marked(words: &[AtomicU64]) -> String {
+    let mark = words[0].load(Ordering::Acquire);
+    let mut text = Vec::new();
+    load_bytes(&words[1..], (mark & 0xffff) as usize, &mut text);
+    match mark_of(&text) == mark {
+        true => String::from_utf8(text).unwrap_or_default(),
+        false => String::new(),
+    }
 }
 
 /// Text behind a word with its length.
@@ -478,6 +403,32 @@ fn load_text(words: &[AtomicU64]) -> String {
 /// Takes a segment's name away. Who has it mapped keeps it. One that is gone already is no trouble.
 pub(crate) fn remove(name: &str) {
     let _ = platform::remove(name);
+}
+
+/// Takes a segment's name away and gives all its memory back, also where it stays mapped. Only for the last
+/// user of the ring.
+pub(crate) fn discard(name: &str) {
+    let _ = platform::discard(name);
+}
+
+/// The names of all rings of everybody; none where the system cannot list them.
+pub(crate) fn names() -> Vec<String> {
+    let mut names = platform::names();
+    names.retain(|name| name::is_well_formed(name));
+    names
+}
+
+/// The process that made the ring `name`, as far as the name tells.
+pub(crate) fn maker(name: &str) -> Identity {
+    Identity {
+        pid: name::maker(name).unwrap_or(0),
+        start: 0,
+    }
+}
+
+/// Makes this process the only drainer of the ring `name`: [`Segment::lock_for_draining`] before it is mapped.
+pub(crate) fn lock_for_draining(name: &str) -> io::Result<Option<DrainLock>> {
+    platform::lock(name)
 }
 
 /// A word that reads 0 in every child made by fork, and what was stored in every other process.

@@ -37,6 +37,12 @@ pub(super) fn is_well_formed(name: &str) -> bool {
         && digits(random, b"0123456789abcdef")
 }
 
+/// The pid of the process that made the ring `name`.
+pub(super) fn maker(name: &str) -> Option<u32> {
+    let (pid, _) = name.strip_prefix(PREFIX)?.split_once('-')?;
+    pid.parse().ok()
+}
+
 /// The ring that the environment names, if any. A program that runs with more rights than its starter
 /// (setuid, setgid, file capabilities) is told of none: the starter made that environment.
 pub(crate) fn inherited() -> Option<String> {

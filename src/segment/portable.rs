@@ -104,10 +104,6 @@ pub(super) fn companion(name: &str, what: &str) -> std::path::PathBuf {
     std::env::temp_dir().join(format!("{name}.{what}"))
 }
 
-pub(super) fn exists(name: &str) -> bool {
-    Opened::open(name).is_ok()
-}
-
 pub(super) fn remove(name: &str) -> io::Result<()> {
     // Opening as owner and dropping is how the crate removes a name.
     let mut memory = ShmemConf::new()
@@ -118,8 +114,21 @@ pub(super) fn remove(name: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// As [`remove`]: the memory goes with the last process.
+pub(super) fn discard(name: &str) -> io::Result<()> {
+    remove(name)
+}
+
+/// The crate cannot list what there is.
+pub(super) fn names() -> Vec<String> {
+    Vec::new()
+}
+
 /// The crate has no way to give memory back early; it goes with the last process.
 pub(super) fn give_back(_name: &str, _first: usize, _words: usize) {}
+
+/// Whether [`lock`] keeps drainers apart.
+pub(crate) const CAN_LOCK: bool = false;
 
 /// The crate knows no locks. A drainer is only ever started by its parent's one supervisor, which has seen
 /// the last one end.

@@ -26,14 +26,27 @@ impl Identity {
         let pid = std::process::id();
         Identity {
             pid,
-            start: start_of("/proc/self/stat").unwrap_or(0),
+            start: own_start().unwrap_or(0),
         }
     }
 }
 
-/// The 22nd field of a stat file, counted behind the name, which may hold spaces and parentheses.
+/// Allocates nothing: the first record after a fork may come from a signal handler.
+fn own_start() -> Option<u64> {
+    use rustix::fs::{Mode, OFlags, open};
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let stat = open(c"/proc/self/stat", flags, Mode::empty()).ok()?;
+    let mut text = [0; 1024];
+    let len = rustix::io::read(&stat, &mut text).ok()?;
+    start_in(&text[..len])
+}
+
 fn start_of(stat: &str) -> Option<u64> {
-    let text = fs::read(stat).ok()?;
+    start_in(&fs::read(stat).ok()?)
+}
+
+/// The 22nd field of a stat file, counted behind the name, which may hold spaces and parentheses.
+fn start_in(text: &[u8]) -> Option<u64> {
     let behind_name = text.iter().rposition(|&byte| byte == b')')? + 1;
     let fields = std::str::from_utf8(&text[behind_name..]).ok()?;
     fields.split_ascii_whitespace().nth(19)?.parse().ok()
@@ -115,12 +128,11 @@ pub(crate) fn thread_is_gone(pid: u32, tid: u32) -> bool {
     missing && fs::metadata(format!("/proc/{pid}/task")).is_ok()
 }
 
-/// The processes of this user, started less than `seconds` ago, that were given the name of `ring`: they
-/// may yet attach to it. The drainer asks this once, when it is about to end.
-pub(crate) fn young_heirs_of(ring: &str, seconds: u64) -> Vec<Identity> {
-    let Some(oldest) = ticks_since_boot(seconds) else {
-        return Vec::new();
-    };
+/// The processes that may yet log into `ring` though they have not entered: those that have it mapped (they
+/// were made by fork), and those started less than `seconds` ago that were given its name. With each, whether
+/// it has it mapped. The drainer asks this when nothing else keeps it.
+pub(crate) fn heirs_of(ring: &str, seconds: u64) -> Vec<(Identity, bool)> {
+    let oldest = ticks_since_boot(seconds);
     let entry = format!("{RING_VARIABLE}={ring}");
     let Ok(processes) = fs::read_dir("/proc") else {
         return Vec::new();
@@ -129,11 +141,21 @@ pub(crate) fn young_heirs_of(ring: &str, seconds: u64) -> Vec<Identity> {
         .flatten()
         .filter_map(|process| process.file_name().to_str()?.parse::<u32>().ok())
         .filter_map(|pid| {
+            // What is not readable is not this user's.
+            let maps = fs::read(format!("/proc/{pid}/maps")).ok()?;
             let start = start_of(&format!("/proc/{pid}/stat"))?;
-            let environment = || fs::read(format!("/proc/{pid}/environ")).ok();
-            (start >= oldest && carries(&environment()?, &entry)).then_some(Identity { pid, start })
+            let has_mapped = holds(&maps, ring.as_bytes());
+            let is_young_heir = || {
+                let environment = fs::read(format!("/proc/{pid}/environ")).ok();
+                start >= oldest && environment.is_some_and(|text| carries(&text, &entry))
+            };
+            (has_mapped || is_young_heir()).then_some((Identity { pid, start }, has_mapped))
         })
         .collect()
+}
+
+fn holds(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
 }
 
 fn carries(environment: &[u8], entry: &str) -> bool {
@@ -143,10 +165,17 @@ fn carries(environment: &[u8], entry: &str) -> bool {
 }
 
 /// The moment `seconds` ago, in the unit of start times.
-fn ticks_since_boot(seconds: u64) -> Option<u64> {
+fn ticks_since_boot(seconds: u64) -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let then = (now.tv_sec as u64).saturating_sub(seconds);
-    Some(then * rustix::param::clock_ticks_per_second())
+    then * rustix::param::clock_ticks_per_second()
+}
+
+/// The number of the pid namespace that this process sees; 0 when `/proc` does not tell. Pids of another
+/// namespace say nothing here.
+pub(crate) fn pid_namespace() -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino())
 }
 
 /// Makes this process deaf to what a terminal or a supervisor sends to all of a group, so that the drainer
@@ -169,6 +198,29 @@ pub(crate) fn ignore_group_signals() {
     }
 }
 
+/// Keeps signals of the program from being delivered to the calling thread.
+#[allow(unsafe_code)]
+pub(crate) fn block_signals() {
+    // SAFETY: an all-zero set is a valid place for sigfillset to write to.
+    let mut all: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the set is ours and valid.
+    unsafe { libc::sigfillset(&raw mut all) };
+    // SAFETY: blocks signals in this thread only, which runs code of this crate alone; no old set is asked for.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut()) };
+}
+
+/// Whether the calling thread has blocked any signal, as it has in a signal handler. Async-signal-safe.
+#[allow(unsafe_code)]
+pub(crate) fn blocks_signals() -> bool {
+    // SAFETY: an all-zero set is a valid place for pthread_sigmask to write to.
+    let mut blocked: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: without a new set nothing is changed; the old one goes to a set that is ours and valid.
+    let failed =
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &raw mut blocked) } != 0;
+    // SAFETY: the set was written above, or is all zeros; the numbers are valid.
+    failed || (1..=31).any(|signal| unsafe { libc::sigismember(&raw const blocked, signal) } == 1)
+}
+
 /// Ends this process without running what the user's program registered to run at its end.
 #[allow(unsafe_code)]
 pub(crate) fn leave(code: i32) -> ! {
@@ -181,6 +233,23 @@ pub(crate) fn leave(code: i32) -> ! {
 pub(crate) fn runs_with_foreign_rights() -> bool {
     // SAFETY: getauxval only reads what the kernel laid down at the start of the process.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+/// What the kernel's name of a thread takes, with the zero behind it.
+pub(crate) const THREAD_NAME_BYTES: usize = 16;
+
+/// The name of the calling thread that the kernel knows. Allocates nothing.
+#[allow(unsafe_code)]
+pub(crate) fn thread_name(buffer: &mut [u8; THREAD_NAME_BYTES]) -> &str {
+    // SAFETY: PR_GET_NAME writes at most 16 bytes, which is what `buffer` holds, a zero among them.
+    unsafe { libc::prctl(libc::PR_GET_NAME, buffer.as_mut_ptr()) };
+    let len = buffer.iter().position(|&byte| byte == 0);
+    let bytes = &buffer[..len.unwrap_or(buffer.len())];
+    match std::str::from_utf8(bytes) {
+        Ok(name) => name,
+        // The kernel may have cut it within a character.
+        Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]
@@ -255,11 +324,12 @@ mod tests {
             spawn("shmlog-heir-a").unwrap(),
             spawn("shmlog-heir-b").unwrap(),
         );
-        let heirs = young_heirs_of("shmlog-heir-a", 60);
-        assert_eq!(
-            heirs.iter().map(|heir| heir.pid).collect::<Vec<_>>(),
-            [mine.id()]
-        );
+        let heirs = heirs_of("shmlog-heir-a", 60);
+        let pids: Vec<_> = heirs
+            .iter()
+            .map(|(heir, mapped)| (heir.pid, *mapped))
+            .collect();
+        assert_eq!(pids, [(mine.id(), false)]);
         for child in [&mut mine, &mut other] {
             child.kill().unwrap();
             child.wait().unwrap();

@@ -20,6 +20,7 @@
  *   run          the slots of one record. Only the FIRST one is ever PUBLISHED, after all the bytes of the run; the others
  *                stay FREE(sequence) while they hold data. The drainer reads the length from the first one's header.
  *   cursor/head  next sequence to read (the drainer's own) / released up to (in the segment). [head, cursor) is the batch.
+ *   given up     a slot that its claimer publishes with a mark instead of a record, because it could not have the whole run.
  *   floor        the oldest sequence that a producer may own now; IDLE when none.
  *   hole, orphan claimed and not published / and nobody alive can publish it.
  *   parked, late a hole passed because its live owner does not move / its record, come after all. The parked table is in
@@ -50,18 +51,24 @@
  *   LASTFIRST A late run is given away first slot first. Else a death in between leaves a PUBLISHED first slot, and the
  *             restart gives the second slot away a second time, under whoever writes there by now.
  *   NOJOURNAL A restarted drainer honours the intent. Else: written twice.
+ *   NOGIVEUP  Who walks away gives up those slots of its run that are FREE(their sequence). Else they are holes without an
+ *             owner, and behind the floor of another, stopped producer they are parked as if they were that one's.
+ *   MARKLATE  The mark stands before the state. Else the drainer takes a given-up slot for a record.
+ *   NOPARKUP  The sweep tells a parked position that was given up from a late record. Else it is read as one.
+ *   OVERSHOT  is no rule but a gap, kept in sight: a slot that is not FREE(n) when its claimer looks, because the last lap is
+ *             not released, cannot be marked, becomes FREE(n) later, and is then parked as under NOGIVEUP.
  *
  * What is asserted
  *   never two writers in a slot; never a writer in a slot that the drainer has read and not released; what is read is the
  *   run that was published, whole; each published record gets into the file exactly once; the state word only grows; at
- *   the end head == tail and nothing is parked; no process waits for ever (a blocked drainer is an invalid end state, and
+ *   what is parked has not been walked away from, but for the gap (OVERSHOT); at the end head == tail and nothing is parked; no process waits for ever (a blocked drainer is an invalid end state, and
  *   `check` shows for the smaller settings that the model has no cycle at all, so every execution ends).
  *
  * What is left out: payload bytes beyond "whose are they" (body); waiting when full (a full ring is a counted drop here);
  * a record split into several runs; registry entries used again by another process (a dead producer stays dead); more than
  * one late record in a batch; a file written halfway when the drainer dies.
  *
- * Ghosts, which the code does not have: wr, rd, body, owed; wrote stands for "the file is longer than before"; batch holds
+ * Ghosts, which the code does not have: wr, rd, body, owed, left; wrote stands for "the file is longer than before"; batch holds
  * the sequences of the records read and not yet written.
  *
  * Settings: NP producers (2 or 3), CAP slots (2 to 4), RECn records of producer n, RUNn slots of each (1, 2; 0 is either),
@@ -102,6 +109,7 @@
 #define PUBLISHED(n) (2*(n)+1)
 #define SLOT(n) ((n)%CAP)
 #define BIT(n) (1<<(n))
+#define GIVEN_UP 3          /* stands in a header in place of the length */
 
 /* ---- the segment ---- */
 byte tail, head;
@@ -123,6 +131,10 @@ byte wr[CAP];               /* producer+1 that is writing this slot */
 bool rd[CAP];               /* the drainer has read this slot and not released it */
 byte body[CAP];             /* sequence+1 of the bytes in this slot; 0 once it is given away */
 short owed;                 /* published and not yet in the file, a bit per (first) sequence */
+#if defined(NOGIVEUP) || defined(OVERSHOT)
+#define LEFT
+short left;                 /* unmarked sequences whose claimer has walked away and cleared its floor */
+#endif
 
 #define REACH(q, n) (!dead[q] && fl[q] <= (n))
 #if NP==2
@@ -144,6 +156,12 @@ short owed;                 /* published and not yet in the file, a bit per (fir
 #define ANYRIPE (RIPE(0) || RIPE(1) || RIPE(2) || RIPE(3))
 #endif
 
+#ifdef LEFT                 /* its claimer has gone, so the live floor that reaches it is another's */
+#define NOTLEFT assert(!(left & BIT(cur)) || !COVERED(cur))
+#else
+#define NOTLEFT skip
+#endif
+
 #ifdef DEFER                /* late record in the batch, not written yet; the rule is that there never is one */
 #define LATE late
 #define RESET late = 0
@@ -154,11 +172,43 @@ short owed;                 /* published and not yet in the file, a bit per (fir
 
 /* ================================ claim.rs: the producer's half ================================ */
 
+#ifdef LEFT
+#define GONE ; short gone
+#define NOTGONE gone = 0
+#else
+#define GONE
+#define NOTGONE skip
+#endif
+
 inline write_slot(q) {
   atomic {
     assert(wr[SLOT(q)] == 0); assert(!rd[SLOT(q)]); assert(st[SLOT(q)] == FREE(q));
     wr[SLOT(q)] = me+1; body[SLOT(q)] = q+1
   }
+}
+
+/* One slot of a run that cannot be had whole. Looks again: it may have been released since the check. */
+inline give_up(q) {
+  if
+#ifdef NOGIVEUP
+  :: st[SLOT(q)] == FREE(q) -> gone = gone | BIT(q)
+#else
+  :: st[SLOT(q)] == FREE(q) ->
+#ifdef MARKLATE
+     write_slot(q);
+     atomic { assert(st[SLOT(q)] == FREE(q)); st[SLOT(q)] = PUBLISHED(q) };
+     atomic { slots[SLOT(q)] = GIVEN_UP; wr[SLOT(q)] = 0 }
+#else
+     atomic { write_slot(q); slots[SLOT(q)] = GIVEN_UP };
+     atomic { assert(st[SLOT(q)] == FREE(q)); st[SLOT(q)] = PUBLISHED(q); wr[SLOT(q)] = 0 }
+#endif
+#endif
+#ifdef OVERSHOT
+  :: st[SLOT(q)] != FREE(q) -> gone = gone | BIT(q)
+#else
+  :: st[SLOT(q)] != FREE(q) -> skip
+#endif
+  fi
 }
 
 inline one_call() {
@@ -171,10 +221,10 @@ inline one_call() {
      fi;
      atomic { n = tail; tail = tail + k; t = 0 };         /* the claim */
      if
-     :: st[SLOT(n)] != FREE(n) -> skip                    /* parked, or not released yet: walk away, write nothing */
+     :: st[SLOT(n)] != FREE(n) -> k = k + 2               /* parked, or not released yet */
      :: else ->
         if
-        :: k == 2 && st[SLOT(n+1)] != FREE(n+1) -> skip
+        :: k == 2 && st[SLOT(n+1)] != FREE(n+1) -> k = k + 2
         :: else ->
            atomic { write_slot(n); slots[SLOT(n)] = k };
            if :: k == 2 -> write_slot(n+1) :: else fi;
@@ -185,9 +235,19 @@ inline one_call() {
            }
         fi
      fi;
+     if
+     :: k > 2 ->                                          /* walk away, write no record */
+        give_up(n);
+        if :: k == 4 -> give_up(n+1) :: else fi
+     :: else
+     fi;
+#ifdef LEFT
+     if :: mine -> atomic { fl[me] = IDLE; left = left | gone } :: else fi
+#else
      if :: mine -> fl[me] = IDLE :: else fi
+#endif
   fi;
-  atomic { k = 0; t = 0; n = 0; mine = false }
+  atomic { k = 0; t = 0; n = 0; mine = false; NOTGONE }
 }
 
 #ifdef SIGNAL
@@ -197,7 +257,7 @@ proctype Producer(byte me; byte recs; byte want) provided (!(handling && _pid ==
 proctype Producer(byte me; byte recs; byte want)
 #endif
 {
-  byte k, t, n; bool mine;
+  byte k, t, n; bool mine GONE;
   { do :: recs > 0 -> one_call(); recs-- :: else -> break od;
     done[me] = true
   } unless { dead[me] }
@@ -206,7 +266,7 @@ proctype Producer(byte me; byte recs; byte want)
 #ifdef SIGNAL
 /* A handler that logs once, at any step of producer 0, and runs to its end before that one goes on. */
 proctype Handler(byte me; byte want) {
-  byte k, t, n; bool mine;
+  byte k, t, n; bool mine GONE;
   { atomic { !done[me] -> handling = true };
     one_call();
     handling = false
@@ -254,7 +314,8 @@ inline release() {
   do
   :: i < cur ->
      atomic {               /* a state at or below PUBLISHED(i), not parked: only the drainer may change it now */
-       if :: parked[SLOT(i)] == 0 && st[SLOT(i)] <= PUBLISHED(i) -> give(SLOT(i), i+CAP) :: else fi; i++ }
+       do :: i < cur && (parked[SLOT(i)] != 0 || st[SLOT(i)] > PUBLISHED(i)) -> i++ :: else -> break od;
+       if :: i < cur -> give(SLOT(i), i+CAP); i++ :: else fi }
   :: else -> break
   od;
   if
@@ -286,7 +347,7 @@ inline flush(l) {
      atomic { intent_hi = cur; intent_late = l; wrote = false; intent = true };
      atomic { assert((batch & owed) == batch); owed = owed & ~batch; batch = 0; wrote = true; RESET };
      release()
-  :: else -> head = cur                                   /* only holes: they are released or parked already */
+  :: else -> release()                                    /* only holes, released or parked already, and what was given up */
   fi
 }
 
@@ -322,11 +383,17 @@ inline sweep() {
      s = st[SLOT(p-1)];
      if
 #ifdef DEFER
-     :: s == PUBLISHED(p-1) ->
+     :: s == PUBLISHED(p-1) && slots[SLOT(p-1)] == GIVEN_UP -> unpark(SLOT(p-1))
+     :: s == PUBLISHED(p-1) && slots[SLOT(p-1)] != GIVEN_UP ->
         if :: late != 0 && late != p -> flush(late) :: else fi;
         if :: late != p -> take(p-1); late = p :: else fi
 #else
-     :: s == PUBLISHED(p-1) -> take(p-1); flush(p)        /* at once: the slots must be above before a hole is judged */
+#ifndef NOPARKUP
+     :: s == PUBLISHED(p-1) && slots[SLOT(p-1)] == GIVEN_UP -> unpark(SLOT(p-1))
+     :: s == PUBLISHED(p-1) && slots[SLOT(p-1)] != GIVEN_UP -> take(p-1); flush(p)        /* at once: the slots must be above before a hole is judged */
+#else
+     :: s == PUBLISHED(p-1) -> take(p-1); flush(p)
+#endif
 #endif
      :: s == FREE(p-1) && low > p-1 -> unpark(SLOT(p-1))  /* orphan */
      :: s == FREE(p-1) && low <= p-1 -> skip
@@ -386,7 +453,9 @@ proctype Drainer() {
        :: true ->
 #endif
           if
-          :: s == PUBLISHED(cur) -> take(cur); atomic { cur = cur + k; k = 0 }
+          :: s == PUBLISHED(cur) && slots[SLOT(cur)] == GIVEN_UP ->
+             atomic { assert(wr[SLOT(cur)] == 0); assert(!rd[SLOT(cur)]); rd[SLOT(cur)] = true; cur++ }
+          :: s == PUBLISHED(cur) && slots[SLOT(cur)] != GIVEN_UP -> take(cur); atomic { cur = cur + k; k = 0 }
           :: s > PUBLISHED(cur) -> cur++                  /* released already */
           :: else ->
              if
@@ -415,7 +484,7 @@ proctype Drainer() {
                 :: s == FREE(cur) && low > cur -> atomic { give(SLOT(cur), cur+CAP); cur++ }       /* orphan */
                 :: s == FREE(cur) && low <= cur ->
                    if
-                   :: atomic { parked[SLOT(cur)] = cur+1; cur++ }                   /* stalled too long */
+                   :: atomic { NOTLEFT; parked[SLOT(cur)] = cur+1; cur++ }          /* stalled too long */
                    :: cur > head || LATE != 0 -> flush(LATE)
                    :: cur == head && LATE == 0 -> (st[SLOT(cur)] != FREE(cur) || !COVERED(cur) || ANYRIPE)      /* wait */
                    fi

@@ -45,7 +45,11 @@ cast! {
         overflow
         promises
         records
+        recovery
         refusals
+        signals
+        stops
+        terminal
 }
 
 fn main() {

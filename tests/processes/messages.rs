@@ -41,16 +41,17 @@ fn text(seed: usize, length: usize) -> String {
     letters.collect()
 }
 
-/// All lengths up to a little more than two runs, and those around the ends of further ones.
-fn lengths() -> Vec<usize> {
+/// Every so-manieth length up to a little more than two runs, and those around the ends of further ones.
+fn lengths(step: usize) -> Vec<usize> {
     let ends = (1904..30_000).step_by(1904).chain([2048, 4096, 8192]);
     let around = ends.flat_map(|end| end - 12..end + 12);
-    (0..=4100).chain(around).collect()
+    (0..=4100).chain(around).step_by(step).collect()
 }
 
-fn talk_at_all_lengths(_: &[String]) {
+/// `step`
+fn talk_at_all_lengths(arguments: &[String]) {
     let _logger = ShmLogger::attach().unwrap();
-    for length in lengths() {
+    for length in lengths(arguments[0].parse().unwrap()) {
         info!("{}", text(length, length));
         // The same in pieces, with a target, which moves all the boundaries.
         let (text, half) = (text(length, length), length / 2);
@@ -58,12 +59,17 @@ fn talk_at_all_lengths(_: &[String]) {
     }
 }
 
-fn assert_all_lengths_arrive(settings: &str) {
+fn assert_lengths_arrive(settings: &str, step: usize) {
     let folder = Folder::new();
-    host_good_child(&folder, settings, "talk_at_all_lengths", &[]);
+    host_good_child(
+        &folder,
+        settings,
+        "talk_at_all_lengths",
+        &[&step.to_string()],
+    );
     let records = folder.records();
-    assert_eq!(records.len(), 2 * lengths().len());
-    for (pair, length) in records.chunks(2).zip(lengths()) {
+    assert_eq!(records.len(), 2 * lengths(step).len());
+    for (pair, length) in records.chunks(2).zip(lengths(step)) {
         let expected = text(length, length);
         assert!(pair[0].message == expected, "{length}: {:?}", pair[0]);
         assert!(pair[1].message == expected, "{length}: {:?}", pair[1]);
@@ -71,17 +77,18 @@ fn assert_all_lengths_arrive(settings: &str) {
 }
 
 fn messages_of_every_length_around_slots_and_runs_arrive_whole() {
-    assert_all_lengths_arrive("block");
+    assert_lengths_arrive("block", 1);
 }
 
 fn so_they_do_with_the_smallest_and_the_largest_slots() {
-    assert_all_lengths_arrive("block slot_size=64");
-    assert_all_lengths_arrive("block slot_size=4096 slots=1024");
+    assert_lengths_arrive("block slot_size=64", 1);
+    assert_lengths_arrive("block slot_size=4096 slots=1024", 1);
 }
 
 fn so_they_do_in_the_smallest_ring() {
-    assert_all_lengths_arrive("block slots=16");
-    assert_all_lengths_arrive("block slots=16 slot_size=64");
+    // Not every length: each run waits for the drainer, which may have to share its processor with us.
+    assert_lengths_arrive("block slots=16", 17);
+    assert_lengths_arrive("block slots=16 slot_size=64", 19);
 }
 
 fn talk_at_length(_: &[String]) {

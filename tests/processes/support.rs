@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 macro_rules! trials {
     ($($test:ident),* $(,)?) => {
         vec![$(libtest_mimic::Trial::test(
-            concat!(module_path!(), "::", stringify!($test)).trim_start_matches("processes::"),
+            concat!(module_path!(), "::", stringify!($test)).split_once("::").unwrap().1,
             || { $test(); Ok(()) },
         )),*]
     };
@@ -36,6 +36,8 @@ pub fn play_if_asked(roles: &[Role]) {
     let Ok(name) = std::env::var(ROLE_VARIABLE) else {
         return;
     };
+    let same = roles.iter().filter(|(role, _)| *role == name).count();
+    assert_eq!(same, 1, "roles called {name}");
     let (_, play) = roles
         .iter()
         .find(|(role, _)| *role == name)
@@ -251,13 +253,15 @@ fn parse_line(line: &str) -> Option<Line> {
     })
 }
 
-/// A parent's settings for a test: no console, one file folder, everything recorded.
+/// A parent's settings for a test: no console, one file folder, everything recorded, and other tests' rings left
+/// to them.
 pub fn quiet(folder: &str) -> Builder {
     ShmLogger::builder()
         .level(Level::Trace)
         .console(false)
         .file(true)
         .file_path(folder)
+        .recover(false)
 }
 
 /// The drainers of a ring that run now.
@@ -297,10 +301,11 @@ pub fn assert_nothing_remains(ring: &str) {
         wait_for_end(drainer);
     }
     assert_eq!(drainers_of(ring), [0_u32; 0]);
-    assert!(
-        !Path::new("/dev/shm").join(ring).exists(),
-        "the segment {ring} is still there"
-    );
+    let names = fs::read_dir("/dev/shm").unwrap();
+    let mut names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    // The segment, or a file beside it.
+    let left = names.find(|name| name.split('.').next() == Some(ring));
+    assert_eq!(left, None, "still in shared memory");
 }
 
 /// Waits until a condition holds that no other process can announce. For things the kernel does on its own.

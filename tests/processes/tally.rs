@@ -28,9 +28,10 @@ impl Tally {
     #[allow(unsafe_code)]
     fn word(&self, index: usize) -> &AtomicU64 {
         assert!(index < 2);
+        let word = self.0.as_mut_ptr().cast::<u64>().wrapping_add(index);
         // SAFETY: the mapping begins at a page, is 16 bytes long and lives as long as `self`; everybody
         // who maps the file accesses it through this function alone.
-        unsafe { AtomicU64::from_ptr(self.0.as_mut_ptr().cast::<u64>().add(index)) }
+        unsafe { AtomicU64::from_ptr(word) }
     }
 
     /// Log calls begun.

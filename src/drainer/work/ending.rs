@@ -3,16 +3,41 @@
 use std::time::{Duration, Instant};
 
 use super::Drainer;
+use crate::failpoint;
 use crate::segment::{self, Phase, Tag, Watch, process};
+use crate::sync::{Ordering, fence};
 
 /// How often processes that may yet attach are looked for, once nothing else keeps the drainer.
 pub(super) const LOOK_FOR_HEIRS_EVERY: Duration = Duration::from_millis(20);
 /// A process that carries the ring's name and has not attached by this age, in seconds, is not waited for.
-const HEIR_AGE_S: u64 = 5;
+pub(in crate::drainer) const HEIR_AGE_S: u64 = 5;
 /// How long a sink that does not move at all is waited for at the end.
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
+/// A process that has not attached and may yet log: it was made by fork with the ring in its memory, or given the ring's
+/// name a moment ago.
+pub(super) struct Heir {
+    pid: u32,
+    watch: Watch,
+    /// When it is not waited for any longer; a process that has the ring in its memory is.
+    until: Option<Instant>,
+}
+
 impl Drainer {
+    /// Lets a parent go that has asked to stop, once all it logged is delivered and others keep the drainer.
+    pub(super) fn let_the_parent_go(&mut self) {
+        if !self.segment.is_stopping() {
+            return;
+        }
+        let tail = self.reader.tail();
+        let stop_at = *self.stop_at.get_or_insert(tail);
+        let done = self.segment.flushed().wrapping_sub(stop_at) as i64 >= 0;
+        if done && self.phase == Phase::Running && self.members.others_live() {
+            self.phase = Phase::Lingering;
+            self.segment.set_phase(self.phase);
+        }
+    }
+
     /// Whether all that can be logged has been delivered and nobody can log any more.
     pub(super) fn may_end(&mut self) -> bool {
         let stopping = self.segment.is_stopping();
@@ -35,6 +60,8 @@ impl Drainer {
         // Ours, not the shared word: that may say anything.
         let before = self.phase;
         self.segment.set_phase(Phase::Closing);
+        // [close] With the fence in Attachment::member.
+        fence(Ordering::SeqCst);
         self.members.renew(&mut || self.reader.tail());
         if self.others_may_log() || !self.reader.has_read_all() {
             self.segment.set_phase(before);
@@ -43,18 +70,36 @@ impl Drainer {
         true
     }
 
-    /// Whether a process other than the parent is there to log, or was given our name a moment ago and may
-    /// still be on its way here.
-    fn others_may_log(&self) -> bool {
-        let me = std::process::id();
-        self.members.others_live()
-            || process::young_heirs_of(self.segment.name(), HEIR_AGE_S)
-                .iter()
-                .any(|heir| {
-                    let known = [me, self.config.parent.pid].contains(&heir.pid)
-                        || self.members.includes(heir.pid);
-                    !known && !Watch::new(*heir).is_gone()
+    /// Whether a process other than the parent is there to log, or may yet come to.
+    fn others_may_log(&mut self) -> bool {
+        if self.members.others_live() {
+            return true;
+        }
+        let now = Instant::now();
+        let members = &self.members;
+        let is_awaited = |heir: &mut Heir| {
+            let in_time = heir.until.is_none_or(|until| now < until);
+            in_time && !members.includes(heir.pid) && !heir.watch.is_gone()
+        };
+        self.heirs.retain_mut(is_awaited);
+        if self.heirs.is_empty() {
+            // Asked only now and then: it means looking at all processes of the machine.
+            let until = now + Duration::from_secs(HEIR_AGE_S);
+            let me = std::process::id();
+            let found = process::heirs_of(self.segment.name(), HEIR_AGE_S).into_iter();
+            let strangers = found.filter(|(heir, _)| {
+                ![me, self.config.parent.pid].contains(&heir.pid)
+                    && !self.members.includes(heir.pid)
+            });
+            self.heirs = strangers
+                .map(|(heir, has_mapped)| Heir {
+                    pid: heir.pid,
+                    watch: Watch::new(heir),
+                    until: (!has_mapped).then_some(until),
                 })
+                .collect();
+        }
+        !self.heirs.is_empty()
     }
 
     /// Says the last, closes the sinks and takes the ring away.
@@ -75,6 +120,7 @@ impl Drainer {
         self.segment.set_flushed(self.reader.release());
         self.segment.give_back_slots();
         segment::remove(self.segment.name());
+        failpoint::hit("drainer.removed");
         self.segment.set_phase(Phase::Done);
     }
 }

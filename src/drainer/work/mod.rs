@@ -4,7 +4,8 @@
 //!   until it may end:
 //!     take a batch         runs at the cursor, up to a hole, the tail or a limit
 //!     hand it over         one write per sink
-//!     release its slots    and only now: who dies before this finds the batch again
+//!     make a checkpoint    from here on the batch is delivered, whoever dies
+//!     release its slots    and only now: who dies before the checkpoint finds the batch again
 //!     keep up              who came, who died, entries given back, parked slots looked at
 //!     nothing there?       wait, a little longer each time, at most a millisecond
 //! ```
@@ -14,11 +15,13 @@ mod ending;
 #[cfg(fuzzing)]
 pub(crate) mod fuzz;
 mod notices;
+mod saving;
 #[cfg(any(test, fuzzing))]
 mod stage;
 #[cfg(test)]
 mod tests;
 
+pub(super) use ending::HEIR_AGE_S;
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::Backoff;
@@ -73,6 +76,13 @@ pub(super) struct Drainer {
     kept_up: Instant,
     looked_around: Instant,
     looked_for_heirs: Instant,
+    heirs: Vec<ending::Heir>,
+    /// The tail when the parent asked to stop.
+    stop_at: Option<u64>,
+    /// Nothing is released that is not in the file: see `saving.rs`.
+    careful: bool,
+    /// The file took no more, and what was read must stay in the ring.
+    stuck: bool,
     /// How far the ring has come; the shared word says the same to the others.
     phase: Phase,
     /// Damaged words that were found and not reported yet, but for those that the reader and the registry know.
@@ -108,9 +118,14 @@ impl Drainer {
             notices: Vec::new(),
             kept_up: now,
             looked_around: now,
-            looked_for_heirs: now.checked_sub(ending::LOOK_FOR_HEIRS_EVERY).unwrap_or(now),
+            looked_for_heirs: now,
+            heirs: Vec::new(),
+            stop_at: None,
+            careful: false,
+            stuck: false,
             phase: match segment.phase() {
                 Phase::Lingering => Phase::Lingering,
+                // Closing: the last drainer died on its way out, but whoever entered meanwhile may log.
                 _ => Phase::Running,
             },
             damaged_words: 0,
@@ -120,9 +135,8 @@ impl Drainer {
     /// Works until nobody can log any more, then ends the ring.
     pub(super) fn run(mut self) {
         // A predecessor may have died between its checkpoint and what follows it.
-        self.delivery.ledger.publish();
         self.segment.set_phase(self.phase);
-        self.give_entries_back();
+        self.publish();
         self.members.renew(&mut || self.reader.tail());
         let backoff = Backoff::new();
         let mut nap = NAP / 16;
@@ -149,7 +163,7 @@ impl Drainer {
         self.collect_drops();
         let mut taken = 0;
         let mut caught_up = false;
-        while taken < BATCH {
+        while taken < BATCH && !self.stuck {
             match self.reader.next() {
                 // First what its producer wrote before it, and may have been passed by: the parts of a long
                 // record must come in order.
@@ -190,27 +204,29 @@ impl Drainer {
     }
 
     fn take(&mut self, run: &Run, late: bool) {
+        self.hole = None;
         self.bytes.clear();
         self.reader.copy(run, &mut self.bytes);
         let bytes = run.bytes.map(|_| &self.bytes[..]);
         self.delivery
             .take(run.sequence, run.tag, bytes, late, &mut self.members);
-        self.hole = None;
     }
 
     /// Writes what was taken, makes a checkpoint of it, then releases its slots. `true` when slots were
     /// released.
     fn hand_over(&mut self, write: bool) -> bool {
         failpoint::hit("drainer.read");
-        if write {
+        let before = self.reader.head();
+        if write || self.careful || self.reader.cursor() != before {
             self.delivery.commit();
             failpoint::hit("drainer.written");
-        }
-        let before = self.reader.head();
-        if write || self.reader.cursor() != before {
+            self.stuck = self.careful && !self.delivery.is_settled();
+            if self.stuck {
+                return false;
+            }
             self.delivery.make_checkpoint(self.reader.delivered());
             failpoint::hit("drainer.checkpointed");
-            self.give_entries_back();
+            self.publish();
         }
         let head = self.reader.release();
         failpoint::hit("drainer.released");
@@ -220,11 +236,13 @@ impl Drainer {
         head != before
     }
 
-    /// Gives back the registry entries whose accounts are settled, now that a checkpoint says so.
-    fn give_entries_back(&mut self) {
-        for index in self.delivery.ledger.take_settled() {
-            self.members.clear_producer(index);
-        }
+    /// Shows the numbers, and gives back the registry entries whose accounts are settled, now that a checkpoint
+    /// says so.
+    fn publish(&mut self) {
+        let members = &mut self.members;
+        self.delivery
+            .ledger
+            .publish(|index| members.clear_producer(index));
     }
 
     fn look_into(&mut self, h: u64) -> Look {
@@ -284,9 +302,14 @@ impl Drainer {
         self.mend_words();
         self.members.renew(&mut || self.reader.tail());
         self.sweep();
+        self.let_the_parent_go();
         let head = self.reader.head();
         while let Some(producer) = self.members.next_to_clear(head) {
             self.harvest(producer);
+            // The others when that is in the file: not too many files in one batch.
+            if self.delivery.wants_commit() {
+                break;
+            }
         }
         self.members.clear_members();
         self.segment
@@ -305,6 +328,9 @@ impl Drainer {
             };
             self.take(&run, true);
             self.hand_over(true);
+            if self.stuck {
+                return;
+            }
         }
         self.members.note_sweep();
     }
@@ -357,18 +383,24 @@ pub(super) fn open_sinks(
             backup_count: usize::try_from(file.backup_count).unwrap_or(usize::MAX),
             queue_bytes: FileConfig::QUEUE_BYTES,
         };
-        let announced = segment.announced_file();
+        let begun = segment.announced_files();
         let announce = Box::new(|name: &str| segment.announce_file(name));
-        let opened = match place {
-            Some(place) => FileSink::resume(config, announce, &place.file, &announced),
-            // Begun by a predecessor that died before its first checkpoint, or not at all. After damage it may
-            // hold all that was logged: it stays.
-            None if !announced.is_empty() && !damaged => {
-                let begun = FilePlace {
-                    name: announced.clone(),
-                    bytes: 0,
-                };
-                FileSink::resume(config, announce, &begun, &announced)
+        // Without a checkpoint: in the first that was begun, which holds nothing yet. After damage it may hold
+        // all that was logged: then it stays.
+        let first = begun.first().filter(|_| !damaged).map(|name| FilePlace {
+            name: name.clone(),
+            bytes: 0,
+        });
+        let opened = match place.map(|place| place.file.clone()).or(first) {
+            Some(place) => {
+                if !damaged {
+                    // Those behind it belong to a batch that did not make it.
+                    let known = begun.iter().position(|name| *name == place.name);
+                    let known = known.map_or(0, |at| at + 1);
+                    FileSink::discard(&config, &begun[known..]);
+                    segment.forget_announced_files(known);
+                }
+                FileSink::resume(config, announce, &place)
             }
             None => FileSink::open(config, announce),
         };

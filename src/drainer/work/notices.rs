@@ -33,11 +33,8 @@ impl Drainer {
             if producer.state().load().tag() == Tag::Free {
                 continue;
             }
-            let told = self
-                .delivery
-                .ledger
-                .reported(index)
-                .wrapping_add(self.about_to_tell(Some(index)));
+            let reported = self.delivery.ledger.reported(index);
+            let told = reported.wrapping_add(self.about_to_tell(Some(index)));
             let count = producer.dropped().wrapping_sub(told);
             if count > MOST {
                 // A damaged counter: from here on it counts.
@@ -57,8 +54,8 @@ impl Drainer {
             }
         }
         let dropped = self.segment.drops_unregistered().load(Ordering::Acquire);
-        let told = (self.delivery.ledger.sum(Count::ReportedUnregistered))
-            .wrapping_add(self.about_to_tell(None));
+        let reported = self.delivery.ledger.sum(Count::ReportedUnregistered);
+        let told = reported.wrapping_add(self.about_to_tell(None));
         let count = dropped.wrapping_sub(told);
         if count > MOST {
             self.damaged_words += 1;
@@ -113,10 +110,10 @@ impl Drainer {
                     let account = self.delivery.ledger.account(index);
                     account.reported = account.reported.wrapping_add(notice.count);
                 }
-                None => {
-                    let ledger = &mut self.delivery.ledger;
-                    ledger.add(Count::ReportedUnregistered, notice.count);
-                }
+                None => self
+                    .delivery
+                    .ledger
+                    .add(Count::ReportedUnregistered, notice.count),
             }
         }
     }

@@ -204,6 +204,7 @@ fn drainer(segment: &'static Segment, seen: &Collected) -> Drainer {
         made_with: (GEOMETRY, SETTINGS),
         stall_timeout: Duration::from_nanos(1),
         console: false,
+        news: Vec::new(),
         file: None,
     };
     let (ledger, place) = Ledger::resume(segment);

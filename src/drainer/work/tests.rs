@@ -245,7 +245,7 @@ fn a_member_whose_entry_is_wiped_is_known_still() {
     let member = stage.segment.member(0);
     let before = member.state().load();
     let words = stage.segment.all_words();
-    words[512..512 + 32]
+    words[1024..1024 + 32]
         .iter()
         .for_each(|word| word.store(0, Ordering::Relaxed));
     stage.settle();

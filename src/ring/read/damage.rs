@@ -60,6 +60,12 @@ impl Reader<'_> {
         tail.wrapping_sub(self.cursor) <= 2 * (self.ring.capacity + self.slack())
     }
 
+    /// Beyond all that there can be to read now.
+    pub(crate) fn farthest(&self) -> u64 {
+        self.cursor
+            .wrapping_add(4 * (self.ring.capacity + self.slack()))
+    }
+
     #[cold]
     fn mend_tail(&mut self, mut seen: u64) -> u64 {
         let beyond_all = self.cursor.wrapping_add(self.ring.capacity + self.slack());
@@ -93,11 +99,6 @@ impl Reader<'_> {
     /// A tail that is not behind the cursor and not absurdly far ahead of it.
     pub(crate) fn tail(&mut self) -> u64 {
         self.claimed()
-    }
-
-    /// Next sequence to be released.
-    pub(crate) fn head(&self) -> u64 {
-        self.head
     }
 
     /// Whether the cursor stands in what was passed over when the tail was mended.

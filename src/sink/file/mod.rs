@@ -16,6 +16,7 @@ mod line;
 mod name;
 mod open;
 mod prune;
+mod recovered;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use self::backlog::Backlog;
 use self::open::LogFile;
 use self::prune::{Pruned, prune};
+pub(crate) use self::recovered::{Folders, Progress, RecoveredFile};
 use crate::level::Level;
 use crate::record::Record;
 use crate::sink::missing::Missing;
@@ -73,7 +75,7 @@ impl FileConfig {
 }
 
 /// What is told the name of a log file before that is made, so that a successor of this process knows of it
-/// whatever happens next.
+/// whatever happens next; an empty name takes the last one back.
 pub type Announce = dyn FnMut(&str);
 
 /// Why no log file could be opened.
@@ -180,9 +182,19 @@ impl FileSink {
         Ok(FileSink::with(config, announce, log))
     }
 
+    /// Removes those of the files that a predecessor of this process announced and nobody else has in hand.
+    pub fn discard(config: &FileConfig, announced: &[String]) {
+        let config = config.clone().in_order();
+        for name in announced {
+            if name::belongs_to(name, &config.program) {
+                // If it cannot be removed it stays, half-written: the log itself is whole without it.
+                let _ = open::remove_unlocked(&config.folder.join(name));
+            }
+        }
+    }
+
     /// Goes on where a predecessor of this process stopped: at `place`, with whatever the file holds beyond
-    /// it taken away. A file that was announced and is not that of `place` is removed. When the file is gone
-    /// or in somebody else's hands a new one is begun.
+    /// it taken away. When the file is gone or in somebody else's hands a new one is begun.
     ///
     /// # Errors
     /// As [`open`](FileSink::open).
@@ -190,14 +202,9 @@ impl FileSink {
         config: FileConfig,
         mut announce: Box<Announce>,
         place: &FilePlace,
-        announced: &str,
     ) -> Result<FileSink, OpenFileError> {
         let config = config.in_order();
         let ours = |name: &str| name::belongs_to(name, &config.program);
-        if announced != place.name && ours(announced) {
-            // If it cannot be removed it stays, half-written: the log itself is whole without it.
-            let _ = open::remove_unlocked(&config.folder.join(announced));
-        }
         let path = config.folder.join(&place.name);
         let reopened = if ours(&place.name) {
             let reopened = LogFile::reopen(&path, place.bytes);

@@ -52,6 +52,32 @@ pub(super) fn file_name(program: &str, micros_since_1970: i64) -> String {
     name
 }
 
+/// What stands at the end of the name of a file of recovered records, in place of `.log`.
+const RECOVERED: &str = "_recovered.log";
+
+/// As much of a program's name as leaves room for the rest of a recovered file's.
+fn shortened(program: &str) -> &str {
+    let mut length = program
+        .len()
+        .min(NAME_MAX - PATTERN.len() - RECOVERED.len());
+    while !program.is_char_boundary(length) {
+        length -= 1;
+    }
+    &program[..length]
+}
+
+/// The name of a file of records that were recovered at this time, which no pruner takes for a log file.
+pub(super) fn recovered_name(program: &str, micros_since_1970: i64) -> String {
+    let name = file_name(shortened(program), micros_since_1970);
+    name.strip_suffix(".log").unwrap_or(&name).to_owned() + RECOVERED
+}
+
+/// Whether `name` is what [`recovered_name`] gives for this program, and no other, at some time.
+pub(super) fn is_recovered(name: &str, program: &str) -> bool {
+    name.strip_suffix(RECOVERED)
+        .is_some_and(|rest| belongs_to(&format!("{rest}.log"), shortened(program)))
+}
+
 /// Whether `name` is what [`file_name`] gives for this program, and no other, at some time.
 pub(super) fn belongs_to(name: &str, program: &str) -> bool {
     name.strip_prefix(program).is_some_and(|rest| {
@@ -99,6 +125,10 @@ mod tests {
             let name = file_name(&program, micros);
             prop_assert!(name.len() <= NAME_MAX && !name.contains(['/', '\0']) && !name.starts_with('.'));
             prop_assert!(belongs_to(&name, &program), "{}", name);
+            let recovered = recovered_name(&program, micros);
+            prop_assert!(recovered.len() <= NAME_MAX && recovered.ends_with("_recovered.log"));
+            prop_assert!(is_recovered(&recovered, &program) && !is_recovered(&name, &program));
+            prop_assert!(!belongs_to(&recovered, &program), "no pruner may take {}", recovered);
         }
     }
 }

@@ -35,10 +35,16 @@ impl LogFile {
         program: &str,
         announce: &mut Announce,
     ) -> Result<LogFile, OpenFileError> {
-        // A clock before 1970 counts as 1970: the name must be unique, more than it must be true.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let micros = now.map_or(0, |since| since.as_micros() as i64);
-        LogFile::create_at(folder, program, micros, announce)
+        LogFile::create_at(folder, program, micros_now(), announce)
+    }
+
+    /// As [`create`](LogFile::create), under names that `name` gives for a number of microseconds since 1970.
+    pub(super) fn create_named(
+        folder: &Path,
+        name: &dyn Fn(i64) -> String,
+        announce: &mut dyn FnMut(&str),
+    ) -> Result<LogFile, OpenFileError> {
+        LogFile::create_from(folder, name, micros_now(), announce)
     }
 
     pub(super) fn create_at(
@@ -47,22 +53,37 @@ impl LogFile {
         micros: i64,
         announce: &mut Announce,
     ) -> Result<LogFile, OpenFileError> {
+        LogFile::create_from(
+            folder,
+            &|micros| file_name(program, micros),
+            micros,
+            announce,
+        )
+    }
+
+    fn create_from(
+        folder: &Path,
+        name_at: &dyn Fn(i64) -> String,
+        micros: i64,
+        announce: &mut dyn FnMut(&str),
+    ) -> Result<LogFile, OpenFileError> {
         fs::create_dir_all(folder).map_err(|source| OpenFileError::Folder {
             folder: folder.to_owned(),
             source,
         })?;
         for attempt in 0..ATTEMPTS {
-            let name = file_name(program, micros + attempt);
+            let name = name_at(micros + attempt);
             announce(&name);
             let path = folder.join(name);
             match LogFile::try_create(&path) {
                 Ok(Some(file)) => return Ok(file),
-                Ok(None) => {}
+                // Somebody else's, or gone: not ours to answer for.
+                Ok(None) => announce(""),
                 Err(source) => return Err(OpenFileError::File { path, source }),
             }
         }
         Err(OpenFileError::NoFreeName {
-            path: folder.join(file_name(program, micros)),
+            path: folder.join(name_at(micros)),
         })
     }
 
@@ -126,6 +147,12 @@ impl LogFile {
             ),
         }
     }
+}
+
+/// Microseconds since 1970. A clock before that counts as 1970: names must be unique, more than true.
+fn micros_now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |since| since.as_micros() as i64)
 }
 
 /// Opens and locks a file that exists. `None` when it does not, or somebody else has it locked.

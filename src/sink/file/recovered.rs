@@ -1,0 +1,204 @@
+//! The file of what a dead program left unread: `{program}_{YYYYmmdd_HHMMSS_micros}_recovered.log`.
+//!
+//! It is begun with the first record, never follows by size, and is never pruned. Unlike a log file's sink,
+//! this one stops at the first trouble: the records are still where they came from, and a later try goes on.
+
+use std::cell::RefCell;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::thread;
+use std::time::Duration;
+
+use super::name::{self, belongs_to, recovered_name, sanitise};
+use super::open::{LogFile, remove_unlocked};
+use super::{OpenFileError, PAUSE, line};
+use crate::record::Record;
+use crate::sink::stamp::Stamp;
+use crate::sink::{FilePlace, Sink};
+
+/// Tries at a file that somebody else has locked for a moment.
+const TRIES: u32 = 20;
+
+/// Where such files may go.
+#[derive(Clone, Debug)]
+pub(crate) struct Folders {
+    /// Where the dead program had its own files: used if it is there.
+    pub(crate) home: Option<PathBuf>,
+    /// Where to go otherwise, the first that can be used; made if missing.
+    pub(crate) others: Vec<PathBuf>,
+}
+
+/// What became of the file, for whoever gave the sink away.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// The file, once there is one.
+    pub(crate) path: Option<PathBuf>,
+    /// Something was written to it.
+    pub(crate) wrote: bool,
+    /// Why no more can be written.
+    pub(crate) trouble: Option<OpenFileError>,
+}
+
+/// Told the folder and the name of the file before that is made.
+pub(crate) type AnnounceIn = dyn FnMut(&Path, &str);
+
+/// The sink that writes such a file.
+pub(crate) struct RecoveredFile {
+    program: String,
+    folders: Folders,
+    announce: Box<AnnounceIn>,
+    log: Option<LogFile>,
+    /// Lines that are not written yet.
+    bytes: Vec<u8>,
+    stamp: Stamp,
+    progress: Rc<RefCell<Progress>>,
+}
+
+impl RecoveredFile {
+    /// Makes the dead program's files agree with its last checkpoint: in `home` the file of `place` is cut back
+    /// to what the checkpoint knows, and those that were announced later are removed. What is cut off is still in the
+    /// ring. If the file of `place` is that of an earlier recovery, which did not come to its end, goes on in it.
+    ///
+    /// # Errors
+    /// When a file is there and cannot be cut back: its last records would come twice.
+    pub(crate) fn resume(
+        program: &str,
+        folders: Folders,
+        announce: Box<AnnounceIn>,
+        place: Option<&FilePlace>,
+        begun: &[String],
+    ) -> Result<RecoveredFile, OpenFileError> {
+        let program = sanitise(program);
+        let mut log = None;
+        if let Some(home) = &folders.home {
+            let is_ours =
+                |name: &str| belongs_to(name, &program) || name::is_recovered(name, &program);
+            let known = place.map_or("", |place| &place.name);
+            // Those behind it belong to a batch that did not make it.
+            let at = begun.iter().position(|name| name == known);
+            for name in begun[at.map_or(0, |at| at + 1)..]
+                .iter()
+                .filter(|name| is_ours(name))
+            {
+                let _ = remove_unlocked(&home.join(name));
+            }
+            if let Some(place) = place.filter(|place| is_ours(&place.name)) {
+                let file = cut_back(home.join(&place.name), place.bytes)?;
+                log = file.filter(|_| name::is_recovered(&place.name, &program));
+            }
+        }
+        let path = log.as_ref().map(|log| log.path.clone());
+        Ok(RecoveredFile {
+            program,
+            folders,
+            announce,
+            log,
+            bytes: Vec::new(),
+            stamp: Stamp::default(),
+            progress: Rc::new(RefCell::new(Progress {
+                path,
+                ..Progress::default()
+            })),
+        })
+    }
+
+    /// What becomes of the file.
+    pub(crate) fn progress(&self) -> Rc<RefCell<Progress>> {
+        Rc::clone(&self.progress)
+    }
+
+    fn begin(&mut self) -> Result<LogFile, OpenFileError> {
+        let home = self.folders.home.iter().filter(|home| home.is_dir());
+        let mut folders: Vec<_> = home.chain(&self.folders.others).collect();
+        folders.dedup();
+        let mut refused = None;
+        for folder in folders {
+            let name = |micros| recovered_name(&self.program, micros);
+            let announce = &mut |name: &str| (self.announce)(folder, name);
+            match LogFile::create_named(folder, &name, announce) {
+                Ok(log) => return Ok(log),
+                // The first is the one that was wanted.
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        Err(refused.unwrap_or_else(|| OpenFileError::Folder {
+            folder: self.folders.home.clone().unwrap_or_default(),
+            source: io::ErrorKind::NotFound.into(),
+        }))
+    }
+
+    fn write(&mut self) -> Result<(), OpenFileError> {
+        if self.bytes.is_empty() {
+            return Ok(());
+        }
+        if self.log.is_none() {
+            self.log = Some(self.begin()?);
+        }
+        if let Some(log) = &mut self.log {
+            let mut progress = self.progress.borrow_mut();
+            progress.path = Some(log.path.clone());
+            if let Err(source) = log.file.write_all(&self.bytes) {
+                let path = log.path.clone();
+                if log.written == 0 {
+                    // Nobody knows of it yet; a later try makes another.
+                    let _ = fs::remove_file(&path);
+                    progress.path = None;
+                }
+                return Err(OpenFileError::File { path, source });
+            }
+            log.written += self.bytes.len() as u64;
+            progress.wrote = true;
+            self.bytes.clear();
+        }
+        Ok(())
+    }
+}
+
+/// Cuts a file back to `bytes`. `None` when it is not there, or somebody else keeps it.
+fn cut_back(path: PathBuf, bytes: u64) -> Result<Option<LogFile>, OpenFileError> {
+    for _ in 0..TRIES {
+        match LogFile::reopen(&path, bytes) {
+            Ok(None) if path.exists() => thread::sleep(PAUSE),
+            Ok(file) => return Ok(file),
+            Err(source) => return Err(OpenFileError::File { path, source }),
+        }
+    }
+    Ok(None)
+}
+
+impl Sink for RecoveredFile {
+    fn name(&self) -> String {
+        "recovered file".to_owned()
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        line::push_record(&mut self.bytes, &mut self.stamp, record);
+    }
+
+    fn commit(&mut self) -> io::Result<()> {
+        let stuck = self.progress.borrow().trouble.is_some();
+        if !stuck && let Err(error) = self.write() {
+            self.progress.borrow_mut().trouble = Some(error);
+        }
+        // Whoever gave us away asks for the trouble itself.
+        Ok(())
+    }
+
+    fn place(&self) -> Option<FilePlace> {
+        let log = self.log.as_ref()?;
+        Some(FilePlace {
+            name: log.path.file_name()?.to_string_lossy().into_owned(),
+            bytes: log.written,
+        })
+    }
+
+    fn settled(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn finish(&mut self, _patience: Duration) -> io::Result<()> {
+        self.commit()
+    }
+}

@@ -1,0 +1,284 @@
+//! The drainer dies at each step of its loop, and each that is started in its place dies there again: what
+//! stands in the files is what stands there when nothing happens.
+//!
+//! A drainer inherits its parent's environment, so every one of them is killed at its own `n`th time; `n` lets it
+//! get a little further each time. "The same" is to the byte, with file names and file boundaries, but for what no two
+//! runs share: time stamps (a record that is delivered again is placed anew, by a younger comparison of the
+//! clocks) and the numbers of processes and threads.
+
+use std::fs;
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+use shmlog::{Builder, OnFull};
+
+use crate::scene::{FAILPOINTS, disarm, log, nothing_else_in, normalised, start_logger};
+use crate::support::{
+    Actor, Folder, Role, assert_nothing_remains, log_files, quiet, role_command, say, until,
+};
+use crate::tally::{Log, number, settled};
+use crate::trials;
+
+pub const ROLES: &[Role] = &[
+    ("parent_of_a_dying_drainer", parent_of_a_dying_drainer),
+    ("writer", writer),
+];
+
+pub fn trials() -> Vec<Trial> {
+    trials![
+        a_log_is_the_same_to_the_byte_wherever_the_drainer_dies,
+        files_that_rotate_all_the_time_are_the_same_wherever_the_drainer_dies,
+        records_of_many_runs_are_the_same_wherever_the_drainer_dies,
+        drops_are_told_once_wherever_the_drainer_dies,
+    ]
+}
+
+/// Where a drainer dies, and each time at its how many'th time there.
+const STEPS: &[&str] = &[
+    "drainer.read=kill@2",
+    "drainer.read=kill@5",
+    "drainer.written=kill@2",
+    "drainer.written=kill@3",
+    "checkpoint.half=kill@2",
+    "checkpoint.half=kill@4",
+    "drainer.checkpointed=kill@1",
+    "drainer.checkpointed=kill@2",
+    "drainer.checkpointed=kill@5",
+    "release.slot=kill@7",
+    "release.slot=kill@50",
+    "release.slots=kill@2",
+    "release.slots=kill@3",
+    "drainer.released=kill@1",
+    "drainer.released=kill@4",
+];
+
+/// So many records are logged without a look at the drainer.
+const BURST: u64 = 2000;
+
+/// What is logged, into what.
+struct Work {
+    slots: u64,
+    records: u64,
+    max_file_size: u64,
+    on_full: OnFull,
+    writers: usize,
+    /// The length of a record's text by its number.
+    length: fn(u64) -> usize,
+}
+
+const PATIENT: OnFull = OnFull::Block(Duration::from_secs(60));
+const WORKS: &[(&str, Work)] = &[
+    (
+        "plain",
+        Work {
+            slots: 256,
+            records: 1000,
+            max_file_size: 1 << 30,
+            on_full: PATIENT,
+            writers: 1,
+            length: |n| (n * 37 % 400) as usize,
+        },
+    ),
+    (
+        "rotating",
+        Work {
+            slots: 64,
+            records: 45,
+            max_file_size: 1000,
+            on_full: PATIENT,
+            writers: 1,
+            length: |n| (n * 37 % 400) as usize,
+        },
+    ),
+    (
+        // The ring holds 128 KB.
+        "long",
+        Work {
+            slots: 1024,
+            records: 12,
+            max_file_size: 1 << 30,
+            on_full: PATIENT,
+            writers: 1,
+            length: |n| if n % 4 == 1 { 300_000 } else { 30 },
+        },
+    ),
+    (
+        "dropping",
+        Work {
+            slots: 64,
+            records: 20_000,
+            max_file_size: 1 << 30,
+            on_full: OnFull::Drop,
+            writers: 2,
+            length: |n| (n * 37 % 100) as usize,
+        },
+    ),
+];
+
+fn work(name: &str) -> &'static Work {
+    &WORKS.iter().find(|(of, _)| *of == name).unwrap().1
+}
+
+impl Work {
+    fn builder(&self, folder: &str) -> Builder {
+        quiet(folder)
+            .slots(self.slots)
+            .process_name("parent")
+            .on_full(self.on_full)
+            .max_file_size(self.max_file_size)
+            .backup_count(100_000)
+            .stall_timeout(Duration::from_secs(60))
+    }
+
+    fn writer(&self, index: usize) -> String {
+        format!("writer-{index}")
+    }
+}
+
+/// `folder work`
+fn parent_of_a_dying_drainer(arguments: &[String]) {
+    let [folder, name] = arguments else {
+        panic!("two arguments");
+    };
+    let work = work(name);
+    let logger = work.builder(folder).init_parent().unwrap();
+    say(logger.name());
+    let start = |index| {
+        let mut command = role_command("writer", &[name, &work.writer(index)]);
+        command.env_remove(FAILPOINTS).spawn().unwrap()
+    };
+    let writers: Vec<_> = (0..work.writers).map(start).collect();
+    for mut writer in writers {
+        assert!(writer.wait().unwrap().success());
+    }
+    // Not a flush: that is over only when a drainer has come to the end of its loop.
+    until("all is delivered", || {
+        let stats = logger.stats();
+        stats.delivered + stats.dropped >= work.records * work.writers as u64
+    });
+    // The last of them may end.
+    disarm();
+    let stats = settled(&logger, 0);
+    say(&format!(
+        "{} {} {} {} {}",
+        stats.attempted, stats.delivered, stats.dropped, stats.lost, stats.drainer_restarts
+    ));
+}
+
+/// `work who`
+fn writer(arguments: &[String]) {
+    let [name, who] = arguments else {
+        panic!("two arguments");
+    };
+    let work = work(name);
+    let logger = start_logger(who);
+    for begin in (0..work.records).step_by(BURST as usize) {
+        let before = logger.stats();
+        let burst = begin..work.records.min(begin + BURST);
+        burst.for_each(|number| log(who, number, (work.length)(number)));
+        // Who drops what finds no room would be done before the drainer has done anything. It may also have
+        // died over a full ring that was delivered already, or have had nothing to do.
+        until("the drainer has moved", || {
+            let now = logger.stats();
+            now.delivered > before.delivered
+                || now.drainer_restarts > before.drainer_restarts
+                || logger.flush(Duration::from_millis(1)).is_ok()
+        });
+    }
+}
+
+/// What came of it: attempted, delivered, dropped, lost, restarts.
+fn run(name: &str, failpoints: &str) -> (Folder, [u64; 5]) {
+    let folder = Folder::new();
+    let mut command = role_command("parent_of_a_dying_drainer", &[folder.text(), name]);
+    command.env(FAILPOINTS, failpoints);
+    let mut parent = Actor::from_command(command);
+    let ring = parent.hear("shmlog-");
+    let stats = parent.hear("");
+    parent.finish();
+    assert_nothing_remains(&format!("shmlog-{ring}"));
+    nothing_else_in(&folder);
+    let stats: Vec<u64> = stats.split(' ').map(|n| n.parse().unwrap()).collect();
+    (folder, stats.try_into().unwrap())
+}
+
+fn check(name: &str) {
+    let expected = files(&run(name, "").0);
+    let records = work(name).records;
+    for step in STEPS {
+        // A writer in the middle of a record gives up on a drainer that gets nowhere for a second.
+        if name == "long" && step.starts_with("release.slot=") {
+            continue;
+        }
+        let (folder, stats) = run(name, step);
+        let [attempted, delivered, dropped, lost, restarts] = stats;
+        assert!(restarts > 0, "{step}: nobody died");
+        let found = files(&folder);
+        assert_same(step, &expected, &found);
+        assert_eq!(
+            [attempted, delivered, dropped, lost],
+            [records, records, 0, 0],
+            "{step}"
+        );
+    }
+}
+
+/// The contents of all files, in their order.
+fn files(folder: &Folder) -> Vec<String> {
+    let names = log_files(folder.path());
+    let read = |name: &String| normalised(&fs::read_to_string(folder.path().join(name)).unwrap());
+    names.iter().map(read).collect()
+}
+
+fn assert_same(step: &str, expected: &[String], found: &[String]) {
+    for (index, (expected, found)) in expected.iter().zip(found).enumerate() {
+        let differs = expected.lines().zip(found.lines()).find(|(a, b)| a != b);
+        if let Some((expected, found)) = differs {
+            let shown = |line: &str| line.chars().take(200).collect::<String>();
+            let (expected, found) = (shown(expected), shown(found));
+            panic!("{step}: file {index} has {found:?} where {expected:?} was expected");
+        }
+        let lines = (expected.lines().count(), found.lines().count());
+        assert!(expected == found, "{step}: file {index}: lines {lines:?}");
+    }
+    assert_eq!(found.len(), expected.len(), "{step}: files");
+}
+
+fn a_log_is_the_same_to_the_byte_wherever_the_drainer_dies() {
+    check("plain");
+}
+
+fn files_that_rotate_all_the_time_are_the_same_wherever_the_drainer_dies() {
+    check("rotating");
+}
+
+fn records_of_many_runs_are_the_same_wherever_the_drainer_dies() {
+    check("long");
+}
+
+fn drops_are_told_once_wherever_the_drainer_dies() {
+    let work = work("dropping");
+    for step in STEPS {
+        let (folder, [attempted, delivered, dropped, lost, restarts]) = run("dropping", step);
+        assert!(restarts > 0 && dropped > 0, "{step}");
+        let log = Log::read(&folder);
+        log.assert_in_order();
+        let (said, of) = (log.said("dropped: the ring was full"), log.by_process());
+        assert_eq!(attempted, work.records * work.writers as u64, "{step}");
+        assert_eq!(
+            (delivered, lost),
+            (log.records.len() as u64, 0),
+            "{step}: {said:?}"
+        );
+        assert_eq!(said.values().sum::<u64>(), dropped, "{step}: {said:?}");
+        for who in (0..work.writers).map(|index| work.writer(index)) {
+            let records = of.get(&who).map_or(&[][..], Vec::as_slice);
+            let told = said.get(&who).copied().unwrap_or(0);
+            assert_eq!(records.len() as u64 + told, work.records, "{step}: {who}");
+            assert!(
+                records.iter().map(number).is_sorted_by(|a, b| a < b),
+                "{step}"
+            );
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Tests of death and standstill at named places (`src/failpoint.rs`): `cargo test --features failpoints --test
+//! failpoints`.
+//!
+//! Built like `tests/processes`, whose support it shares: a program that plays its own parents and children.
+//!
+//! | module | who fails, and where |
+//! |---|---|
+//! | `dying` | producers die, at every step of a claim, in every combination of up to three |
+//! | `stopped` | a producer is stopped at every step of a claim, for ten laps of the others |
+//! | `drainer_dies` | the drainer dies at every step of its loop, again and again |
+//! | `drainer_and_producers` | the drainer dies while it deals with stopped and dead producers |
+//! | `killed_often` | the drainer is killed 500 times at moments of no choosing, during a million records |
+//! | `two_drainers` | a second drainer is started |
+//!
+//! By the environment: `SHMLOG_TEST_EVERY=k` takes every `k`th combination of three producers (1: all), and
+//! `SHMLOG_TEST_KILLS=n` kills the drainer `n` times.
+
+#[allow(dead_code)]
+#[path = "../processes/support.rs"]
+mod support;
+#[allow(dead_code)]
+#[path = "../processes/tally.rs"]
+mod tally;
+
+mod scene;
+
+use libtest_mimic::{Arguments, Trial};
+use support::Role;
+
+/// Declares the modules that have roles and tests.
+macro_rules! cast {
+    ($($tester:ident)*) => {
+        $(mod $tester;)*
+        fn all_roles() -> Vec<Role> {
+            [scene::ROLES, $($tester::ROLES,)*].concat()
+        }
+        fn all_trials() -> Vec<Trial> {
+            [$($tester::trials(),)*].into_iter().flatten().collect()
+        }
+    };
+}
+
+cast! {
+    drainer_and_producers
+    drainer_dies
+    dying
+    killed_often
+    stopped
+    two_drainers
+}
+
+fn main() {
+    support::play_if_asked(&all_roles());
+    libtest_mimic::run(&Arguments::from_args(), all_trials()).exit();
+}
