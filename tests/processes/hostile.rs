@@ -54,9 +54,12 @@ impl Map {
     #[allow(unsafe_code)]
     fn word(&self, index: u64) -> &AtomicU64 {
         assert!(index < self.words());
-        // SAFETY: the mapping begins at a page, holds the word by the assertion, and lives as long as `self`;
-        // all who map it access it through atomics.
-        unsafe { AtomicU64::from_ptr(self.0.as_mut_ptr().cast::<u64>().add(index as usize)) }
+        let start = self.0.as_mut_ptr().cast::<u64>();
+        // SAFETY: the word lies within the mapping, by the assertion.
+        let word = unsafe { start.add(index as usize) };
+        // SAFETY: the mapping begins at a page and lives as long as `self`; all who map it access it through
+        // atomics.
+        unsafe { AtomicU64::from_ptr(word) }
     }
 
     fn store(&self, index: u64, value: u64) {
@@ -178,7 +181,7 @@ fn a_member_that_scribbles_over_everything_neither_stops_nor_kills_the_others() 
         assert!(status.success() && !said.contains("panicked"), "seed {seed}: {status}, {said}");
         assert_nothing_remains(&ring);
         let log = folder.log_text();
-        assert!(log.contains("the shared memory is damaged"), "seed {seed}");
+        assert!(log.contains("the ring is damaged"), "seed {seed}");
         for n in FRESH - 100..FRESH {
             assert!(log.contains(&format!("fresh-{seed} {n}.")), "seed {seed}: {n} is missing");
         }

@@ -48,7 +48,7 @@ impl Drainer {
         if !found.is_empty() {
             let found = found.join(", ");
             let text = format!(
-                "the shared memory is damaged: {found}; mended as far as can be, but records may be missing. \
+                "the ring is damaged: {found}; mended as far as can be, but records may be missing. \
                  A member writes where it must not"
             );
             self.delivery.say(Level::Error, &text);
