@@ -51,6 +51,9 @@ mod crash;
 #[cfg(not(loom))]
 mod drainer;
 mod failpoint;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
 mod level;
 #[cfg(not(loom))]
 mod logger;

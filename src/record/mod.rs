@@ -9,6 +9,9 @@ pub(crate) use site::{Site, SiteId, SiteTable};
 
 use crate::level::Level;
 
+#[cfg(fuzzing)]
+pub(crate) mod fuzz;
+
 /// One record as a [`Sink`](crate::sink::Sink) gets it. All text is valid UTF-8 but otherwise as the
 /// producer gave it: control characters are the sink's to escape.
 #[derive(Clone, Debug)]

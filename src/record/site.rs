@@ -105,7 +105,7 @@ impl<'a> SiteTable<'a> {
     }
 
     /// Finds or adds a call site. 0 when there is no room or the entry is not finished.
-    fn enter(&self, target: &str, file: &str, line: u32) -> SiteId {
+    pub(super) fn enter(&self, target: &str, file: &str, line: u32) -> SiteId {
         let (target, file) = (cut(target), cut(file));
         let hash = hash_of(target, file, line);
         let mask = self.entries.len() / SITE_WORDS - 1;

@@ -8,6 +8,9 @@ mod samples;
 mod stamp;
 mod text;
 
+#[cfg(fuzzing)]
+pub(crate) use text::fuzz;
+
 use std::io;
 use std::time::Duration;
 

@@ -126,6 +126,27 @@ fn push_escape(out: &mut Vec<u8>, character: char, tab: &[u8]) {
     }
 }
 
+/// For the fuzz target: nothing harmful is left, and what is harmless is untouched.
+#[cfg(fuzzing)]
+pub(crate) mod fuzz {
+    pub(crate) fn escape(bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes);
+        for line in super::message_lines(&text) {
+            let (mut message, mut field) = (Vec::new(), Vec::new());
+            super::push_text(&mut message, line);
+            super::push_field(&mut field, line);
+            for (escaped, tab) in [(message, true), (field, false)] {
+                let escaped = String::from_utf8(escaped).expect("text stays text");
+                let left = |c: char| super::is_harmful(c) && !(tab && c == '\t');
+                assert!(!escaped.contains(left));
+                if !line.contains(super::is_harmful) {
+                    assert_eq!(escaped, line);
+                }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,45 @@
+//! For the fuzz targets: any bytes as a record, and as the table of call sites.
+
+use super::codec::{Body, Tag, split_origin};
+use super::site::{MAX_NAME, SiteTable};
+use crate::segment::SITE_WORDS;
+use crate::sync::AtomicU64;
+
+pub(crate) fn decode(bytes: &[u8]) {
+    for flags in 0..32 {
+        if let Some(body) = Body::parse(flags, bytes) {
+            assert!(body.text.len() <= bytes.len());
+        }
+    }
+    let _ = split_origin(bytes);
+    if let Some(first) = bytes.first_chunk() {
+        let tag = Tag::unpack(u64::from_le_bytes(*first) & ((1 << 48) - 1));
+        assert_eq!(Tag::unpack(tag.pack()), tag);
+    }
+}
+
+const ENTRIES: usize = 4;
+
+pub(crate) fn sites(bytes: &[u8]) {
+    let (whole, _) = bytes.as_chunks::<8>();
+    let words = whole
+        .iter()
+        .map(|word| AtomicU64::new(u64::from_le_bytes(*word)));
+    let mut words: Vec<AtomicU64> = words.collect();
+    words.resize_with(words.len().max(ENTRIES * SITE_WORDS + 1), || {
+        AtomicU64::new(0)
+    });
+    let (entries, text) = words.split_at(ENTRIES * SITE_WORDS);
+    let table = SiteTable::new(entries, text);
+    for id in 0..ENTRIES as u32 + 2 {
+        if let Some(site) = table.read(id) {
+            // Bytes that are no text grow threefold when they are replaced.
+            assert!(site.target.len().max(site.file.len()) <= 3 * MAX_NAME);
+        }
+    }
+    for line in 0..8 {
+        let id = table.enter("target", "file.rs", line);
+        assert!(id as usize <= ENTRIES);
+        let _ = table.read(id);
+    }
+}
