@@ -43,10 +43,8 @@ fn before_main() {
 enum Outcome {
     /// Its work is done.
     Done = 0,
-    /// Another one should try.
+    /// Another one should try: also when somebody else drains the ring at the moment.
     Failed = 1,
-    /// There is nothing to drain: the segment is gone, or another drainer has it.
-    Nothing = 3,
 }
 
 /// A drainer's whole life.
@@ -54,17 +52,17 @@ fn drain() -> Outcome {
     process::ignore_group_signals();
     let config = std::env::var_os(DRAINER_VARIABLE).and_then(|text| DrainerConfig::decode(&text));
     let Some(config) = config else {
-        return Outcome::Nothing;
+        return Outcome::Failed;
     };
     // In the process list: what it is, and whose.
     let _ = rustix::thread::set_name(c"shmlog-drainer");
     let Ok(segment) = Segment::open(&config.ring) else {
-        return Outcome::Nothing;
+        return Outcome::Failed;
     };
     let segment = Box::leak(Box::new(segment));
     // Held until the process ends.
     let Ok(Some(_lock)) = segment.lock_for_draining() else {
-        return Outcome::Nothing;
+        return Outcome::Failed;
     };
     let (ledger, place) = Ledger::resume(segment);
     let Some(clock) = Clock::from_number(segment.settings().clock) else {
@@ -234,12 +232,12 @@ fn supervise(segment: &'static Segment, config: &DrainerConfig, mut child: Child
     loop {
         let begun = Instant::now();
         // An error means that the user's program has waited for the child itself: it has ended too.
-        let status = child.wait().ok().and_then(|status| status.code());
+        let _ = child.wait();
         if has_been_removed(segment) {
             // The drainer died after its last deed, before it could say so.
             segment.set_phase(Phase::Done);
         }
-        if segment.is_over() || status == Some(Outcome::Nothing as i32) {
+        if segment.is_over() {
             return;
         }
         if begun.elapsed() < RESTART_PAUSE {
