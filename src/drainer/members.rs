@@ -293,9 +293,8 @@ impl Members {
         if index >= self.members.len() {
             return ("?".to_owned(), 0);
         }
-        if self.members[index].is_none() {
-            self.renew_member(index);
-        }
+        // Always: what is known may be from when the process had not yet written down its name.
+        self.renew_member(index);
         match &self.members[index] {
             Some(known) => (known.name.clone(), known.identity.pid),
             None => ("?".to_owned(), 0),

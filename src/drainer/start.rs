@@ -43,10 +43,8 @@ fn before_main() {
 enum Outcome {
     /// Its work is done.
     Done = 0,
-    /// Another one should try.
+    /// Another one should try: also when somebody else drains the ring at the moment.
     Failed = 1,
-    /// There is nothing to drain: the segment is gone, or another drainer has it.
-    Nothing = 3,
 }
 
 /// A drainer's whole life.
@@ -54,17 +52,17 @@ fn drain() -> Outcome {
     process::ignore_group_signals();
     let config = std::env::var_os(DRAINER_VARIABLE).and_then(|text| DrainerConfig::decode(&text));
     let Some(config) = config else {
-        return Outcome::Nothing;
+        return Outcome::Failed;
     };
     // In the process list: what it is, and whose.
     let _ = rustix::thread::set_name(c"shmlog-drainer");
     let Ok(segment) = open(&config) else {
-        return Outcome::Nothing;
+        return Outcome::Failed;
     };
     let segment = Box::leak(Box::new(segment));
     // Held until the process ends.
     let Ok(Some(_lock)) = segment.lock_for_draining() else {
-        return Outcome::Nothing;
+        return Outcome::Failed;
     };
     let (ledger, place) = Ledger::resume(segment);
     let Some(clock) = Clock::from_number(segment.settings().clock) else {
@@ -243,20 +241,15 @@ fn supervise(segment: &'static Segment, config: &DrainerConfig, mut child: Child
     loop {
         let begun = Instant::now();
         // An error means that the user's program has waited for the child itself: it has ended too.
-        // None: by a signal. An error means that the user's program has waited for the child itself.
-        let status = child.wait().map(|status| status.code());
+        let status = child.wait();
         let removed = has_been_removed(segment);
         if removed {
             // The drainer died after its last deed, before it could say so.
             segment.set_phase(Phase::Done);
         }
-        // The phase may have been written by anybody: it is believed of one that ended by itself.
-        let is_over = match status {
-            Ok(None) => removed,
-            Ok(Some(code)) => code == Outcome::Nothing as i32 || segment.is_over(),
-            Err(_) => segment.is_over(),
-        };
-        if is_over {
+        // Anybody may have written the phase: it is not believed of one that was killed.
+        let killed = status.is_ok_and(|status| status.code().is_none());
+        if removed || (segment.is_over() && !killed) {
             return;
         }
         if begun.elapsed() < RESTART_PAUSE {

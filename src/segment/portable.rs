@@ -82,7 +82,9 @@ impl Opened {
         for (i, word) in words.iter_mut().enumerate() {
             // SAFETY: within the mapping by the check above, aligned because a mapping begins at a page, and
             // only ever seen as atomics, here and in other processes.
-            let shared = unsafe { &*self.memory.as_ptr().cast::<AtomicU64>().add(i) };
+            let shared = unsafe { self.memory.as_ptr().cast::<AtomicU64>().add(i) };
+            // SAFETY: as above.
+            let shared = unsafe { &*shared };
             *word = shared.load(Ordering::Acquire);
         }
         Ok(())

@@ -115,6 +115,20 @@ impl AtomicU64 {
         }
     }
 
+    pub(crate) fn compare_exchange(
+        &self,
+        seen: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u64, u64> {
+        if self.step() {
+            self.value.compare_exchange(seen, new, success, failure)
+        } else {
+            Ok(seen)
+        }
+    }
+
     pub(crate) fn fetch_add(&self, value: u64, ordering: Ordering) -> u64 {
         if self.step() {
             self.value.fetch_add(value, ordering)

@@ -88,7 +88,7 @@ fn parent_of_two_drainers(arguments: &[String]) {
 
 fn assert_ends_at_once(mut drainer: Child) {
     wait_for_end(drainer.id());
-    assert_eq!(drainer.wait().unwrap().code(), Some(3));
+    assert_eq!(drainer.wait().unwrap().code(), Some(1));
 }
 
 /// Names and contents.

@@ -172,6 +172,14 @@ short left;                 /* unmarked sequences whose claimer has walked away 
 
 /* ================================ claim.rs: the producer's half ================================ */
 
+#ifdef MARKLATE
+#define MARK(q) skip
+#define LATEMARK(q) ; slots[SLOT(q)] = GIVEN_UP
+#else
+#define MARK(q) slots[SLOT(q)] = GIVEN_UP
+#define LATEMARK(q)
+#endif
+
 #ifdef LEFT
 #define GONE ; short gone
 #define NOTGONE gone = 0
@@ -187,28 +195,29 @@ inline write_slot(q) {
   }
 }
 
-/* One slot of a run that cannot be had whole. Looks again: it may have been released since the check. */
-inline give_up(q) {
+/* One slot of a run that cannot be had whole. Looks again: it may have been released since the check. While it is FREE(q)
+ * nobody else touches it (write_slot and the assertion at the publish would tell), so the look and the mark are one step. */
+inline give_up_slot(mine_too, q) {
   if
 #ifdef NOGIVEUP
-  :: st[SLOT(q)] == FREE(q) -> gone = gone | BIT(q)
+  :: atomic { mine_too && st[SLOT(q)] == FREE(q) -> gone = gone | BIT(q) }
 #else
-  :: st[SLOT(q)] == FREE(q) ->
-#ifdef MARKLATE
-     write_slot(q);
-     atomic { assert(st[SLOT(q)] == FREE(q)); st[SLOT(q)] = PUBLISHED(q) };
-     atomic { slots[SLOT(q)] = GIVEN_UP; wr[SLOT(q)] = 0 }
-#else
-     atomic { write_slot(q); slots[SLOT(q)] = GIVEN_UP };
+  :: atomic { mine_too && st[SLOT(q)] == FREE(q) -> write_slot(q); MARK(q) };
      atomic { assert(st[SLOT(q)] == FREE(q)); st[SLOT(q)] = PUBLISHED(q); wr[SLOT(q)] = 0 }
-#endif
+     LATEMARK(q)
 #endif
 #ifdef OVERSHOT
-  :: st[SLOT(q)] != FREE(q) -> gone = gone | BIT(q)
+  :: atomic { mine_too && st[SLOT(q)] != FREE(q) -> gone = gone | BIT(q) }
 #else
-  :: st[SLOT(q)] != FREE(q) -> skip
+  :: mine_too && st[SLOT(q)] != FREE(q) -> skip
 #endif
+  :: !(mine_too) -> skip
   fi
+}
+
+inline walk_away() {                                      /* no record is written */
+  give_up_slot(true, n);
+  give_up_slot(k == 2, n+1)
 }
 
 inline one_call() {
@@ -221,10 +230,10 @@ inline one_call() {
      fi;
      atomic { n = tail; tail = tail + k; t = 0 };         /* the claim */
      if
-     :: st[SLOT(n)] != FREE(n) -> k = k + 2               /* parked, or not released yet */
+     :: st[SLOT(n)] != FREE(n) -> walk_away()             /* parked, or not released yet */
      :: else ->
         if
-        :: k == 2 && st[SLOT(n+1)] != FREE(n+1) -> k = k + 2
+        :: k == 2 && st[SLOT(n+1)] != FREE(n+1) -> walk_away()
         :: else ->
            atomic { write_slot(n); slots[SLOT(n)] = k };
            if :: k == 2 -> write_slot(n+1) :: else fi;
@@ -234,12 +243,6 @@ inline one_call() {
              wr[SLOT(n)] = 0; if :: k == 2 -> wr[SLOT(n+1)] = 0 :: else fi
            }
         fi
-     fi;
-     if
-     :: k > 2 ->                                          /* walk away, write no record */
-        give_up(n);
-        if :: k == 4 -> give_up(n+1) :: else fi
-     :: else
      fi;
 #ifdef LEFT
      if :: mine -> atomic { fl[me] = IDLE; left = left | gone } :: else fi
@@ -308,14 +311,16 @@ inline unpark(x) {
 #endif
 }
 
+/* A state at or below PUBLISHED(i), not parked: only the drainer may change it now, so looking for one is no step. */
+inline next_unreleased() {
+  do :: i < cur && (parked[SLOT(i)] != 0 || st[SLOT(i)] > PUBLISHED(i)) -> i++ :: else -> break od
+}
+
 /* After the write (by this drainer or by the one before it): slots first, then the head, then the intent is gone. */
 inline release() {
-  i = head;
+  atomic { i = head; next_unreleased() };
   do
-  :: i < cur ->
-     atomic {               /* a state at or below PUBLISHED(i), not parked: only the drainer may change it now */
-       do :: i < cur && (parked[SLOT(i)] != 0 || st[SLOT(i)] > PUBLISHED(i)) -> i++ :: else -> break od;
-       if :: i < cur -> give(SLOT(i), i+CAP); i++ :: else fi }
+  :: atomic { i < cur -> give(SLOT(i), i+CAP); i++; next_unreleased() }
   :: else -> break
   od;
   if

@@ -273,7 +273,9 @@ fn the_defaults_are_a_console_and_the_level_warn() {
     let output = command.current_dir(folder.path()).output().unwrap();
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
-    let levels: Vec<&str> = text.lines().map(|line| line[9..18].trim_end()).collect();
+    // Rings that others on this machine left dead are told of here too.
+    let own = text.lines().filter(|line| !line.contains("[shmlog]") && !line.starts_with("          "));
+    let levels: Vec<&str> = own.map(|line| line[9..18].trim_end()).collect();
     assert_eq!(levels, ["WARN", "ERROR", "CRITICAL"]);
     assert!(text.contains(" processes"), "{text}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
