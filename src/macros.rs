@@ -27,14 +27,32 @@ macro_rules! __log {
     ($target:expr, $level:expr, $($message:tt)+) => {{
         let level: $crate::Level = $level;
         if $crate::__private::is_enabled(level) {
-            static SITE: $crate::__private::CallSite = $crate::__private::CallSite::new(
-                ::core::module_path!(),
-                ::core::file!(),
-                ::core::line!(),
-            );
-            $crate::__private::log(level, &SITE, $target, ::core::format_args!($($message)+));
+            $crate::__arguments!([$crate] [level] [$target] [] $($message)+);
         }
     }};
+}
+
+/// Takes the arguments apart, which may be any expressions, and leaves the rest to `shmlog-macros`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __arguments {
+    // The format string: the first.
+    ($crate_:tt $level:tt $target:tt [] $format:literal $(, $($rest:tt)*)?) => {
+        $crate::__arguments!($crate_ $level $target [[$format]] $($($rest)*)?)
+    };
+    ($crate_:tt $level:tt $target:tt [] $format:expr $(, $($rest:tt)*)?) => {
+        $crate::__arguments!($crate_ $level $target [[$format]] $($($rest)*)?)
+    };
+    // All the others, one by one.
+    ($crate_:tt $level:tt $target:tt [$format:tt $($done:tt)*] $name:ident = $value:expr $(, $($rest:tt)*)?) => {
+        $crate::__arguments!($crate_ $level $target [$format $($done)* [$name = $value]] $($($rest)*)?)
+    };
+    ($crate_:tt $level:tt $target:tt [$format:tt $($done:tt)*] $value:expr $(, $($rest:tt)*)?) => {
+        $crate::__arguments!($crate_ $level $target [$format $($done)* [$value]] $($($rest)*)?)
+    };
+    ($crate_:tt $level:tt $target:tt [$format:tt $($done:tt)*]) => {
+        $crate::__private::capture!($crate_ $level $target $format [$($done)*])
+    };
 }
 
 /// Makes the macro of one level; `$d` is a dollar sign.
@@ -79,7 +97,11 @@ level_macro!($ critical Critical);
 /// For the macros alone; anything in here may change at any time.
 #[doc(hidden)]
 pub mod private {
+    pub use shmlog_macros::capture;
+
     pub use crate::record::CallSite;
+    use crate::record::capture::Arguments;
+    pub use crate::record::capture::{ByText, ByValue, Held, Rendered};
     use crate::{Level, producer};
 
     /// Whether a record of this level would be recorded now.
@@ -88,7 +110,19 @@ pub mod private {
         producer::is_enabled(level)
     }
 
-    /// Writes one record.
+    /// Writes one record with its arguments, which the drainer formats.
+    #[inline]
+    pub fn log_captured(
+        level: Level,
+        site: &'static CallSite,
+        target: Option<&(impl AsRef<str> + ?Sized)>,
+        arguments: &impl Arguments,
+    ) {
+        let content = producer::Captured(arguments);
+        producer::write(level, site, target.map(AsRef::as_ref), &content);
+    }
+
+    /// Writes one record with its text.
     #[inline]
     pub fn log(
         level: Level,
@@ -96,6 +130,6 @@ pub mod private {
         target: Option<&(impl AsRef<str> + ?Sized)>,
         message: std::fmt::Arguments<'_>,
     ) {
-        producer::write(level, site, target.map(AsRef::as_ref), message);
+        producer::write(level, site, target.map(AsRef::as_ref), &message);
     }
 }

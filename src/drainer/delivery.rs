@@ -1,5 +1,6 @@
 //! From runs to records, and from records to sinks.
 
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ const SHOWN_OF_DAMAGED: usize = 256;
 
 /// How many damaged records are shown between two looks around; more are only counted.
 const DAMAGED_SHOWN: u32 = 100;
+/// Bytes that the buffer for text keeps between records.
+const TEXT_KEPT: usize = 64 << 10;
 /// Bytes of call sites that are kept.
 const SITES_KEPT: usize = 64 << 20;
 
@@ -36,6 +39,8 @@ struct Writer {
 pub(super) struct Delivery {
     segment: &'static Segment,
     sites: SiteTable<'static>,
+    /// The text of the record at hand, if it had to be made of its arguments.
+    text: String,
     site_cache: Vec<Option<Site>>,
     /// Bytes of text in it.
     site_bytes: usize,
@@ -68,6 +73,7 @@ impl Delivery {
         Delivery {
             segment,
             sites: SiteTable::new(segment.sites(), segment.site_text()),
+            text: String::new(),
             site_cache: Vec::new(),
             site_bytes: 0,
             damaged_shown: 0,
@@ -162,14 +168,14 @@ impl Delivery {
                 know_site(&mut self.site_cache, kept, &self.sites, tag.site)
             }
         };
+        let text = site.and_then(|site| text_of(site, body.content, cut, &mut self.text));
+        let (Some(site), Some(message)) = (site, text) else {
+            return self.deliver_damaged(sequence, tag, bytes, members);
+        };
         let Some(writer) = &self.writers[usize::from(tag.producer)] else {
             return;
         };
         let target = body.target.map(String::from_utf8_lossy);
-        let mut message = String::from_utf8_lossy(body.text);
-        if cut {
-            message.to_mut().push_str(" ‹cut off›");
-        }
         let record = Record {
             sequence: Some(sequence),
             late,
@@ -179,12 +185,9 @@ impl Delivery {
             pid: writer.pid,
             thread: &writer.thread,
             tid: writer.tid,
-            target: target
-                .as_deref()
-                .or(site.map(|site| &*site.target))
-                .unwrap_or("?"),
-            file: site.map_or("", |site| &site.file),
-            line: site.map_or(0, |site| site.line),
+            target: target.as_deref().unwrap_or(&site.target),
+            file: &site.file,
+            line: site.line,
             message: &message,
         };
         self.sinks.iter_mut().for_each(|sink| sink.record(&record));
@@ -313,6 +316,31 @@ impl Delivery {
             .filter_map(|sink| sink.finish(patience).err())
             .collect()
     }
+}
+
+/// The text of a record, made in `buffer` if it has to be. `None` when its arguments are not whole, unless it
+/// was cut off.
+fn text_of<'t>(
+    site: &Site,
+    content: &'t [u8],
+    cut: bool,
+    buffer: &'t mut String,
+) -> Option<Cow<'t, str>> {
+    let mut text = match &site.format {
+        None => String::from_utf8_lossy(content),
+        Some(format) => {
+            buffer.clear();
+            buffer.shrink_to(TEXT_KEPT);
+            if format.render(content, buffer).is_none() && !cut {
+                return None;
+            }
+            Cow::Borrowed(&**buffer)
+        }
+    };
+    if cut {
+        text.to_mut().push_str(" ‹cut off›");
+    }
+    Some(text)
 }
 
 /// The call site of a number, read from the table once and kept.

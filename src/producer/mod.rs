@@ -12,4 +12,4 @@ mod write;
 pub(crate) use attachment::{
     Attachment, current, detach, is_enabled, is_of_this_process, set_current,
 };
-pub(crate) use write::{write, write_last_words};
+pub(crate) use write::{Captured, write, write_last_words};

@@ -10,25 +10,52 @@ use super::attachment::Attachment;
 use super::thread::{self, Ready, with_thread};
 use crate::level::Level;
 use crate::record::CallSite;
+use crate::record::capture::{Arguments, FORMATTING_FAILED, Put};
 use crate::record::codec::{CONTINUES, CUT, MORE, Tag, write_head};
 use crate::ring::{IDLE, MAX_RUN_BYTES, Refused, claim};
 use crate::segment::DropReason;
 use crate::sync::Ordering;
 
-/// What stands in a record whose arguments' own formatting reported an error.
-const FORMATTING_FAILED: &str = "‹formatting failed›";
-
 /// How long, in nanoseconds, a record that has begun to go through the ring waits for a drainer that does not
 /// move at all. Not a setting: only records of several runs (about 2 KB) ever wait so.
 const PATIENCE_WITHIN_RECORD_NS: u64 = 10_000_000_000;
 
+/// What a record says: its text, or its arguments.
+pub(crate) trait Content {
+    fn write(&self, record: &mut Outgoing<'_>);
+}
+
+impl Content for fmt::Arguments<'_> {
+    fn write(&self, record: &mut Outgoing<'_>) {
+        let rendered = match self.as_str() {
+            Some(text) => {
+                record.push(text.as_bytes());
+                Ok(())
+            }
+            None => fmt::write(record, *self),
+        };
+        if rendered.is_err() && !record.refused {
+            record.push(FORMATTING_FAILED.as_bytes());
+        }
+    }
+}
+
+/// Arguments of a call site that has a format.
+pub(crate) struct Captured<'a, A>(pub(crate) &'a A);
+
+impl<A: Arguments> Content for Captured<'_, A> {
+    #[inline]
+    fn write(&self, record: &mut Outgoing<'_>) {
+        self.0.capture_all(record);
+    }
+}
+
 /// Writes one record.
-#[inline]
 pub(crate) fn write(
     level: Level,
     site: &'static CallSite,
     target: Option<&str>,
-    message: fmt::Arguments<'_>,
+    content: &dyn Content,
 ) {
     with_thread(level, |ready| match ready.thread.buffer.try_borrow_mut() {
         // The fences keep what is done to the buffer within the time in which a signal handler finds it
@@ -36,11 +63,11 @@ pub(crate) fn write(
         Ok(mut buffer) => {
             compiler_fence(Ordering::SeqCst);
             mend_floor(ready);
-            write_with(ready, &mut buffer[..], level, site, target, message);
+            write_with(ready, &mut buffer[..], level, site, target, content);
             compiler_fence(Ordering::SeqCst);
         }
         // We are inside the rendering of another record of this thread.
-        Err(_) => write_with(ready, &mut [0; MAX_RUN_BYTES], level, site, target, message),
+        Err(_) => write_with(ready, &mut [0; MAX_RUN_BYTES], level, site, target, content),
     });
 }
 
@@ -64,7 +91,7 @@ pub(crate) fn write_last_words(level: Level, site: &'static CallSite, message: f
     thread::forget_refusals();
     with_thread(level, |ready| {
         let mut buffer = [0; FRUGAL_RUN_BYTES];
-        write_with(ready, &mut buffer, level, site, None, message);
+        write_with(ready, &mut buffer, level, site, None, &message);
     });
 }
 
@@ -75,7 +102,7 @@ fn write_with(
     level: Level,
     site: &'static CallSite,
     target: Option<&str>,
-    message: fmt::Arguments<'_>,
+    content: &dyn Content,
 ) {
     if ready.thread.broken_off.get().is_some() {
         report_broken_off(ready);
@@ -96,25 +123,16 @@ fn write_with(
         origin: None,
         refused: false,
     };
-    let inline = (id == 0).then_some((site.target, site.file, site.line));
+    let inline = (id == 0).then_some(&site.statement);
     let time = attachment.clock.ticks();
     let flags = write_head(time, inline, target, |part| record.push(part));
     record.tag.flags |= flags;
-    let rendered = match message.as_str() {
-        Some(text) => {
-            record.push(text.as_bytes());
-            Ok(())
-        }
-        None => fmt::write(&mut record, message),
-    };
-    if rendered.is_err() && !record.refused {
-        record.push(FORMATTING_FAILED.as_bytes());
-    }
+    content.write(&mut record);
     record.send(0);
 }
 
 /// A record on its way: what was rendered and not yet sent stands in `buffer[..filled]`.
-struct Outgoing<'a> {
+pub(crate) struct Outgoing<'a> {
     ready: Ready<'a>,
     buffer: &'a mut [u8],
     filled: usize,
@@ -134,6 +152,17 @@ impl fmt::Write for Outgoing<'_> {
         } else {
             Ok(())
         }
+    }
+}
+
+impl Put for Outgoing<'_> {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.push(bytes);
+    }
+
+    fn takes_more(&self) -> bool {
+        !self.refused
     }
 }
 

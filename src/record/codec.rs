@@ -2,15 +2,16 @@
 //!
 //! ```text
 //!   tag (48 bits)     producer 16 │ flags 5 │ level 3 │ call site 24
-//!   first run         time 8 │ [INLINE: line 4, bytes of target 2, bytes of file 2, target, file]
-//!                            │ [TARGET: bytes 2, target] │ text …
-//!   further runs      origin 8: sequence of the first run │ text …
+//!   first run         time 8 │ [INLINE: line 4, bytes of target 2, of file 2, of format + 1 2, the three]
+//!                            │ [TARGET: bytes 2, target] │ content …
+//!   further runs      origin 8: sequence of the first run │ content …
 //! ```
 //!
+//! The content is the message's text or, if the call site has a format, its arguments: see `capture.rs`.
 //! Numbers are in the machine's byte order. All runs of a record but the last carry the flag `MORE`, all but
 //! the first `CONTINUES`; a record that its producer had to break off ends with a run that says `CUT`.
 
-use super::site::{Site, SiteId, cut};
+use super::site::{Site, SiteId, Statement, cut};
 use crate::level::Level;
 
 /// More runs of this record follow.
@@ -66,20 +67,22 @@ impl Tag {
 #[inline]
 pub(crate) fn write_head(
     time: u64,
-    inline: Option<(&str, &str, u32)>,
+    inline: Option<&Statement<'_>>,
     target: Option<&str>,
     mut put: impl FnMut(&[u8]),
 ) -> u8 {
     let mut flags = 0;
     put(&time.to_ne_bytes());
-    if let Some((site_target, file, line)) = inline {
+    if let Some(statement) = inline {
         flags |= INLINE;
-        let (site_target, file) = (cut(site_target), cut(file));
-        put(&line.to_ne_bytes());
-        put(&(site_target.len() as u16).to_ne_bytes());
-        put(&(file.len() as u16).to_ne_bytes());
-        put(site_target.as_bytes());
-        put(file.as_bytes());
+        let statement = statement.cut();
+        put(&statement.line.to_ne_bytes());
+        put(&(statement.target.len() as u16).to_ne_bytes());
+        put(&(statement.file.len() as u16).to_ne_bytes());
+        put(&(statement.format_len() as u16).to_ne_bytes());
+        put(statement.target.as_bytes());
+        put(statement.file.as_bytes());
+        put(statement.format.unwrap_or("").as_bytes());
     }
     if let Some(target) = target {
         flags |= TARGET;
@@ -99,8 +102,8 @@ pub(crate) struct Body<'a> {
     pub(crate) inline: Option<Site>,
     /// The record's own target.
     pub(crate) target: Option<&'a [u8]>,
-    /// The message.
-    pub(crate) text: &'a [u8],
+    /// The message's text, or its arguments.
+    pub(crate) content: &'a [u8],
 }
 
 impl<'a> Body<'a> {
@@ -113,14 +116,17 @@ impl<'a> Body<'a> {
             let line = u32::from_ne_bytes(take_array(&mut rest)?);
             let target_len = u16::from_ne_bytes(take_array(&mut rest)?);
             let file_len = u16::from_ne_bytes(take_array(&mut rest)?);
+            let format_len = u16::from_ne_bytes(take_array(&mut rest)?);
             let target = take(&mut rest, target_len.into())?;
             let file = take(&mut rest, file_len.into())?;
-            let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-            inline = Some(Site {
-                target: text(target),
-                file: text(file),
+            let format = take(&mut rest, format_len.saturating_sub(1).into())?;
+            let [target, file, format] = [target, file, format].map(String::from_utf8_lossy);
+            inline = Some(Site::of(&Statement {
+                target: &target,
+                file: &file,
                 line,
-            });
+                format: (format_len > 0).then_some(&*format),
+            })?);
         }
         let mut target = None;
         if flags & TARGET != 0 {
@@ -131,7 +137,7 @@ impl<'a> Body<'a> {
             time,
             inline,
             target,
-            text: rest,
+            content: rest,
         })
     }
 }
@@ -164,6 +170,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const STATEMENT: Statement<'_> = Statement {
+        target: "t",
+        file: "f",
+        line: 9,
+        format: Some("{}"),
+    };
+
     #[test]
     fn the_format_is_what_it_was() {
         let tag = Tag {
@@ -174,14 +187,14 @@ mod tests {
         };
         assert_eq!(tag.pack(), 0x1234_2bab_cdef);
         let mut bytes = Vec::new();
-        let flags = write_head(7, Some(("t", "f", 9)), Some("imu"), |part| {
+        let flags = write_head(7, Some(&STATEMENT), Some("imu"), |part| {
             bytes.extend_from_slice(part)
         });
         assert_eq!(flags, INLINE | TARGET);
         let golden = if cfg!(target_endian = "little") {
-            &b"\x07\0\0\0\0\0\0\0\x09\0\0\0\x01\0\x01\0tf\x03\0imu"[..]
+            &b"\x07\0\0\0\0\0\0\0\x09\0\0\0\x01\0\x01\0\x03\0tf{}\x03\0imu"[..]
         } else {
-            &b"\0\0\0\0\0\0\0\x07\0\0\0\x09\0\x01\0\x01tf\0\x03imu"[..]
+            &b"\0\0\0\0\0\0\0\x07\0\0\0\x09\0\x01\0\x01\0\x03tf{}\0\x03imu"[..]
         };
         assert_eq!(bytes, golden);
     }
@@ -196,18 +209,19 @@ mod tests {
 
         #[test]
         fn a_record_comes_back_as_it_went_in(
-            time: u64, line: u32, inline: bool, target: Option<String>, site in ".{0,20}", text: Vec<u8>,
+            time: u64, line: u32, inline: bool, target: Option<String>, site in ".{0,20}",
+            format in proptest::option::of("[a-z]{0,9}"), content: Vec<u8>,
         ) {
             let mut bytes = Vec::new();
-            let site_parts = inline.then_some((&*site, "src/main.rs", line));
-            let flags = write_head(time, site_parts, target.as_deref(), |part| bytes.extend_from_slice(part));
-            bytes.extend_from_slice(&text);
+            let statement = Statement { target: &site, file: "src/main.rs", line, format: format.as_deref() };
+            let site = inline.then_some(&statement);
+            let flags = write_head(time, site, target.as_deref(), |part| bytes.extend_from_slice(part));
+            bytes.extend_from_slice(&content);
             let body = Body::parse(flags, &bytes).unwrap();
             prop_assert_eq!(body.time, time);
-            prop_assert_eq!(body.text, &text[..]);
+            prop_assert_eq!(body.content, &content[..]);
             prop_assert_eq!(body.target, target.as_deref().map(str::as_bytes));
-            let expected = inline.then(|| Site { target: site, file: "src/main.rs".into(), line });
-            prop_assert_eq!(body.inline, expected);
+            prop_assert_eq!(body.inline, site.and_then(Site::of));
         }
 
         #[test]

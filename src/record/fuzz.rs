@@ -1,14 +1,14 @@
 //! For the fuzz targets: any bytes as a record, and as the table of call sites.
 
 use super::codec::{Body, Tag, split_origin};
-use super::site::{MAX_NAME, SiteTable};
+use super::site::{MAX_NAME, SiteTable, Statement};
 use crate::segment::SITE_WORDS;
 use crate::sync::AtomicU64;
 
 pub(crate) fn decode(bytes: &[u8]) {
     for flags in 0..32 {
         if let Some(body) = Body::parse(flags, bytes) {
-            assert!(body.text.len() <= bytes.len());
+            assert!(body.content.len() <= bytes.len());
         }
     }
     let _ = split_origin(bytes);
@@ -38,7 +38,12 @@ pub(crate) fn sites(bytes: &[u8]) {
         }
     }
     for line in 0..8 {
-        let id = table.enter("target", "file.rs", line);
+        let id = table.enter(&Statement {
+            target: "target",
+            file: "file.rs",
+            line,
+            format: (line % 2 == 0).then_some("{}"),
+        });
         assert!(id as usize <= ENTRIES);
         let _ = table.read(id);
     }

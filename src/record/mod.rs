@@ -1,10 +1,15 @@
-//! A record: what one log statement says. How it lies in the ring (`codec`), what is stored once per
-//! statement (`site`), and what sinks get to see ([`Record`]).
+//! A record: what one log statement says. How it lies in the ring (`codec`), with its
+//! arguments as bytes (`capture`), what is stored once per statement (`site`), how the drainer makes the text
+//! of the two (`format`), and what sinks get to see ([`Record`]).
 
+pub(crate) mod capture;
 pub(crate) mod codec;
+pub(crate) mod format;
 mod site;
 
 pub use site::CallSite;
+#[cfg(any(test, fuzzing))]
+pub(crate) use site::Statement;
 pub(crate) use site::{Site, SiteId, SiteTable};
 
 use crate::level::Level;

@@ -5,8 +5,8 @@
 //!
 //! ```text
 //!   entry   0 hash (0: free)  │ 1 seal: place of the text + 1, in words (0: not finished)  │ 2 line
-//!           3 bytes of target │ 4 bytes of file
-//!   text    0 words in use    │ target, padded to a word │ file, padded to a word │ …
+//!           3 bytes of target │ 4 bytes of file │ 5 bytes of format + 1 (0: the text is in the records)
+//!   text    0 words in use    │ target, padded to a word │ file, padded │ format, padded │ …
 //! ```
 //!
 //! An entry is taken by a compare-and-swap of its hash and becomes valid with its seal. Nobody waits for a
@@ -15,6 +15,7 @@
 
 use std::sync::atomic::{AtomicU64 as StdAtomicU64, Ordering};
 
+use super::format::Format;
 use crate::segment::SITE_WORDS;
 use crate::sync::AtomicU64;
 use crate::words::{WORD, load_bytes, store_bytes, words_for};
@@ -24,6 +25,7 @@ const SEAL: usize = 1;
 const LINE: usize = 2;
 const TARGET_LEN: usize = 3;
 const FILE_LEN: usize = 4;
+const FORMAT_LEN: usize = 5;
 
 /// How many entries are looked at from the hash's own on.
 const PROBES: usize = 32;
@@ -34,12 +36,20 @@ pub(crate) const MAX_NAME: usize = 4096;
 /// The number of a call site in a table, below 2²⁴; 0 stands for none.
 pub(crate) type SiteId = u32;
 
+/// What a log statement says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Statement<'a> {
+    pub(crate) target: &'a str,
+    pub(crate) file: &'a str,
+    pub(crate) line: u32,
+    /// Its format string, if records bring their arguments; none if they bring their text.
+    pub(crate) format: Option<&'a str>,
+}
+
 /// One log statement, as the macros make it: a `static` of the calling program.
 #[derive(Debug)]
 pub struct CallSite {
-    pub(crate) target: &'static str,
-    pub(crate) file: &'static str,
-    pub(crate) line: u32,
+    pub(crate) statement: Statement<'static>,
     /// The number found last, and the generation it was found in: `generation << 24 | id`.
     known: StdAtomicU64,
 }
@@ -47,11 +57,22 @@ pub struct CallSite {
 impl CallSite {
     /// Made by the macros only.
     #[doc(hidden)]
-    pub const fn new(target: &'static str, file: &'static str, line: u32) -> CallSite {
+    pub const fn new(
+        target: &'static str,
+        file: &'static str,
+        line: u32,
+        format: Option<&'static str>,
+    ) -> CallSite {
+        if let Some(format) = format {
+            assert!(format.len() <= MAX_NAME, "a format string that is too long");
+        }
         CallSite {
-            target,
-            file,
-            line,
+            statement: Statement {
+                target,
+                file,
+                line,
+                format,
+            },
             known: StdAtomicU64::new(0),
         }
     }
@@ -71,7 +92,7 @@ impl CallSite {
 
     #[cold]
     fn enter(&self, table: &SiteTable<'_>, generation: u64) -> SiteId {
-        let id = table.enter(self.target, self.file, self.line);
+        let id = table.enter(&self.statement);
         self.known
             .store((generation << 24) | u64::from(id), Ordering::Relaxed);
         id
@@ -91,6 +112,23 @@ pub(crate) struct Site {
     pub(crate) target: String,
     pub(crate) file: String,
     pub(crate) line: u32,
+    pub(crate) format: Option<Format>,
+}
+
+impl Site {
+    /// From text that may be anything; `None` if the format is none.
+    pub(crate) fn of(statement: &Statement<'_>) -> Option<Site> {
+        let format = match statement.format {
+            Some(text) => Some(Format::parse(text)?),
+            None => None,
+        };
+        Some(Site {
+            target: statement.target.to_owned(),
+            file: statement.file.to_owned(),
+            line: statement.line,
+            format,
+        })
+    }
 }
 
 impl<'a> SiteTable<'a> {
@@ -105,9 +143,9 @@ impl<'a> SiteTable<'a> {
     }
 
     /// Finds or adds a call site. 0 when there is no room or the entry is not finished.
-    pub(super) fn enter(&self, target: &str, file: &str, line: u32) -> SiteId {
-        let (target, file) = (cut(target), cut(file));
-        let hash = hash_of(target, file, line);
+    pub(super) fn enter(&self, statement: &Statement<'_>) -> SiteId {
+        let statement = &statement.cut();
+        let hash = hash_of(statement);
         let mask = self.entries.len() / SITE_WORDS - 1;
         for probe in 0..PROBES.min(mask + 1) {
             let index = (hash as usize).wrapping_add(probe) & mask;
@@ -115,7 +153,7 @@ impl<'a> SiteTable<'a> {
             let seen =
                 match entry[HASH].compare_exchange(0, hash, Ordering::AcqRel, Ordering::Acquire) {
                     Ok(_) => {
-                        return if self.fill(entry, target, file, line) {
+                        return if self.fill(entry, statement) {
                             index as SiteId + 1
                         } else {
                             0
@@ -124,7 +162,7 @@ impl<'a> SiteTable<'a> {
                     Err(seen) => seen,
                 };
             if seen == hash {
-                match self.is(index, target, file, line) {
+                match self.is(index, statement) {
                     Some(true) => return index as SiteId + 1,
                     Some(false) => {}
                     None => return 0,
@@ -136,8 +174,10 @@ impl<'a> SiteTable<'a> {
 
     /// Writes the text and the entry, and seals it. An entry that finds no room for its text stays
     /// unfinished, which tells all others that there is none.
-    fn fill(&self, entry: &[AtomicU64], target: &str, file: &str, line: u32) -> bool {
-        let needed = (words_for(target.len()) + words_for(file.len())) as u64;
+    fn fill(&self, entry: &[AtomicU64], statement: &Statement<'_>) -> bool {
+        let texts = statement.texts();
+        let needed: usize = texts.iter().map(|text| words_for(text.len())).sum();
+        let needed = needed as u64;
         let (used, area) = (&self.text[0], &self.text[1..]);
         if used.load(Ordering::Relaxed).saturating_add(needed) > area.len() as u64 {
             return false;
@@ -146,12 +186,15 @@ impl<'a> SiteTable<'a> {
         if at.saturating_add(needed) > area.len() as u64 {
             return false;
         }
-        let place = &area[at as usize..];
-        store_bytes(place, target.as_bytes());
-        store_bytes(&place[words_for(target.len())..], file.as_bytes());
-        entry[LINE].store(line.into(), Ordering::Relaxed);
-        entry[TARGET_LEN].store(target.len() as u64, Ordering::Relaxed);
-        entry[FILE_LEN].store(file.len() as u64, Ordering::Relaxed);
+        let mut place = &area[at as usize..];
+        for text in texts {
+            store_bytes(place, text.as_bytes());
+            place = &place[words_for(text.len())..];
+        }
+        entry[LINE].store(statement.line.into(), Ordering::Relaxed);
+        entry[TARGET_LEN].store(statement.target.len() as u64, Ordering::Relaxed);
+        entry[FILE_LEN].store(statement.file.len() as u64, Ordering::Relaxed);
+        entry[FORMAT_LEN].store(statement.format_len(), Ordering::Relaxed);
         // [seal] Release: pairs with the load in `read`.
         entry[SEAL].store(at + 1, Ordering::Release);
         true
@@ -159,22 +202,25 @@ impl<'a> SiteTable<'a> {
 
     /// Whether the entry is that of this call site; `None` when it is not finished. Allocates nothing: a
     /// signal handler may come by.
-    fn is(&self, index: usize, target: &str, file: &str, line: u32) -> Option<bool> {
+    fn is(&self, index: usize, statement: &Statement<'_>) -> Option<bool> {
         let found = self.find(index as SiteId + 1)?;
+        let are_same = |(found, text): (&Text<'_>, &str)| is_text(*found, text.as_bytes());
         Some(
-            found.line == line
-                && is_text(found.target, target.as_bytes())
-                && is_text(found.file, file.as_bytes()),
+            found.line == statement.line
+                && found.has_format == statement.format.is_some()
+                && found.texts.iter().zip(statement.texts()).all(are_same),
         )
     }
 
     /// The call site of a number, if there is a finished one whose text lies within the table.
     pub(crate) fn read(&self, id: SiteId) -> Option<Site> {
         let found = self.find(id)?;
-        Some(Site {
-            target: text_of(found.target),
-            file: text_of(found.file),
+        let [target, file, format] = found.texts.map(text_of);
+        Site::of(&Statement {
+            target: &target,
+            file: &file,
             line: found.line,
+            format: found.has_format.then_some(&*format),
         })
     }
 
@@ -187,17 +233,22 @@ impl<'a> SiteTable<'a> {
         let entry = self.entry(index);
         // [seal] Acquire: pairs with the store in `fill`.
         let at = entry[SEAL].load(Ordering::Acquire).checked_sub(1)?;
-        let lengths = [TARGET_LEN, FILE_LEN].map(|word| entry[word].load(Ordering::Relaxed));
+        let lengths = [TARGET_LEN, FILE_LEN, FORMAT_LEN];
+        let lengths = lengths.map(|word| entry[word].load(Ordering::Relaxed));
+        let has_format = lengths[2] > 0;
+        let lengths = [lengths[0], lengths[1], lengths[2].saturating_sub(1)];
         if lengths.iter().any(|&len| len > MAX_NAME as u64) {
             return None;
         }
-        let [target_len, file_len] = lengths.map(|len| len as usize);
-        let target_at = usize::try_from(at).ok()?.checked_add(1)?;
-        let file_at = target_at.checked_add(words_for(target_len))?;
-        let end = file_at.checked_add(words_for(file_len))?;
+        let mut rest = self.text.get(usize::try_from(at).ok()?.checked_add(1)?..)?;
+        let mut take = |len: u64| {
+            let (words, behind) = rest.split_at_checked(words_for(len as usize))?;
+            rest = behind;
+            Some((words, len as usize))
+        };
         Some(Found {
-            target: (self.text.get(target_at..file_at)?, target_len),
-            file: (self.text.get(file_at..end)?, file_len),
+            texts: [take(lengths[0])?, take(lengths[1])?, take(lengths[2])?],
+            has_format,
             line: entry[LINE].load(Ordering::Relaxed) as u32,
         })
     }
@@ -208,9 +259,31 @@ type Text<'a> = (&'a [AtomicU64], usize);
 
 /// A call site as it lies in the table.
 struct Found<'a> {
-    target: Text<'a>,
-    file: Text<'a>,
+    /// Target, file, format.
+    texts: [Text<'a>; 3],
+    has_format: bool,
     line: u32,
+}
+
+impl<'a> Statement<'a> {
+    /// With names that can be stored.
+    pub(crate) fn cut(&self) -> Statement<'a> {
+        Statement {
+            target: cut(self.target),
+            file: cut(self.file),
+            ..*self
+        }
+    }
+
+    /// All its texts, in their order in the table.
+    fn texts(&self) -> [&'a str; 3] {
+        [self.target, self.file, self.format.unwrap_or("")]
+    }
+
+    /// One more than the bytes of the format; 0 without one.
+    pub(crate) fn format_len(&self) -> u64 {
+        self.format.map_or(0, |format| format.len() as u64 + 1)
+    }
 }
 
 /// The beginning of `name` that may be stored.
@@ -235,14 +308,17 @@ fn text_of((words, len): Text<'_>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// FNV-1a, 64 bits, over the parts with their lengths between them; never 0.
-fn hash_of(target: &str, file: &str, line: u32) -> u64 {
+/// FNV-1a, 64 bits, over the parts with what is in no text between them; never 0.
+fn hash_of(statement: &Statement<'_>) -> u64 {
+    let [target, file, format] = statement.texts();
     let parts = [
         target.as_bytes(),
         &[0xff],
         file.as_bytes(),
         &[0xff],
-        &line.to_le_bytes(),
+        format.as_bytes(),
+        &[0xff, statement.format.is_some() as u8],
+        &statement.line.to_le_bytes(),
     ];
     let hash = parts
         .into_iter()
@@ -257,6 +333,15 @@ fn hash_of(target: &str, file: &str, line: u32) -> u64 {
 mod tests {
     use super::*;
 
+    fn said<'a>(target: &'a str, file: &'a str, line: u32) -> Statement<'a> {
+        Statement {
+            target,
+            file,
+            line,
+            format: None,
+        }
+    }
+
     fn words(n: usize) -> Vec<AtomicU64> {
         (0..n).map(|_| AtomicU64::new(0)).collect()
     }
@@ -265,10 +350,18 @@ mod tests {
     fn a_call_site_is_entered_once_and_read_back_whole() {
         let (entries, text) = (words(8 * SITE_WORDS), words(64));
         let table = SiteTable::new(&entries, &text);
-        let id = table.enter("robot::arm", "src/arm.rs", 42);
+        let id = table.enter(&said("robot::arm", "src/arm.rs", 42));
         assert_ne!(id, 0);
-        assert_eq!(table.enter("robot::arm", "src/arm.rs", 42), id);
-        assert_ne!(table.enter("robot::arm", "src/arm.rs", 43), id);
+        assert_eq!(table.enter(&said("robot::arm", "src/arm.rs", 42)), id);
+        assert_ne!(table.enter(&said("robot::arm", "src/arm.rs", 43)), id);
+        let formatted = Statement {
+            format: Some("joint {}"),
+            ..said("robot::arm", "src/arm.rs", 42)
+        };
+        let with_format = table.enter(&formatted);
+        assert_ne!(with_format, id);
+        assert_eq!(table.enter(&formatted), with_format);
+        assert_eq!(table.read(with_format), Site::of(&formatted));
         let site = table.read(id).unwrap();
         assert_eq!(
             (&*site.target, &*site.file, site.line),
@@ -280,23 +373,23 @@ mod tests {
     fn a_full_table_or_a_full_text_area_gives_no_number() {
         let (entries, text) = (words(2 * SITE_WORDS), words(1 + 4));
         let table = SiteTable::new(&entries, &text);
-        assert_ne!(table.enter("12345678", "12345678", 1), 0);
+        assert_ne!(table.enter(&said("12345678", "12345678", 1)), 0);
         assert_eq!(
-            table.enter("0123456789abcdef", "0123456789abcdef", 2),
+            table.enter(&said("0123456789abcdef", "0123456789abcdef", 2)),
             0,
             "no text left"
         );
-        assert_eq!(table.enter("a", "b", 3), 0, "no entry left");
+        assert_eq!(table.enter(&said("a", "b", 3)), 0, "no entry left");
     }
 
     #[test]
     fn an_entry_that_somebody_died_in_is_not_waited_for() {
         let (entries, text) = (words(2 * SITE_WORDS), words(64));
         let table = SiteTable::new(&entries, &text);
-        let hash = hash_of("a", "b", 1);
+        let hash = hash_of(&said("a", "b", 1));
         let index = hash as usize & 1;
         entries[index * SITE_WORDS].store(hash, Ordering::Relaxed);
-        assert_eq!(table.enter("a", "b", 1), 0);
+        assert_eq!(table.enter(&said("a", "b", 1)), 0);
         assert_eq!(table.read(index as SiteId + 1), None);
     }
 
@@ -304,21 +397,25 @@ mod tests {
     fn an_entry_that_points_outside_is_not_read() {
         let (entries, text) = (words(2 * SITE_WORDS), words(8));
         let table = SiteTable::new(&entries, &text);
-        for (seal, target_len, file_len) in [
+        for (seal, target_len, format_len) in [
             (u64::MAX, 1, 1),
             (8, 8, 8),
             (1, 4096, 1),
             (1, u64::MAX, 1),
-            (7, 1, 9),
-            (1, 1, 4097),
+            (7, 1, 10),
+            (1, 1, 4098),
         ] {
-            for (word, value) in [(SEAL, seal), (TARGET_LEN, target_len), (FILE_LEN, file_len)] {
+            for (word, value) in [
+                (SEAL, seal),
+                (TARGET_LEN, target_len),
+                (FORMAT_LEN, format_len),
+            ] {
                 entries[word].store(value, Ordering::Relaxed);
             }
             assert_eq!(
                 table.read(1),
                 None,
-                "seal {seal}, lengths {target_len} and {file_len}"
+                "seal {seal}, lengths {target_len} and {format_len}"
             );
         }
         assert_eq!(table.read(0), None);

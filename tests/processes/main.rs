@@ -39,6 +39,7 @@ cast! {
         endings
         files
         forks
+        formats
         hostile
         main_job
         messages

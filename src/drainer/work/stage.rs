@@ -10,6 +10,7 @@ use super::super::ledger::Ledger;
 use super::*;
 use crate::clock::Clock;
 use crate::record::Record;
+use crate::record::Statement;
 use crate::record::codec::{INLINE, Tag, write_head};
 use crate::ring::{Lease, claim};
 use crate::segment::{Geometry, Identity, Settings};
@@ -27,6 +28,13 @@ pub(super) const SETTINGS: Settings = Settings {
     block_ns: 0,
     clock: 2,
     leave: [0; 6],
+};
+
+const STATEMENT: Statement<'_> = Statement {
+    target: "stage",
+    file: "stage.rs",
+    line: 1,
+    format: None,
 };
 
 /// Keeps the messages, the drainer's own words apart.
@@ -118,7 +126,7 @@ impl Stage {
             begun_nested,
         };
         let mut bytes = Vec::new();
-        write_head(1, Some(("stage", "stage.rs", 1)), None, |part| {
+        write_head(1, Some(&STATEMENT), None, |part| {
             bytes.extend_from_slice(part)
         });
         bytes.extend_from_slice(text.as_bytes());

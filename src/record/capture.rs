@@ -1,0 +1,256 @@
+//! Arguments of a log call as bytes: what the drainer needs to write the text that `format!` would have.
+//!
+//! ```text
+//!   kinds: a byte per value │ values, one behind the other, in the machine's byte order
+//!   number, bool, char      its bytes (char: 4)
+//!   text                    length 8 │ bytes
+//!   rendered                pieces: length 2 │ bytes; a length of 0 ends them
+//! ```
+//!
+//! A value is captured once per place of the format string, so a place says all about it. Which values can be
+//! captured is decided by their type ([`Held`]); any other is rendered here, with the flags of its place.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write};
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[doc(hidden)]
+pub enum Kind {
+    U8 = 1,
+    U16 = 2,
+    U32 = 3,
+    U64 = 4,
+    U128 = 5,
+    I8 = 6,
+    I16 = 7,
+    I32 = 8,
+    I64 = 9,
+    I128 = 10,
+    F32 = 11,
+    F64 = 12,
+    Bool = 13,
+    Char = 14,
+    Text = 15,
+    Rendered = 16,
+}
+
+const KINDS: [Kind; 16] = [
+    Kind::U8,
+    Kind::U16,
+    Kind::U32,
+    Kind::U64,
+    Kind::U128,
+    Kind::I8,
+    Kind::I16,
+    Kind::I32,
+    Kind::I64,
+    Kind::I128,
+    Kind::F32,
+    Kind::F64,
+    Kind::Bool,
+    Kind::Char,
+    Kind::Text,
+    Kind::Rendered,
+];
+
+impl Kind {
+    /// The kind of a byte, if it is one of them.
+    pub(crate) fn from_number(number: u8) -> Option<Kind> {
+        KINDS.get(usize::from(number).checked_sub(1)?).copied()
+    }
+}
+
+/// Where captured bytes go.
+#[doc(hidden)]
+pub trait Put {
+    /// Appends bytes.
+    fn put(&mut self, bytes: &[u8]);
+    /// Whether there is any use in more.
+    fn takes_more(&self) -> bool {
+        true
+    }
+}
+
+/// A value that can be captured.
+#[doc(hidden)]
+pub trait Capture {
+    /// What it is.
+    const KIND: Kind;
+    /// Hands over its bytes.
+    fn capture(&self, out: &mut impl Put);
+}
+
+macro_rules! numbers {
+    ($($type:ty as $stored:ty: $kind:ident)*) => {$(
+        impl Capture for $type {
+            const KIND: Kind = Kind::$kind;
+            #[inline]
+            fn capture(&self, out: &mut impl Put) {
+                // The same, or of the same size.
+                out.put(&(*self as $stored).to_ne_bytes());
+            }
+        }
+    )*};
+}
+
+numbers! {
+    u8 as u8: U8 u16 as u16: U16 u32 as u32: U32 u64 as u64: U64 u128 as u128: U128
+    i8 as i8: I8 i16 as i16: I16 i32 as i32: I32 i64 as i64: I64 i128 as i128: I128
+    f32 as f32: F32 f64 as f64: F64
+    bool as u8: Bool char as u32: Char
+}
+
+#[cfg(target_pointer_width = "64")]
+numbers! { usize as u64: U64 isize as i64: I64 }
+#[cfg(target_pointer_width = "32")]
+numbers! { usize as u32: U32 isize as i32: I32 }
+
+impl Capture for str {
+    const KIND: Kind = Kind::Text;
+    #[inline]
+    fn capture(&self, out: &mut impl Put) {
+        out.put(&(self.len() as u64).to_ne_bytes());
+        out.put(self.as_bytes());
+    }
+}
+
+macro_rules! like_what_it_points_to {
+    ($(($($generic:tt)*) $type:ty: $target:ty;)*) => {$(
+        impl<$($generic)*> Capture for $type {
+            const KIND: Kind = <$target>::KIND;
+            #[inline]
+            fn capture(&self, out: &mut impl Put) {
+                <$target>::capture(self, out);
+            }
+        }
+    )*};
+}
+
+like_what_it_points_to! {
+    (T: Capture + ?Sized) &T: T;
+    (T: Capture + ?Sized) &mut T: T;
+    (T: Capture + ?Sized) Box<T>: T;
+    () String: str;
+    () Cow<'_, str>: str;
+}
+
+/// A value in one place of a format string, on its way to be captured or, if its type is none that can be,
+/// rendered. Which of the two, the compiler decides: `(&Held(&value)).hold(…)` finds [`ByValue`] first, where
+/// that is implemented, and [`ByText`] through one more reference.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Held<'a, T: ?Sized>(pub &'a T);
+
+#[doc(hidden)]
+pub trait ByValue<'a> {
+    /// What is captured.
+    type Value: Capture + ?Sized;
+    /// Drops the text, which nobody has rendered.
+    fn hold(&self, _text: fmt::Arguments<'_>) -> &'a Self::Value;
+}
+
+impl<'a, T: Capture + ?Sized> ByValue<'a> for Held<'a, T> {
+    type Value = T;
+    #[inline]
+    fn hold(&self, _text: fmt::Arguments<'_>) -> &'a T {
+        self.0
+    }
+}
+
+#[doc(hidden)]
+pub trait ByText {
+    /// Keeps the text, to be rendered.
+    fn hold<'t>(&self, text: fmt::Arguments<'t>) -> Rendered<'t>;
+}
+
+impl<T: ?Sized> ByText for &Held<'_, T> {
+    #[inline]
+    fn hold<'t>(&self, text: fmt::Arguments<'t>) -> Rendered<'t> {
+        Rendered(text)
+    }
+}
+
+/// A value that is rendered before the record is claimed.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Rendered<'t>(pub fmt::Arguments<'t>);
+
+/// What stands in a record whose arguments' own formatting reported an error.
+pub(crate) const FORMATTING_FAILED: &str = "‹formatting failed›";
+
+impl Capture for Rendered<'_> {
+    const KIND: Kind = Kind::Rendered;
+    #[inline(never)]
+    fn capture(&self, out: &mut impl Put) {
+        let mut pieces = Pieces(out);
+        if pieces.write_fmt(self.0).is_err() && pieces.0.takes_more() {
+            // Never an error of ours.
+            let _ = pieces.write_str(FORMATTING_FAILED);
+        }
+        out.put(&0_u16.to_ne_bytes());
+    }
+}
+
+/// Writes each text with its length before it.
+struct Pieces<'p, P: Put>(&'p mut P);
+
+impl<P: Put> Write for Pieces<'_, P> {
+    fn write_str(&mut self, mut text: &str) -> fmt::Result {
+        while !text.is_empty() {
+            let mut end = text.len().min(u16::MAX.into());
+            while !text.is_char_boundary(end) {
+                end -= 1;
+            }
+            let (piece, rest) = text.split_at(end);
+            self.0.put(&(piece.len() as u16).to_ne_bytes());
+            self.0.put(piece.as_bytes());
+            text = rest;
+        }
+        if self.0.takes_more() {
+            Ok(())
+        } else {
+            Err(fmt::Error)
+        }
+    }
+}
+
+/// All arguments of one log call: a tuple of values.
+#[doc(hidden)]
+pub trait Arguments {
+    /// Hands over the kinds, then the values.
+    fn capture_all(&self, out: &mut impl Put);
+}
+
+macro_rules! tuples {
+    ($(($($value:ident $index:tt)*))*) => {$(
+        impl<$($value: Capture),*> Arguments for ($($value,)*) {
+            #[inline]
+            fn capture_all(&self, _out: &mut impl Put) {
+                _out.put(&[$($value::KIND as u8),*]);
+                $(self.$index.capture(_out);)*
+            }
+        }
+    )*};
+}
+
+tuples! {
+    ()
+    (A 0)
+    (A 0 B 1)
+    (A 0 B 1 C 2)
+    (A 0 B 1 C 2 D 3)
+    (A 0 B 1 C 2 D 3 E 4)
+    (A 0 B 1 C 2 D 3 E 4 F 5)
+    (A 0 B 1 C 2 D 3 E 4 F 5 G 6)
+    (A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7)
+    (A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8)
+    (A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9)
+    (A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10)
+    (A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11)
+    (A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11 M 12)
+    (A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11 M 12 N 13)
+    (A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11 M 12 N 13 O 14)
+    (A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11 M 12 N 13 O 14 P 15)
+}

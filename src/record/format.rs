@@ -1,0 +1,209 @@
+//! Format strings at run time: what `format!` does when it is compiled, done by the drainer for each record.
+//!
+//! ```text
+//!   "joint {} at {:>8.3}"  ──parse, once per call site──►  "joint " │ value {} │ " at " │ value {:>8.3}
+//!   arguments              ──render, per record──────────►  the text that format! gives
+//! ```
+//!
+//! Values come in the order of their places, whatever the places call them. The grammar is that of `std::fmt`;
+//! widths and precisions that are themselves arguments do not occur here (see `macros/`).
+
+mod value;
+
+use std::iter::Peekable;
+use std::str::Chars;
+
+pub(crate) use value::Value;
+
+use super::capture::Kind;
+
+/// A format string, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Format {
+    pieces: Vec<Piece>,
+    /// How many of the pieces are values.
+    values: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Value(Spec),
+}
+
+/// How a value shall look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Spec {
+    fill: Option<char>,
+    align: Option<Align>,
+    plus: bool,
+    alternate: bool,
+    zero: bool,
+    width: Option<usize>,
+    precision: Option<usize>,
+    style: Style,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Align {
+    Left,
+    Centre,
+    Right,
+}
+
+/// The trait of `std::fmt` that writes the value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Style {
+    #[default]
+    Display,
+    Debug,
+    DebugLowerHex,
+    DebugUpperHex,
+    LowerHex,
+    UpperHex,
+    Octal,
+    Binary,
+    LowerExp,
+    UpperExp,
+}
+
+/// `format!` allows no more.
+const MOST: usize = u16::MAX as usize;
+
+impl Format {
+    /// `None` for what `format!` would not compile, or not without more arguments.
+    pub(crate) fn parse(text: &str) -> Option<Format> {
+        let mut pieces = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text.chars().peekable();
+        while let Some(c) = rest.next() {
+            match c {
+                '{' if rest.next_if_eq(&'{').is_some() => literal.push('{'),
+                '}' => {
+                    rest.next_if_eq(&'}')?;
+                    literal.push('}');
+                }
+                '{' => {
+                    if !literal.is_empty() {
+                        pieces.push(Piece::Text(std::mem::take(&mut literal)));
+                    }
+                    pieces.push(Piece::Value(parse_place(&mut rest)?));
+                }
+                c => literal.push(c),
+            }
+        }
+        if !literal.is_empty() {
+            pieces.push(Piece::Text(literal));
+        }
+        let values = pieces
+            .iter()
+            .filter(|piece| matches!(piece, Piece::Value(_)));
+        Some(Format {
+            values: values.count(),
+            pieces,
+        })
+    }
+
+    /// Appends the text for the arguments that stand in `bytes`, as `capture` wrote them. `None` when they are
+    /// not whole: then what could be written has been.
+    pub(crate) fn render(&self, bytes: &[u8], out: &mut String) -> Option<()> {
+        let kinds = bytes.get(..self.values)?;
+        let mut kinds = kinds.iter();
+        let mut rest = &bytes[self.values..];
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Value(spec) => {
+                    let kind = Kind::from_number(*kinds.next()?)?;
+                    Value::take(kind, &mut rest)?.write(spec, out)?;
+                }
+            }
+        }
+        Some(())
+    }
+}
+
+/// Reads on behind the `{` of a place, up to and with its `}`.
+fn parse_place(rest: &mut Peekable<Chars<'_>>) -> Option<Spec> {
+    let mut spec = Spec::default();
+    loop {
+        match rest.next()? {
+            '}' => return Some(spec),
+            ':' => break,
+            '{' => return None,
+            _ => {}
+        }
+    }
+    let mut ahead = rest.clone();
+    let first = ahead.next()?;
+    if let Some(align) = ahead.next().and_then(align_of) {
+        (spec.fill, spec.align) = (Some(first), Some(align));
+        *rest = ahead;
+    } else if let Some(align) = align_of(first) {
+        spec.align = Some(align);
+        rest.next();
+    }
+    spec.plus = rest.next_if_eq(&'+').is_some();
+    if !spec.plus {
+        rest.next_if_eq(&'-');
+    }
+    spec.alternate = rest.next_if_eq(&'#').is_some();
+    spec.zero = rest.next_if_eq(&'0').is_some();
+    spec.width = parse_number(rest)?;
+    if rest.next_if_eq(&'.').is_some() {
+        spec.precision = Some(parse_number(rest)??);
+    }
+    let mut style = String::new();
+    loop {
+        match rest.next()? {
+            '}' => break,
+            c if c.is_whitespace() => {}
+            c if style.len() < 2 => style.push(c),
+            _ => return None,
+        }
+    }
+    spec.style = style_of(&style)?;
+    Some(spec)
+}
+
+fn align_of(c: char) -> Option<Align> {
+    match c {
+        '<' => Some(Align::Left),
+        '^' => Some(Align::Centre),
+        '>' => Some(Align::Right),
+        _ => None,
+    }
+}
+
+fn style_of(text: &str) -> Option<Style> {
+    Some(match text {
+        "" => Style::Display,
+        "?" => Style::Debug,
+        "x?" => Style::DebugLowerHex,
+        "X?" => Style::DebugUpperHex,
+        "x" => Style::LowerHex,
+        "X" => Style::UpperHex,
+        "o" => Style::Octal,
+        "b" => Style::Binary,
+        "e" => Style::LowerExp,
+        "E" => Style::UpperExp,
+        _ => return None,
+    })
+}
+
+/// A number, if there is one; `None` if it is too large.
+fn parse_number(rest: &mut Peekable<Chars<'_>>) -> Option<Option<usize>> {
+    let mut number = None;
+    while let Some(digit) = rest.peek().and_then(|c| c.to_digit(10)) {
+        rest.next();
+        let next = number.unwrap_or(0) * 10 + digit as usize;
+        if next > MOST {
+            return None;
+        }
+        number = Some(next);
+    }
+    Some(number)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests;

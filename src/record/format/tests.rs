@@ -1,0 +1,204 @@
+//! What the drainer writes is what `format!` would have written.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::record::capture::{Arguments, ByText, ByValue, Held, Put};
+
+impl Put for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+fn rendered(format: &str, arguments: &impl Arguments) -> Option<String> {
+    let mut bytes = Vec::new();
+    arguments.capture_all(&mut bytes);
+    let mut text = String::new();
+    Format::parse(format)?.render(&bytes, &mut text)?;
+    Some(text)
+}
+
+/// Compares one value in one style with `format!`: all flags, with and without width and precision.
+macro_rules! compare {
+    ($value:expr, $width:expr, $precision:expr, $style:literal) => {
+        compare!(@flags $value, $width, $precision, $style;
+            "" "+" "-" "#" "+#" "0" "+0" "#0" "+#0" "<" "^" ">" "*<" "*^" "é>" "<+" "^#" ">+#" "0^+#" "->-")
+    };
+    (@flags $value:expr, $width:expr, $precision:expr, $style:literal; $($flags:literal)*) => {$(
+        compare!(@spec $value, $width, $precision, concat!($flags, $style));
+        compare!(@spec $value, $width, $precision, concat!($flags, "1$", $style));
+        compare!(@spec $value, $width, $precision, concat!($flags, ".2$", $style));
+        compare!(@spec $value, $width, $precision, concat!($flags, "1$.2$", $style));
+    )*};
+    // The width is argument 1, the precision argument 2; the places at the end show nothing, but use both.
+    (@spec $value:expr, $width:expr, $precision:expr, concat!($($part:literal),*)) => {{
+        let (value, width, precision): (_, usize, usize) = (&$value, $width, $precision);
+        let format = concat!("{:", $($part,)* "}");
+        let format = format.replace("1$", &width.to_string()).replace("2$", &precision.to_string());
+        let expected = format!(
+            concat!("{0:", $($part,)* "}{3:.1$}{3:.2$}"),
+            value, width, precision, ""
+        );
+        prop_assert_eq!(rendered(&format, &(value,)), Some(expected), "{} of {:?}", format, value);
+    }};
+}
+
+/// Also the special ones.
+fn double() -> impl Strategy<Value = f64> {
+    let special = [
+        0.0,
+        -0.0,
+        f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::MIN_POSITIVE,
+        5e-324,
+        f64::MAX,
+        1e16,
+        1e-5,
+        0.1,
+        123_456.789,
+    ];
+    prop_oneof![
+        any::<f64>(),
+        -1000.0..1000.0,
+        proptest::sample::select(special.to_vec())
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn signed_integers(v: i8, large: i64, larger: i128, w in 0usize..12, p in 0usize..12) {
+        compare!(v, w, p, "");
+        compare!(v, w, p, "?");
+        compare!(v, w, p, "x");
+        compare!(v, w, p, "X");
+        compare!(v, w, p, "o");
+        compare!(v, w, p, "b");
+        compare!(v, w, p, "x?");
+        compare!(v, w, p, "X?");
+        compare!(large, w, p, "");
+        compare!(large, w, p, "x");
+        compare!(large, w, p, "e");
+        compare!(large, w, p, "E");
+        compare!(larger, w, p, "");
+        compare!(larger, w, p, "x");
+        compare!(larger, w, p, "b");
+    }
+
+    #[test]
+    fn unsigned_integers(v: u16, large: u64, larger: u128, w in 0usize..30, p in 0usize..12) {
+        compare!(v, w, p, "");
+        compare!(v, w, p, "?");
+        compare!(v, w, p, "x?");
+        compare!(large, w, p, "");
+        compare!(large, w, p, "o");
+        compare!(large, w, p, "e");
+        compare!(larger, w, p, "");
+        compare!(larger, w, p, "X");
+        compare!(v as usize, w, p, "");
+        compare!(large as isize, w, p, "x");
+    }
+
+    #[test]
+    fn floats(v in double(), w in 0usize..30, p in 0usize..20) {
+        compare!(v, w, p, "");
+        compare!(v, w, p, "?");
+        compare!(v, w, p, "e");
+        compare!(v, w, p, "E");
+        compare!(v, w, p, "x?");
+        let single = v as f32;
+        compare!(single, w, p, "");
+        compare!(single, w, p, "?");
+        compare!(single, w, p, "e");
+        compare!(single, w, p, "E");
+    }
+
+    #[test]
+    fn text(v: bool, c: char, s in any::<String>(), w in 0usize..20, p in 0usize..8) {
+        compare!(v, w, p, "");
+        compare!(v, w, p, "?");
+        compare!(c, w, p, "");
+        compare!(c, w, p, "?");
+        compare!(s, w, p, "");
+        compare!(s, w, p, "?");
+        compare!(&*s, w, p, "X?");
+    }
+
+    #[test]
+    fn several_values_and_what_stands_between_them(a: u8, b: f32, c in ".{0,20}", d: i128, e: char) {
+        let expected = format!("{{{a}}} pos {b:.3}, {c:?}: {d:>+50}{e} 100 %");
+        let text = rendered("{{{}}} pos {:.3}, {:?}: {:>+50}{} 100 %", &(a, b, &*c, d, e));
+        prop_assert_eq!(text, Some(expected));
+    }
+
+    #[test]
+    fn any_format_with_any_bytes_is_rendered_or_refused(format: String, bytes: Vec<u8>) {
+        if let Some(format) = Format::parse(&format) {
+            let _ = format.render(&bytes, &mut String::new());
+        }
+    }
+
+    #[test]
+    fn formats_that_are_nearly_right_too(
+        spec in "[<^>*+#0.x?oe 0-9-]{0,8}", kinds in proptest::collection::vec(0u8..18, 2), bytes: Vec<u8>,
+    ) {
+        if let Some(format) = Format::parse(&format!("a{{:{spec}}}b{{}}")) {
+            let _ = format.render(&[kinds, bytes].concat(), &mut String::new());
+        }
+    }
+}
+
+/// Neither text nor a number.
+#[derive(Debug)]
+struct Point {
+    #[expect(dead_code, reason = "shown")]
+    x: i32,
+}
+
+#[test]
+fn values_of_other_types_are_rendered_as_their_place_asks_for() {
+    let point = Point { x: 3 };
+    let long = "ä".repeat(70_000);
+    let text = rendered(
+        "{:#?} {} {:5} {}",
+        &(
+            (&Held(&point)).hold(format_args!("{point:#?}")),
+            Held(&7).hold(format_args!("not asked for")),
+            (&Held(&format_args!(""))).hold(format_args!("<{long}>")),
+            (&Held(&())).hold(format_args!("")),
+        ),
+    );
+    let text = text.unwrap();
+    assert_eq!(text, format!("{point:#?} 7 <{long}> "));
+}
+
+#[test]
+fn what_format_would_not_take_is_refused() {
+    for format in [
+        "{", "}", "{{}", "{:", "{:q}", "{:xx}", "{:70000}", "{:.}", "{:.*}", "{:w$}", "{:p}",
+        "{{}}}", "{:5x5}",
+    ] {
+        assert_eq!(Format::parse(format), None, "{format}");
+    }
+    assert!(Format::parse("{0:5} {name} { } {:x? }").is_some());
+}
+
+#[test]
+fn arguments_that_are_cut_off_show_what_there_is() {
+    let mut bytes = Vec::new();
+    (1_u8, "some text", 5_u64).capture_all(&mut bytes);
+    let format = Format::parse("a {} b {} c {}").unwrap();
+    let mut longest = String::new();
+    for end in 0..bytes.len() {
+        let mut text = String::new();
+        assert_eq!(format.render(&bytes[..end], &mut text), None);
+        if text.len() > longest.len() {
+            longest = text;
+        }
+    }
+    assert_eq!(longest, "a 1 b some text c ");
+}

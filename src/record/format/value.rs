@@ -1,0 +1,298 @@
+//! One value: read from the bytes that `capture` wrote, and written as its place asks for.
+
+use std::fmt::{Binary, Debug, Display, LowerExp, LowerHex, Octal, UpperExp, UpperHex, Write};
+
+use super::{Align, Spec, Style};
+use crate::record::capture::Kind;
+
+/// A value as it was captured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Value<'a> {
+    /// Of any width.
+    Unsigned(u128),
+    /// With the number of its bits, which hexadecimal, octal and binary digits show of a negative one.
+    Signed(i128, u32),
+    /// A float of 32 bits.
+    Single(f32),
+    /// A float of 64 bits.
+    Double(f64),
+    /// `true` or `false`.
+    Bool(bool),
+    /// One character.
+    Char(char),
+    /// Text; its bytes may be anything.
+    Text(&'a [u8]),
+    /// Pieces of text, made ready by the producer as the place asks for.
+    Rendered(&'a [u8]),
+}
+
+impl<'a> Value<'a> {
+    /// Takes the next value from `rest`. `None` when it is not whole, or none of its kind.
+    pub(crate) fn take(kind: Kind, rest: &mut &'a [u8]) -> Option<Value<'a>> {
+        macro_rules! number {
+            ($type:ty) => {{
+                let (bytes, left) = rest.split_first_chunk()?;
+                *rest = left;
+                <$type>::from_ne_bytes(*bytes)
+            }};
+        }
+        macro_rules! signed {
+            ($type:ty) => {
+                Value::Signed(number!($type).into(), <$type>::BITS)
+            };
+        }
+        Some(match kind {
+            Kind::U8 => Value::Unsigned(number!(u8).into()),
+            Kind::U16 => Value::Unsigned(number!(u16).into()),
+            Kind::U32 => Value::Unsigned(number!(u32).into()),
+            Kind::U64 => Value::Unsigned(number!(u64).into()),
+            Kind::U128 => Value::Unsigned(number!(u128)),
+            Kind::I8 => signed!(i8),
+            Kind::I16 => signed!(i16),
+            Kind::I32 => signed!(i32),
+            Kind::I64 => signed!(i64),
+            Kind::I128 => signed!(i128),
+            Kind::F32 => Value::Single(number!(f32)),
+            Kind::F64 => Value::Double(number!(f64)),
+            Kind::Bool => Value::Bool(number!(u8) != 0),
+            Kind::Char => Value::Char(char::from_u32(number!(u32))?),
+            Kind::Text => {
+                let len = usize::try_from(number!(u64)).ok()?;
+                // What is left of one that was cut off is shown.
+                let (text, left) = rest.split_at(len.min(rest.len()));
+                *rest = left;
+                Value::Text(text)
+            }
+            Kind::Rendered => {
+                let pieces = *rest;
+                pass_pieces(rest);
+                Value::Rendered(&pieces[..pieces.len() - rest.len()])
+            }
+        })
+    }
+
+    /// Appends the value. `None` when no value of this kind can look so.
+    #[inline]
+    pub(crate) fn write(&self, spec: &Spec, out: &mut String) -> Option<()> {
+        match *self {
+            Value::Rendered(pieces) => write_pieces(pieces, out),
+            Value::Unsigned(value) if spec.is_plain() => write_plain(value, out),
+            Value::Signed(value, _) if spec.is_plain() => {
+                if value < 0 {
+                    out.push('-');
+                }
+                write_plain(value.unsigned_abs(), out);
+            }
+            Value::Text(bytes) if spec.is_plain() => push_lossy(bytes, out),
+            _ => return self.write_styled(spec, out),
+        }
+        Some(())
+    }
+
+    fn write_styled(&self, spec: &Spec, out: &mut String) -> Option<()> {
+        let start = out.len();
+        let number = match *self {
+            Value::Unsigned(value) => write_integer(value, value, spec, out),
+            Value::Signed(value, bits) => {
+                let digits = value as u128 & (u128::MAX >> (128 - bits));
+                write_integer(value, digits, spec, out)
+            }
+            Value::Single(value) => write_float(value, spec, out)?,
+            Value::Double(value) => write_float(value, spec, out)?,
+            Value::Bool(value) => write_text(value, spec, out)?,
+            Value::Char(value) => write_text(value, spec, out)?,
+            Value::Text(bytes) => write_text(&*String::from_utf8_lossy(bytes), spec, out)?,
+            Value::Rendered(_) => return None,
+        };
+        // `Debug` of text knows no width.
+        let padded = match *self {
+            Value::Char(_) | Value::Text(_) => spec.style == Style::Display,
+            _ => true,
+        };
+        if let Some(width) = spec.width.filter(|_| padded && !spec.zero) {
+            let usual = if number { Align::Right } else { Align::Left };
+            pad(
+                out,
+                start,
+                width,
+                spec.align.unwrap_or(usual),
+                spec.fill.unwrap_or(' '),
+            );
+        }
+        Some(())
+    }
+}
+
+impl Spec {
+    #[inline]
+    fn is_plain(&self) -> bool {
+        *self == Spec::default()
+    }
+}
+
+/// Writes with one trait of `std::fmt` and every flag but fill and alignment, which it knows at compile time only.
+/// The width counts with zeros only, which no padding afterwards can put behind the sign.
+macro_rules! put {
+    ($out:expr, $spec:expr, $value:expr, $style:literal) => {{
+        let (w, p) = ($spec.width.unwrap_or(0), $spec.precision.unwrap_or(0));
+        let value = &$value;
+        let flags = (
+            $spec.plus,
+            $spec.alternate,
+            $spec.zero,
+            $spec.precision.is_some(),
+        );
+        // A String takes everything.
+        let _ = match flags {
+            (false, false, false, false) => write!($out, concat!("{:", $style, "}"), value),
+            (false, false, false, true) => {
+                write!($out, concat!("{:.p$", $style, "}"), value, p = p)
+            }
+            (false, false, true, false) => {
+                write!($out, concat!("{:0w$", $style, "}"), value, w = w)
+            }
+            (false, false, true, true) => {
+                write!($out, concat!("{:0w$.p$", $style, "}"), value, w = w, p = p)
+            }
+            (false, true, false, false) => write!($out, concat!("{:#", $style, "}"), value),
+            (false, true, false, true) => {
+                write!($out, concat!("{:#.p$", $style, "}"), value, p = p)
+            }
+            (false, true, true, false) => {
+                write!($out, concat!("{:#0w$", $style, "}"), value, w = w)
+            }
+            (false, true, true, true) => {
+                write!($out, concat!("{:#0w$.p$", $style, "}"), value, w = w, p = p)
+            }
+            (true, false, false, false) => write!($out, concat!("{:+", $style, "}"), value),
+            (true, false, false, true) => {
+                write!($out, concat!("{:+.p$", $style, "}"), value, p = p)
+            }
+            (true, false, true, false) => {
+                write!($out, concat!("{:+0w$", $style, "}"), value, w = w)
+            }
+            (true, false, true, true) => {
+                write!($out, concat!("{:+0w$.p$", $style, "}"), value, w = w, p = p)
+            }
+            (true, true, false, false) => write!($out, concat!("{:+#", $style, "}"), value),
+            (true, true, false, true) => {
+                write!($out, concat!("{:+#.p$", $style, "}"), value, p = p)
+            }
+            (true, true, true, false) => {
+                write!($out, concat!("{:+#0w$", $style, "}"), value, w = w)
+            }
+            (true, true, true, true) => write!(
+                $out,
+                concat!("{:+#0w$.p$", $style, "}"),
+                value,
+                w = w,
+                p = p
+            ),
+        };
+    }};
+}
+
+/// Writes `value`, or where bits are shown, `digits`. Returns that it is a number.
+fn write_integer(
+    value: impl Display + Debug + LowerExp + UpperExp,
+    digits: u128,
+    spec: &Spec,
+    out: &mut String,
+) -> bool {
+    match spec.style {
+        Style::Display => put!(out, spec, value, ""),
+        Style::Debug => put!(out, spec, value, "?"),
+        Style::LowerExp => put!(out, spec, value, "e"),
+        Style::UpperExp => put!(out, spec, value, "E"),
+        _ => write_digits(digits, spec, out),
+    }
+    true
+}
+
+fn write_digits(digits: impl LowerHex + UpperHex + Octal + Binary, spec: &Spec, out: &mut String) {
+    match spec.style {
+        Style::Octal => put!(out, spec, digits, "o"),
+        Style::Binary => put!(out, spec, digits, "b"),
+        Style::UpperHex | Style::DebugUpperHex => put!(out, spec, digits, "X"),
+        _ => put!(out, spec, digits, "x"),
+    }
+}
+
+/// Returns that it is a number.
+fn write_float(
+    value: impl Display + Debug + LowerExp + UpperExp,
+    spec: &Spec,
+    out: &mut String,
+) -> Option<bool> {
+    match spec.style {
+        Style::Display => put!(out, spec, value, ""),
+        Style::Debug | Style::DebugLowerHex | Style::DebugUpperHex => put!(out, spec, value, "?"),
+        Style::LowerExp => put!(out, spec, value, "e"),
+        Style::UpperExp => put!(out, spec, value, "E"),
+        _ => return None,
+    }
+    Some(true)
+}
+
+/// Returns that it is no number.
+fn write_text(value: impl Display + Debug, spec: &Spec, out: &mut String) -> Option<bool> {
+    match spec.style {
+        Style::Display => put!(out, spec, value, ""),
+        Style::Debug | Style::DebugLowerHex | Style::DebugUpperHex => put!(out, spec, value, "?"),
+        _ => return None,
+    }
+    Some(false)
+}
+
+fn write_plain(value: u128, out: &mut String) {
+    let mut digits = itoa::Buffer::new();
+    match u64::try_from(value) {
+        Ok(value) => out.push_str(digits.format(value)),
+        Err(_) => out.push_str(digits.format(value)),
+    }
+}
+
+/// Fills what stands from `start` on up to `width` characters.
+fn pad(out: &mut String, start: usize, width: usize, align: Align, fill: char) {
+    let missing = width.saturating_sub(out[start..].chars().count());
+    if missing == 0 {
+        return;
+    }
+    let before = match align {
+        Align::Left => 0,
+        Align::Centre => missing / 2,
+        Align::Right => missing,
+    };
+    let fills = |count: usize| std::iter::repeat_n(fill, count);
+    if before > 0 {
+        let front: String = fills(before).collect();
+        out.insert_str(start, &front);
+    }
+    out.extend(fills(missing - before));
+}
+
+fn push_lossy(bytes: &[u8], out: &mut String) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => out.push_str(text),
+        Err(_) => out.push_str(&String::from_utf8_lossy(bytes)),
+    }
+}
+
+/// The next piece of rendered text, and whether there may be more of them.
+fn take_piece<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (len, left) = rest.split_first_chunk()?;
+    let len = usize::from(u16::from_ne_bytes(*len));
+    let (piece, left) = left.split_at(len.min(left.len()));
+    *rest = left;
+    (len > 0).then_some(piece)
+}
+
+fn pass_pieces(rest: &mut &[u8]) {
+    while take_piece(rest).is_some() {}
+}
+
+fn write_pieces(mut pieces: &[u8], out: &mut String) {
+    while let Some(piece) = take_piece(&mut pieces) {
+        push_lossy(piece, out);
+    }
+}
