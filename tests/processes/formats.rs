@@ -77,7 +77,7 @@ fn texts() {
 
 fn others() {
     let (width, precision) = (9, 2);
-    both!("{:width$.precision$}|{:>1$}|{:.*}", 6.28318, 7, 3, 0.577_215);
+    both!("{:width$.precision$}|{:>1$}|{:.*}", 1.23456, 7, 3, 7.654_321);
     both!("{} {:>12} {:#?}", Joint(4), Joint(5), Pose { x: 0.5, frame: "map" });
     both!("{:?} {:?} {:?}", Some(3), [1.0, 2.0], ((), "tuple"));
     both!("{}", format_args!("nested {}", 1));
