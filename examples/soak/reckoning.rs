@@ -1,0 +1,193 @@
+//! The end of a round: what the files say, what each author's book says, what the ring has counted and how each
+//! process ended must be one story.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+
+use shmlog::Stats;
+
+use crate::book::{self, Book};
+use crate::figures::{Figure, News};
+use crate::reader::{Reader, Seen};
+use crate::text::Author;
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Killed,
+    Exited,
+}
+
+/// Compares them all. Returns the records that are lost, each with its explanation.
+pub fn reckon(
+    reader: &mut Reader,
+    books: &Path,
+    stats: &Stats,
+    ends: &HashMap<u32, End>,
+) -> io::Result<Vec<News>> {
+    let mut lost = Vec::new();
+    let (mut attempted, mut returned, mut of_late) = (0, 0, 0);
+    let mut seen = std::mem::take(&mut reader.authors);
+    let authors = book::authors(books)?;
+    reader.figures.set(Figure::Threads, authors.len() as u64);
+    for author in authors {
+        let Some(book) = Book::open(books, author)? else {
+            continue;
+        };
+        attempted += book.attempted();
+        returned += book.returned();
+        let seen = seen.remove(&author).unwrap_or_default();
+        match reckon_one(author, &book, &seen, ends.get(&author.pid)) {
+            Ok(explanation) => lost.extend(explanation.map(News::Lost)),
+            Err(why) => reader.differ(format!(
+                "author {}[{}]: {why}; its book: {} attempted, {} returned; the files: {} records, {} dropped, {} \
+                 lost, cut off: {:?}; its process: {:?}",
+                author.pid,
+                author.tid,
+                book.attempted(),
+                book.returned(),
+                seen.count(),
+                seen.dropped,
+                seen.lost,
+                seen.cut,
+                ends.get(&author.pid),
+            )),
+        }
+        let sequences = seen
+            .sequences
+            .iter()
+            .filter_map(|sequence| sequence.checked_sub(1));
+        of_late += sequences
+            .filter(|sequence| reader.late.contains(sequence))
+            .count();
+    }
+    for (author, seen) in seen {
+        let count = seen.count();
+        reader.differ(format!("{count} records of {author:?}, who has no book"));
+    }
+    // All others rise in the file.
+    if of_late != reader.late.len() {
+        let late = reader.late.len();
+        reader.differ(format!(
+            "{of_late} records have the sequences of the {late} late ones"
+        ));
+    }
+    compare_sums(reader, stats, returned..=attempted);
+    Ok(lost)
+}
+
+impl Seen {
+    fn count(&self) -> u64 {
+        self.sequences
+            .iter()
+            .filter(|sequence| **sequence != 0)
+            .count() as u64
+    }
+
+    fn has(&self, number: u64) -> bool {
+        let sequence = self.sequences.get(number as usize);
+        sequence.is_some_and(|sequence| *sequence != 0)
+    }
+
+    fn missing(&self, numbers: std::ops::Range<u64>) -> u64 {
+        numbers.filter(|number| !self.has(*number)).count() as u64
+    }
+}
+
+/// One author's records. Returns the explanation of the one that is lost, if one is.
+fn reckon_one(
+    author: Author,
+    book: &Book,
+    seen: &Seen,
+    end: Option<&End>,
+) -> Result<Option<String>, String> {
+    let (attempted, returned) = (book.attempted(), book.returned());
+    let end = end.ok_or("nobody knows how its process ended")?;
+    if attempted > returned + 1 || returned > attempted {
+        return Err("its book is wrong".to_owned());
+    }
+    if seen.sequences.len() as u64 > attempted {
+        return Err("more records than it began".to_owned());
+    }
+    let rising = seen.sequences.iter().filter(|sequence| **sequence != 0);
+    if !rising.is_sorted() {
+        return Err("its records are not in its order, by their sequences".to_owned());
+    }
+    // The call that had not returned when the thread ended, if there is one.
+    let in_hand = (attempted > returned).then_some(returned);
+    if seen.cut.is_some_and(|cut| Some(cut) != in_hand) {
+        return Err("a record is cut off whose call returned".to_owned());
+    }
+    check_looks(book, seen)?;
+    let missing = seen.missing(0..returned);
+    let in_hand_is_missing = in_hand.is_some_and(|number| !seen.has(number));
+    // It may have been dropped, died with the thread, or not have come as far as the ring.
+    let unexplained = (seen.dropped + seen.lost).checked_sub(missing);
+    match (unexplained, seen.lost, in_hand_is_missing) {
+        (Some(0), 0, _) | (Some(1), 0, true) => Ok(None),
+        (Some(1), 1, true) => {
+            let how = match end {
+                End::Killed => "killed",
+                End::Exited => "its process ended",
+            };
+            let number = returned;
+            let Author { pid, tid } = author;
+            Ok(Some(format!(
+                "{how} in the midst of the call: record {number} of {pid}[{tid}]"
+            )))
+        }
+        _ => Err(format!(
+            "{missing} of the records whose calls returned are missing"
+        )),
+    }
+}
+
+/// Between two looks of the author as many records must be missing as the ring said were dropped.
+fn check_looks(book: &Book, seen: &Seen) -> Result<(), String> {
+    let (mut from, mut before) = (0, 0);
+    for (to, dropped) in book.looks() {
+        let missing = seen.missing(from..to);
+        if dropped.checked_sub(before) != Some(missing) {
+            let gone = (from..to).filter(|number| !seen.has(*number));
+            let gone: Vec<u64> = gone.take(8).collect();
+            return Err(format!(
+                "of its records {from}..{to} {missing} are missing {gone:?}, and the ring said that {before}..{dropped} \
+                 were dropped"
+            ));
+        }
+        (from, before) = (to, dropped);
+    }
+    if before > seen.dropped {
+        return Err(format!("{before} were dropped by its book"));
+    }
+    Ok(())
+}
+
+fn compare_sums(reader: &mut Reader, stats: &Stats, attempted: std::ops::RangeInclusive<u64>) {
+    let figures = &reader.figures;
+    let said = [
+        Figure::Delivered,
+        Figure::Dropped,
+        Figure::Lost,
+        Figure::Late,
+    ];
+    let said = said.map(|figure| figures.get(figure));
+    let counted = [stats.delivered, stats.dropped, stats.lost, stats.late];
+    if said != counted {
+        reader.differ(format!(
+            "delivered, dropped, lost, late: {said:?} in the files, {counted:?} counted by the ring"
+        ));
+    }
+    let sum = stats.delivered + stats.dropped + stats.lost;
+    if stats.attempted != sum || !attempted.contains(&stats.attempted) {
+        reader.differ(format!(
+            "the sum of them is {sum}; the ring says {} were attempted, the books {attempted:?}",
+            stats.attempted
+        ));
+    }
+    if stats.sink_errors > 0 {
+        reader.differ(format!("{} errors of the sinks", stats.sink_errors));
+    }
+    reader.figures.set(Figure::Attempted, stats.attempted);
+}
