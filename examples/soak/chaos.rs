@@ -83,7 +83,7 @@ impl Chaos {
         if self.dice.one_in(6) {
             self.signal_somebody(Signal::STOP)?;
         }
-        if self.dice.one_in(150) {
+        if self.dice.one_in(50) {
             self.kill_drainer();
         }
         if self.dice.one_in(200) && self.stopped_drainer.is_none() {

@@ -100,7 +100,7 @@ impl Member {
         let Ok(book) = Book::create(&self.books, author) else {
             return;
         };
-        let (mut heart, mut forked) = (Heart::default(), Instant::now());
+        let (mut heart, mut forked, mut dropped) = (Heart::default(), Instant::now(), 0);
         while book.attempted() < manner.life && !book.is_full() && self.goes_on(&mut heart) {
             for _ in 0..1 + dice.below(manner.burst) {
                 let content = content(self.seed, author, book.attempted());
@@ -109,7 +109,11 @@ impl Member {
                     self.look(&book, author);
                 }
             }
-            self.look(&book, author);
+            // Mostly they give way to a full ring, or next to nothing but drops would come of it.
+            let known = std::mem::replace(&mut dropped, self.look(&book, author));
+            if dropped > known && !dice.one_in(8) {
+                std::thread::sleep(Duration::from_micros(dice.below(10_000)));
+            }
             if may_fork && forked.elapsed() > FORK_EVERY && dice.one_in(8) {
                 forked = Instant::now();
                 self.fork(dice);
@@ -128,13 +132,13 @@ impl Member {
         }
     }
 
-    /// Writes down what the ring says was dropped.
-    fn look(&self, book: &Book, author: Author) {
+    /// Writes down how many the ring says were dropped.
+    fn look(&self, book: &Book, author: Author) -> u64 {
         let stats = self.ring.stats();
         let same = |p: &&shmlog::ProducerStats| (p.pid, p.tid) == (author.pid, author.tid);
-        if let Some(found) = stats.producers.iter().find(same) {
-            book.note_dropped(found.dropped);
-        }
+        let found = stats.producers.iter().find(same);
+        found.inspect(|found| book.note_dropped(found.dropped));
+        found.map_or(0, |found| found.dropped)
     }
 
     /// Whether to write on; waits while all are to pause.
