@@ -47,6 +47,7 @@ cast! {
         records
         recovery
         refusals
+        shares
         signals
         stops
         terminal
