@@ -28,11 +28,13 @@ pub struct Seen {
 
 /// All that was read of a ring's files.
 pub struct Reader {
-    seed: u64,
+    pub seed: u64,
     pub authors: HashMap<Author, Seen>,
     /// The highest sequence not marked late, plus one.
     prompt: u64,
     pub late: HashSet<u64>,
+    /// What the log says of its numbers in the end.
+    pub last_words: Vec<String>,
     pub figures: Figures,
     pub differences: Vec<String>,
     untold: u64,
@@ -57,6 +59,7 @@ impl Reader {
             authors: HashMap::new(),
             prompt: 0,
             late: HashSet::new(),
+            last_words: Vec::new(),
             figures: Figures::default(),
             differences: Vec::new(),
             untold: 0,
@@ -108,8 +111,15 @@ impl Reader {
         }
     }
 
-    /// The drainer's own words: `3 records of member[12]/main[12] dropped: …`.
+    /// The drainer's own words, of the numbers or of an author: `3 records of member[12]/main[12] dropped: …`.
     fn take_word(&mut self, line: &Line<'_>) -> Result<(), String> {
+        if let Some(numbers) = line.message.strip_prefix("in the end: ") {
+            self.last_words.push(numbers.to_owned());
+            return Ok(());
+        }
+        if line.message.starts_with("so far: ") {
+            return Ok(());
+        }
         let unknown = "words that a soak gives no cause for";
         let (count, rest) = line.message.split_once(" record").ok_or(unknown)?;
         let count: u64 = count.parse().map_err(|_| unknown)?;

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
-use shmlog::Stats;
+use shmlog::{Level, Stats};
 
 use crate::book::{self, Book};
 use crate::figures::{Figure, News};
 use crate::reader::{Reader, Seen};
-use crate::text::Author;
+use crate::text::{self, Author};
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub fn reckon(
     stats: &Stats,
     ends: &HashMap<u32, End>,
 ) -> io::Result<Vec<News>> {
-    let mut lost = Vec::new();
+    let (mut lost, mut levels) = (Vec::new(), [0; Level::ALL.len()]);
     let (mut attempted, mut returned, mut of_late) = (0, 0, 0);
     let mut seen = std::mem::take(&mut reader.authors);
     let authors = book::authors(books)?;
@@ -39,7 +39,13 @@ pub fn reckon(
         returned += book.returned();
         let seen = seen.remove(&author).unwrap_or_default();
         match reckon_one(author, &book, &seen, ends.get(&author.pid)) {
-            Ok(explanation) => lost.extend(explanation.map(News::Lost)),
+            Ok(outcome) => {
+                let dropped = (0..outcome.settled).filter(|number| !seen.has(*number));
+                for number in dropped {
+                    levels[text::level(reader.seed, author, number) as usize] += 1;
+                }
+                lost.extend(outcome.lost.map(News::Lost));
+            }
             Err(why) => reader.differ(format!(
                 "author {}[{}]: {why}; its book: {} attempted, {} returned; the files: {} records, {} dropped, {} \
                  lost, cut off: {:?}; its process: {:?}",
@@ -74,6 +80,12 @@ pub fn reckon(
         ));
     }
     compare_sums(reader, stats, returned..=attempted);
+    let said = Level::ALL.map(|level| stats.drops.at(level));
+    if said != levels {
+        reader.differ(format!(
+            "dropped by level: {levels:?}, and the ring says {said:?}"
+        ));
+    }
     Ok(lost)
 }
 
@@ -95,13 +107,21 @@ impl Seen {
     }
 }
 
-/// One author's records. Returns the explanation of the one that is lost, if one is.
+/// What became of the records of an author that are not in the files.
+struct Outcome {
+    /// Those of lower numbers were dropped.
+    settled: u64,
+    /// How one was lost.
+    lost: Option<String>,
+}
+
+/// One author's records.
 fn reckon_one(
     author: Author,
     book: &Book,
     seen: &Seen,
     end: Option<&End>,
-) -> Result<Option<String>, String> {
+) -> Result<Outcome, String> {
     let (attempted, returned) = (book.attempted(), book.returned());
     let end = end.ok_or("nobody knows how its process ended")?;
     if attempted > returned + 1 || returned > attempted {
@@ -125,17 +145,25 @@ fn reckon_one(
     // It may have been dropped, died with the thread, or not have come as far as the ring.
     let unexplained = (seen.dropped + seen.lost).checked_sub(missing);
     match (unexplained, seen.lost, in_hand_is_missing) {
-        (Some(0), 0, _) | (Some(1), 0, true) => Ok(None),
+        (Some(0), 0, _) => Ok(Outcome {
+            settled: returned,
+            lost: None,
+        }),
+        (Some(1), 0, true) => Ok(Outcome {
+            settled: attempted,
+            lost: None,
+        }),
         (Some(1), 1, true) => {
             let how = match end {
                 End::Killed => "killed",
                 End::Exited => "its process ended",
             };
-            let number = returned;
             let Author { pid, tid } = author;
-            Ok(Some(format!(
-                "{how} in the midst of the call: record {number} of {pid}[{tid}]"
-            )))
+            let lost = format!("{how} in the midst of the call: record {returned} of {pid}[{tid}]");
+            Ok(Outcome {
+                settled: returned,
+                lost: Some(lost),
+            })
         }
         _ => Err(format!(
             "{missing} of the records whose calls returned are missing"
@@ -184,6 +212,13 @@ fn compare_sums(reader: &mut Reader, stats: &Stats, attempted: std::ops::RangeIn
         reader.differ(format!(
             "the sum of them is {sum}; the ring says {} were attempted, the books {attempted:?}",
             stats.attempted
+        ));
+    }
+    let last = (stats.dropped + stats.lost > 0).then(|| stats.to_string());
+    if reader.last_words != Vec::from_iter(last) {
+        let words = std::mem::take(&mut reader.last_words);
+        reader.differ(format!(
+            "in the end the log says {words:?}, the ring {stats}"
         ));
     }
     if stats.sink_errors > 0 {

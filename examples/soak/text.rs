@@ -71,18 +71,10 @@ pub struct Content {
     pub text: String,
 }
 
-const LEVELS: [Level; 6] = [
-    Level::Trace,
-    Level::Debug,
-    Level::Info,
-    Level::Warn,
-    Level::Error,
-    Level::Critical,
-];
-
 /// The content of the record `number` of an author.
 pub fn content(seed: u64, author: Author, number: u64) -> Content {
-    let mut dice = Dice::new(seed ^ author.mixed() ^ number.wrapping_mul(0xa076_1d64_78bd_642f));
+    let mut dice = dice_of(seed, author, number);
+    let level = dice.pick(&Level::ALL);
     let form = dice.pick(&[Form::Plain, Form::Plain, Form::Named, Form::Bare]);
     let length = match dice.below(20_000) {
         0 => 1 << 20,
@@ -92,12 +84,17 @@ pub fn content(seed: u64, author: Author, number: u64) -> Content {
         4_001..=8_000 => dice.below(2),
         _ => dice.below(150),
     };
-    let level = dice.pick(&LEVELS);
-    Content {
-        form,
-        level,
-        text: letters(&mut dice, length as usize),
-    }
+    let text = letters(&mut dice, length as usize);
+    Content { form, level, text }
+}
+
+/// The level of its [`content`].
+pub fn level(seed: u64, author: Author, number: u64) -> Level {
+    dice_of(seed, author, number).pick(&Level::ALL)
+}
+
+fn dice_of(seed: u64, author: Author, number: u64) -> Dice {
+    Dice::new(seed ^ author.mixed() ^ number.wrapping_mul(0xa076_1d64_78bd_642f))
 }
 
 /// One byte each, so that six bits pick one.
