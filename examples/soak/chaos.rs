@@ -249,6 +249,14 @@ impl Chaos {
         }
     }
 
+    /// To be called when the ring's parent is leaving.
+    pub fn kill_drainer_at_the_end(&mut self) {
+        if self.dice.one_in(2) {
+            std::thread::sleep(Duration::from_micros(self.dice.below(30_000)));
+            self.kill_drainer();
+        }
+    }
+
     fn stop_drainer(&mut self) {
         let Some(drainer) = drainers_of(&self.ring).pop() else {
             return;

@@ -8,7 +8,7 @@ use rustix::thread::gettid;
 use shmlog::{Logger, ShmLogger, log};
 
 use crate::book::{Book, Control};
-use crate::text::{Author, Content, Dice, Form, LOGGER, content};
+use crate::text::{self, Author, Content, Dice, Form, LOGGER, content};
 
 /// What all threads of a process know.
 struct Member {
@@ -35,7 +35,7 @@ struct Manner {
 fn manner(dice: &mut Dice) -> Manner {
     Manner {
         life: dice.pick(&[300, 3_000, 30_000, 100_000]),
-        look_every: dice.pick(&[1, 4, 16, 100]),
+        look_every: dice.pick(&[1, 10, 100, 300]),
         burst: dice.pick(&[3, 30, 300]),
         rest: Duration::from_micros(dice.pick(&[0, 500, 5_000, 20_000])),
     }
@@ -54,6 +54,7 @@ pub fn play(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
         return Ok(());
     }
     let folder = Path::new(folder);
+    text::prepare(seed.parse()?);
     let member = Member {
         seed: seed.parse()?,
         books: folder.join("books"),

@@ -130,9 +130,17 @@ fn rage(
     chaos.wait_for_all(PATIENCE * 2)?;
     let stats = settle(&logger, &mut chaos);
     let ring = logger.name().to_owned();
-    drop(logger);
+    leave(logger, &mut chaos);
     look_for_remains(&ring, &mut chaos)?;
     Ok((chaos, stats))
+}
+
+/// Ends the ring; once in a while its drainer is killed while it does its last.
+fn leave(logger: ShmLogger, chaos: &mut Chaos) {
+    std::thread::scope(|scope| {
+        scope.spawn(|| chaos.kill_drainer_at_the_end());
+        drop(logger);
+    });
 }
 
 /// Waits until all that was logged is delivered and the accounts of all authors are closed.

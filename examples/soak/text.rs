@@ -1,5 +1,8 @@
 //! Chance, and what each record says: both follow from numbers, so that whoever checks a record can make it again.
 
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
 use shmlog::Level;
 
 /// Numbers without a pattern; the same ones for the same seed.
@@ -68,7 +71,7 @@ pub const LOGGER: &str = "soak/logger";
 pub struct Content {
     pub form: Form,
     pub level: Level,
-    pub text: String,
+    pub text: Cow<'static, str>,
 }
 
 /// The content of the record `number` of an author.
@@ -84,7 +87,13 @@ pub fn content(seed: u64, author: Author, number: u64) -> Content {
         4_001..=8_000 => dice.below(2),
         _ => dice.below(150),
     };
-    let text = letters(&mut dice, length as usize);
+    let text = if length < 20_000 && dice.one_in(8) {
+        Cow::Owned(odd_letters(&mut dice, length as usize))
+    } else {
+        let pool = POOL.get_or_init(|| plain_letters(seed));
+        let begin = dice.below((pool.len() - length as usize) as u64) as usize;
+        Cow::Borrowed(&pool[begin..begin + length as usize])
+    };
     Content { form, level, text }
 }
 
@@ -119,21 +128,40 @@ const ODD: [&str; 16] = [
     "[",
 ];
 
-fn letters(dice: &mut Dice, length: usize) -> String {
-    let odd = length < 20_000 && dice.one_in(6);
+/// What most texts are cut out of: a process that had to make each anew would seldom be met in a log call.
+static POOL: OnceLock<String> = OnceLock::new();
+
+/// To be called before threads are started and children forked: one that is born while another thread is at it
+/// would wait for ever.
+pub fn prepare(seed: u64) {
+    POOL.get_or_init(|| plain_letters(seed));
+}
+
+fn plain_letters(seed: u64) -> String {
+    let mut dice = Dice::new(seed);
+    let mut letters = String::new();
+    while letters.len() < 2 << 20 {
+        push_letters(&mut letters, dice.next(), 10);
+    }
+    letters
+}
+
+fn odd_letters(dice: &mut Dice, length: usize) -> String {
     let mut text = String::with_capacity(length + 16);
     while text.len() < length {
-        let mut bits = dice.next() >> 4;
-        if odd && bits & 1 == 0 {
-            text.push_str(ODD[(bits >> 1) as usize % ODD.len()]);
-            continue;
-        }
-        for _ in 0..10.min(length - text.len()) {
-            text.push(char::from(PLAIN[(bits & 63) as usize]));
-            bits >>= 6;
+        if dice.one_in(2) {
+            text.push_str(dice.pick(&ODD));
+        } else {
+            let count = 10.min(length - text.len());
+            push_letters(&mut text, dice.next(), count);
         }
     }
     text
+}
+
+fn push_letters(text: &mut String, random: u64, count: usize) {
+    let letter = |at: usize| char::from(PLAIN[(random >> (4 + 6 * at) & 63) as usize]);
+    text.extend((0..count).map(letter));
 }
 
 /// A message as it stands in a file.
