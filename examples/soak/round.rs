@@ -42,7 +42,7 @@ impl Settings {
             slots: dice.pick(&[64, 512, 4096, 1 << 14]),
             slot_size: dice.pick(&[64, 128, 256]),
             on_full: dice.pick(&[patient, OnFull::Drop, OnFull::Drop, hasty]),
-            max_file_size: dice.pick(&[100_000, 1 << 20, 4 << 20]),
+            max_file_size: dice.pick(&[20_000, 200_000, 4 << 20]),
             stall_timeout: Duration::from_millis(dice.pick(&[10, 40, 100])),
         }
     }
