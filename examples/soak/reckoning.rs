@@ -19,6 +19,18 @@ pub enum End {
     Exited,
 }
 
+/// What all books say, with what is known by them of the records that are not in the files.
+#[derive(Default)]
+struct Sums {
+    attempted: u64,
+    returned: u64,
+    /// Records with the sequence of a late one.
+    of_late: usize,
+    /// Dropped records, by level.
+    levels: [u64; Level::ALL.len()],
+    lost: Vec<News>,
+}
+
 /// Compares them all. Returns the records that are lost, each with its explanation.
 pub fn reckon(
     reader: &mut Reader,
@@ -26,67 +38,61 @@ pub fn reckon(
     stats: &Stats,
     ends: &HashMap<u32, End>,
 ) -> io::Result<Vec<News>> {
-    let (mut lost, mut levels) = (Vec::new(), [0; Level::ALL.len()]);
-    let (mut attempted, mut returned, mut of_late) = (0, 0, 0);
+    let mut sums = Sums::default();
     let mut seen = std::mem::take(&mut reader.authors);
     let authors = book::authors(books)?;
     reader.figures.set(Figure::Threads, authors.len() as u64);
     for author in authors {
-        let Some(book) = Book::open(books, author)? else {
-            continue;
-        };
-        attempted += book.attempted();
-        returned += book.returned();
-        let seen = seen.remove(&author).unwrap_or_default();
-        match reckon_one(author, &book, &seen, ends.get(&author.pid)) {
-            Ok(outcome) => {
-                let dropped = (0..outcome.settled).filter(|number| !seen.has(*number));
-                for number in dropped {
-                    levels[text::level(reader.seed, author, number) as usize] += 1;
-                }
-                lost.extend(outcome.lost.map(News::Lost));
-            }
-            Err(why) => reader.differ(format!(
-                "author {}[{}]: {why}; its book: {} attempted, {} returned; the files: {} records, {} dropped, {} \
-                 lost, cut off: {:?}; its process: {:?}",
-                author.pid,
-                author.tid,
-                book.attempted(),
-                book.returned(),
-                seen.count(),
-                seen.dropped,
-                seen.lost,
-                seen.cut,
-                ends.get(&author.pid),
-            )),
+        if let Some(book) = Book::open(books, author)? {
+            let seen = seen.remove(&author).unwrap_or_default();
+            let end = ends.get(&author.pid);
+            sums.add(reader, author, &book, &seen, end);
         }
-        let sequences = seen
-            .sequences
-            .iter()
-            .filter_map(|sequence| sequence.checked_sub(1));
-        of_late += sequences
-            .filter(|sequence| reader.late.contains(sequence))
-            .count();
     }
     for (author, seen) in seen {
         let count = seen.count();
         reader.differ(format!("{count} records of {author:?}, who has no book"));
     }
-    // All others rise in the file.
-    if of_late != reader.late.len() {
-        let late = reader.late.len();
-        reader.differ(format!(
-            "{of_late} records have the sequences of the {late} late ones"
-        ));
+    compare_sums(reader, stats, &sums);
+    check_last_words(reader, stats);
+    Ok(sums.lost)
+}
+
+impl Sums {
+    fn add(
+        &mut self,
+        reader: &mut Reader,
+        author: Author,
+        book: &Book,
+        seen: &Seen,
+        end: Option<&End>,
+    ) {
+        let (attempted, returned) = (book.attempted(), book.returned());
+        self.attempted += attempted;
+        self.returned += returned;
+        let sequences = seen.sequences.iter();
+        let sequences = sequences.filter_map(|sequence| sequence.checked_sub(1));
+        let of_late = sequences.filter(|sequence| reader.late.contains(sequence));
+        self.of_late += of_late.count();
+        match reckon_one(author, book, seen, end) {
+            Ok(outcome) => {
+                for number in (0..outcome.settled).filter(|number| !seen.has(*number)) {
+                    self.levels[text::level(reader.seed, author, number) as usize] += 1;
+                }
+                self.lost.extend(outcome.lost.map(News::Lost));
+            }
+            Err(why) => reader.differ(format!(
+                "author {}[{}]: {why}; its book: {attempted} attempted, {returned} returned; the files: {} records, \
+                 {} dropped, {} lost, cut off: {:?}; its process: {end:?}",
+                author.pid,
+                author.tid,
+                seen.count(),
+                seen.dropped,
+                seen.lost,
+                seen.cut,
+            )),
+        }
     }
-    compare_sums(reader, stats, returned..=attempted);
-    let said = Level::ALL.map(|level| stats.drops.at(level));
-    if said != levels {
-        reader.differ(format!(
-            "dropped by level: {levels:?}, and the ring says {said:?}"
-        ));
-    }
-    Ok(lost)
 }
 
 impl Seen {
@@ -140,8 +146,14 @@ fn reckon_one(
         return Err("a record is cut off whose call returned".to_owned());
     }
     check_looks(book, seen)?;
+    explain_missing(author, book, seen, *end)
+}
+
+/// What became of the records that are not in the files.
+fn explain_missing(author: Author, book: &Book, seen: &Seen, end: End) -> Result<Outcome, String> {
+    let (attempted, returned) = (book.attempted(), book.returned());
     let missing = seen.missing(0..returned);
-    let in_hand_is_missing = in_hand.is_some_and(|number| !seen.has(number));
+    let in_hand_is_missing = attempted > returned && !seen.has(returned);
     // It may have been dropped, died with the thread, or not have come as far as the ring.
     let unexplained = (seen.dropped + seen.lost).checked_sub(missing);
     match (unexplained, seen.lost, in_hand_is_missing) {
@@ -192,7 +204,21 @@ fn check_looks(book: &Book, seen: &Seen) -> Result<(), String> {
     Ok(())
 }
 
-fn compare_sums(reader: &mut Reader, stats: &Stats, attempted: std::ops::RangeInclusive<u64>) {
+fn compare_sums(reader: &mut Reader, stats: &Stats, sums: &Sums) {
+    // All but the late ones rise in the file.
+    let (late, of_late) = (reader.late.len(), sums.of_late);
+    if of_late != late {
+        reader.differ(format!(
+            "{of_late} records have the sequences of the {late} late ones"
+        ));
+    }
+    let (levels, said) = (sums.levels, Level::ALL.map(|level| stats.drops.at(level)));
+    if said != levels {
+        reader.differ(format!(
+            "dropped by level: {levels:?}, and the ring says {said:?}"
+        ));
+    }
+    let attempted = sums.returned..=sums.attempted;
     let figures = &reader.figures;
     let said = [
         Figure::Delivered,
@@ -214,7 +240,6 @@ fn compare_sums(reader: &mut Reader, stats: &Stats, attempted: std::ops::RangeIn
             stats.attempted
         ));
     }
-    check_last_words(reader, stats);
     if stats.sink_errors > 0 {
         reader.differ(format!("{} errors of the sinks", stats.sink_errors));
     }
