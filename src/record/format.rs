@@ -8,6 +8,7 @@
 //! Values come in the order of their places, whatever the places call them. The grammar is that of `std::fmt`;
 //! widths and precisions that are themselves arguments do not occur here (see `macros/`).
 
+mod float;
 mod value;
 
 use std::iter::Peekable;

@@ -2,7 +2,7 @@
 
 use std::fmt::{Binary, Debug, Display, LowerExp, LowerHex, Octal, UpperExp, UpperHex, Write};
 
-use super::{Align, Spec, Style};
+use super::{Align, Spec, Style, float};
 use crate::record::capture::Kind;
 
 /// A value as it was captured.
@@ -84,6 +84,10 @@ impl<'a> Value<'a> {
                 write_plain(value.unsigned_abs(), out);
             }
             Value::Text(bytes) if spec.is_plain() => push_lossy(bytes, out),
+            Value::Double(value) if spec.is_plain() && float::push_shortest(value, out) => {}
+            Value::Single(value) if spec.is_plain() && float::push_shortest_single(value, out) => {}
+            Value::Double(value) if push_if_fixed(value, spec, out) => {}
+            Value::Single(value) if push_if_fixed(value.into(), spec, out) => {}
             _ => return self.write_styled(spec, out),
         }
         Some(())
@@ -128,6 +132,18 @@ impl Spec {
     fn is_plain(&self) -> bool {
         *self == Spec::default()
     }
+}
+
+/// Writes `{:.3}` and its like.
+fn push_if_fixed(value: f64, spec: &Spec, out: &mut String) -> bool {
+    let Some(digits) = spec.precision else {
+        return false;
+    };
+    let only_digits = Spec {
+        precision: spec.precision,
+        ..Spec::default()
+    };
+    *spec == only_digits && float::push_fixed(value, digits, out)
 }
 
 /// Writes with one trait of `std::fmt` and every flag but fill and alignment, which it knows at compile time only.
