@@ -61,8 +61,7 @@ pub(super) fn push_fixed(value: f64, digits: usize, out: &mut String) -> bool {
     let power = POWERS[digits];
     let magnitude = value.abs();
     let scaled = magnitude * power;
-    // NaN is not less than anything.
-    if !(scaled < EXACT) {
+    if scaled.is_nan() || scaled >= EXACT {
         return false;
     }
     let error = magnitude.mul_add(power, -scaled);
