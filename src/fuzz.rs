@@ -16,6 +16,11 @@ pub fn sites(bytes: &[u8]) {
     crate::record::fuzz::sites(bytes);
 }
 
+/// A format string with arguments for it.
+pub fn formats(bytes: &[u8]) {
+    crate::record::fuzz::format(bytes);
+}
+
 /// A whole ring that is damaged while it is being drained.
 pub fn ring_flips(bytes: &[u8]) {
     crate::drainer::fuzz::flip(bytes);

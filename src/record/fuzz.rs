@@ -1,6 +1,7 @@
 //! For the fuzz targets: any bytes as a record, and as the table of call sites.
 
 use super::codec::{Body, Tag, split_origin};
+use super::format::Format;
 use super::site::{MAX_NAME, SiteTable, Statement};
 use crate::segment::SITE_WORDS;
 use crate::sync::AtomicU64;
@@ -16,6 +17,21 @@ pub(crate) fn decode(bytes: &[u8]) {
         let tag = Tag::unpack(u64::from_le_bytes(*first) & ((1 << 48) - 1));
         assert_eq!(Tag::unpack(tag.pack()), tag);
     }
+}
+
+/// A length, a format string of that length, then arguments.
+pub(crate) fn format(bytes: &[u8]) {
+    let Some((len, rest)) = bytes.split_first() else {
+        return;
+    };
+    let (text, arguments) = rest.split_at(rest.len().min((*len).into()));
+    let Some(format) = Format::parse(&String::from_utf8_lossy(text)) else {
+        return;
+    };
+    let mut text = String::new();
+    let _ = format.render(arguments, &mut text);
+    // At most 64 places of 65,535 characters of 4 bytes, and floats of a thousand digits.
+    assert!(text.len() < (1 << 26));
 }
 
 const ENTRIES: usize = 4;
