@@ -110,6 +110,7 @@ pub(crate) fn validate_header(bytes: &[u8]) {
             layout.site_text,
             layout.checkpoints,
             layout.parked,
+            layout.walked,
             layout.slots,
             layout.words,
         ];

@@ -22,6 +22,7 @@
 //!  site text   site_bytes                  what call sites say, append-only
 //!  checkpoints two, one of them valid      drainer, for its successor: see drainer/ledger.rs
 //!  parked      a word per slot             drainer
+//!  walked      two words per slot          producers, when they met a slot that was not free
 //!  ── page ──
 //!  slots       slots × slot_size
 //! ```
@@ -37,7 +38,7 @@ use crate::words::WORD;
 
 /// First word of a segment that may be used. The low byte is the layout version: any change of this file,
 /// of the protocol or of the record format raises it.
-pub(crate) const READY: u64 = u64::from_be_bytes(*b"shmlog\0\x02");
+pub(crate) const READY: u64 = u64::from_be_bytes(*b"shmlog\0\x03");
 
 /// The part of [`READY`] that every version shares.
 pub(crate) const MAGIC: u64 = READY & !0xff;
@@ -77,6 +78,8 @@ pub(crate) const HEADER_WORDS: usize = 2 * PAGE;
 pub(crate) const MEMBER_WORDS: usize = 2 * LINE;
 pub(crate) const PRODUCER_WORDS: usize = 4 * LINE;
 pub(crate) const SITE_WORDS: usize = LINE;
+/// Words per slot in the table of the walked.
+pub(crate) const WALKED_WORDS: usize = 2;
 /// Where in a checkpoint its accounts begin, one per registry entry, and the words of one.
 pub(crate) const CHECKPOINT_ACCOUNTS_AT: usize = 6 * LINE;
 pub(crate) const CHECKPOINT_ACCOUNT_WORDS: usize = 5;
@@ -87,6 +90,8 @@ const _: () = assert!(HOME_AT + HOME_WORDS <= DROPPED_BY_LEFT_AT);
 const _: () = assert!(DROPPED_BY_LEFT_AT + DROP_WORDS <= HEADER_WORDS);
 const _: () = assert!(DROPS_UNREGISTERED_AT + Level::ALL.len() <= COUNTS_AT);
 const _: () = assert!(OWN_DROP_WORDS <= LINE);
+// The drainer's table and the producers' share no line.
+const _: () = assert!(*Limits::SLOTS.start() as usize >= LINE);
 const _: () = assert!(GEOMETRY_AT + size_of::<Geometry>() / WORD <= SETTINGS_AT);
 const _: () = assert!(SETTINGS_AT + size_of::<Settings>() / WORD < TAIL_AT);
 
@@ -215,6 +220,7 @@ pub(crate) struct Layout {
     /// Words of one checkpoint.
     pub(crate) checkpoint_words: usize,
     pub(crate) parked: usize,
+    pub(crate) walked: usize,
     pub(crate) slots: usize,
     /// Words in all, a multiple of a page.
     pub(crate) words: usize,
@@ -232,7 +238,8 @@ impl Layout {
         let accounts = threads * CHECKPOINT_ACCOUNT_WORDS;
         let checkpoint_words = (CHECKPOINT_ACCOUNTS_AT + accounts).next_multiple_of(LINE);
         let parked = checkpoints + 2 * checkpoint_words;
-        let slots = (parked + geometry.slots as usize).next_multiple_of(PAGE);
+        let walked = parked + geometry.slots as usize;
+        let slots = (walked + WALKED_WORDS * geometry.slots as usize).next_multiple_of(PAGE);
         let slot_words = geometry.slot_size as usize / WORD;
         let words = (slots + geometry.slots as usize * slot_words).next_multiple_of(PAGE);
         Layout {
@@ -243,6 +250,7 @@ impl Layout {
             checkpoints,
             checkpoint_words,
             parked,
+            walked,
             slots,
             words,
         }
@@ -277,6 +285,7 @@ mod tests {
             layout.site_text,
             layout.checkpoints,
             layout.parked,
+            layout.walked,
             layout.slots,
             layout.words,
         ];

@@ -228,6 +228,11 @@ impl Segment {
         &self.words[self.layout.parked..][..self.geometry.slots as usize]
     }
 
+    pub(crate) fn walked(&self) -> &'static [AtomicU64] {
+        let words = layout::WALKED_WORDS * self.geometry.slots as usize;
+        &self.words[self.layout.walked..][..words]
+    }
+
     /// The table of call sites: entries of [`SITE_WORDS`] words.
     pub(crate) fn sites(&self) -> &'static [AtomicU64] {
         &self.words[self.layout.sites..self.layout.site_text]

@@ -187,6 +187,7 @@ impl Drainer {
                     break;
                 }
                 Next::Unreleased => break,
+                Next::Walked => self.delivery.ledger.add(Count::Orphaned, 1),
                 // First hand over what there is: the hole may fill meanwhile.
                 Next::Hole(_) if taken > 0 => break,
                 Next::Hole(h) => match self.look_into(h) {

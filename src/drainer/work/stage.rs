@@ -106,17 +106,21 @@ impl Stage {
         self.drainer.segment.set_phase(self.drainer.phase);
     }
 
+    pub(super) fn lease(&self) -> Lease<'static> {
+        let entry = self.segment.producer(self.producer);
+        let (begun, begun_nested) = entry.begun_words();
+        Lease {
+            floor: entry.floor(),
+            begun,
+            begun_nested,
+        }
+    }
+
     /// Logs as the producer would. `false` when the record was refused.
     pub(super) fn log(&self, text: &str, flags: u8) -> bool {
         let entry = self.segment.producer(self.producer);
         // As producer/write.rs does.
         entry.floor().store(crate::ring::IDLE, Ordering::Release);
-        let (begun, begun_nested) = entry.begun_words();
-        let lease = Lease {
-            floor: entry.floor(),
-            begun,
-            begun_nested,
-        };
         let mut bytes = Vec::new();
         write_head(1, Some(("stage", "stage.rs", 1)), None, |part| {
             bytes.extend_from_slice(part)
@@ -128,7 +132,7 @@ impl Stage {
             flags: flags | INLINE,
             producer: self.producer as u16,
         };
-        match claim(&self.ring, &lease, &self.head, bytes.len(), 0, true) {
+        match claim(&self.ring, &self.lease(), &self.head, bytes.len(), 0, true) {
             Ok(claimed) => {
                 claimed.publish(tag.pack(), &bytes);
                 true
