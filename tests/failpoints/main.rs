@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `dying` | producers die, at every step of a claim, in every combination of up to three |
 //! | `stopped` | a producer is stopped at every step of a claim, for ten laps of the others |
+//! | `overshot` | a producer stands between claim and publish, while others claim what is not free yet |
 //! | `drainer_dies` | the drainer dies at every step of its loop, again and again |
 //! | `drainer_and_producers` | the drainer dies while it deals with stopped and dead producers |
 //! | `killed_often` | the drainer is killed 500 times at moments of no choosing, during a million records |
@@ -45,6 +46,7 @@ cast! {
     drainer_dies
     dying
     killed_often
+    overshot
     stopped
     two_drainers
 }
