@@ -10,7 +10,7 @@
 //! ```text
 //!   words  0 cursor │ 1 late sequence + 1 │ 2 bytes in the file │ 3 mark of the parts files
 //!          4 its serial │ 5 words that count │ 6 sum of them all
-//!          8‥14 sums │ 24 length of the file's name │ 25‥57 the name │ 64‥81 drops of those who left
+//!          8‥15 sums │ 24 length of the file's name │ 25‥57 the name │ 64‥81 drops of those who left
 //!         96‥ per registry entry: owner │ delivered │ drops reported │ 1 when settled │ late
 //! ```
 
@@ -36,7 +36,7 @@ const NAME: std::ops::Range<usize> = 25..57;
 const DROPPED_BY_LEFT: std::ops::Range<usize> = 64..64 + DROP_WORDS;
 
 /// The sums that a drainer keeps; the order is that of [`Count`].
-const SUMS: [Count; 7] = [
+const SUMS: [Count; 8] = [
     Count::Delivered,
     Count::Lost,
     Count::Late,
@@ -44,6 +44,7 @@ const SUMS: [Count; 7] = [
     Count::AttemptedByLeft,
     Count::SinkErrors,
     Count::ReportedUnregistered,
+    Count::ToldInTheEnd,
 ];
 
 /// What the drainer has counted for one registry entry and its present owner.
