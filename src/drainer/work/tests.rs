@@ -1,6 +1,7 @@
 //! The drainer over private memory, turn by turn, while the shared words are damaged.
 
-use std::cell::Cell;
+mod walked;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -9,7 +10,6 @@ use proptest::prelude::*;
 use super::stage::{Damage, GEOMETRY, Stage};
 use super::*;
 use crate::record::codec::{CONTINUES, MORE};
-use crate::ring::claim;
 
 #[test]
 fn a_ring_in_private_memory_works_and_speaks_of_no_damage() {
@@ -164,28 +164,6 @@ fn a_floor_that_somebody_wrote_holds_nothing_up() {
     stage.assert_works_again();
     stage.settle();
     assert_eq!(stage.drainer.reader.parked(), 0);
-}
-
-#[test]
-fn walked_words_that_somebody_wrote_cost_records_and_nothing_else() {
-    let mut stage = Stage::new();
-    stage.assert_works(100);
-    let held = claim(&stage.ring, &stage.lease(), &Cell::new(0), 8, 0, true).unwrap();
-    // Of it, and of all that is claimed in the next two laps, somebody says that it was walked away from.
-    let (words, first) = (stage.segment.walked(), held.sequence());
-    for n in first..first + words.len() as u64 {
-        words[n as usize % words.len()].store(n + 1, Ordering::Relaxed);
-    }
-    stage.settle();
-    for n in 0..GEOMETRY.slots + 5 {
-        assert!(stage.log(&format!("others {n}"), 0));
-        stage.settle();
-    }
-    // Into a slot that is no more its own.
-    held.publish(0, &[0; 8]);
-    stage.recover();
-    stage.assert_works_again();
-    assert!(stage.words().contains("state words"));
 }
 
 #[test]
