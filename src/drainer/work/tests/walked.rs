@@ -17,6 +17,7 @@ fn walked_words_that_somebody_wrote_cost_records_and_nothing_else() {
         words[n as usize % words.len()].store(n + 1, Ordering::Relaxed);
     }
     stage.settle();
+    assert_eq!(stage.drainer.reader.parked(), 0, "it is believed");
     for n in 0..GEOMETRY.slots + 5 {
         assert!(stage.log(&format!("others {n}"), 0));
         stage.settle();
