@@ -45,7 +45,6 @@ pub(super) struct Delivery {
     pub(super) ledger: Ledger,
     calibration: Calibration,
     sinks: Vec<Box<dyn Sink>>,
-    pid: u32,
     /// Damaged records since we looked around: those that were shown, and those that were not.
     damaged_shown: u32,
     damaged_hidden: u64,
@@ -78,7 +77,6 @@ impl Delivery {
             ledger,
             calibration: Calibration::start(clock),
             sinks,
-            pid: std::process::id(),
         }
     }
 
@@ -250,20 +248,7 @@ impl Delivery {
 
     /// The drainer's own words: a record without a sequence.
     pub(super) fn say(&mut self, level: Level, message: &str) {
-        let record = Record {
-            sequence: None,
-            late: false,
-            time_ns: self.calibration.now_ns(),
-            level,
-            process: "shmlog",
-            pid: self.pid,
-            thread: "drainer",
-            tid: self.pid,
-            target: "shmlog",
-            file: "",
-            line: 0,
-            message,
-        };
+        let record = Record::of_drainer(self.calibration.now_ns(), level, message);
         self.sinks.iter_mut().for_each(|sink| sink.record(&record));
     }
 

@@ -41,3 +41,25 @@ pub struct Record<'a> {
     /// The text; may be empty, may have many lines.
     pub message: &'a str,
 }
+
+impl<'a> Record<'a> {
+    /// The drainer's own words, which have no place in the ring's order. A drainer writes from its first thread alone,
+    /// whose id is that of the process.
+    pub(crate) fn of_drainer(time_ns: i64, level: Level, message: &'a str) -> Record<'a> {
+        let pid = std::process::id();
+        Record {
+            sequence: None,
+            late: false,
+            time_ns,
+            level,
+            process: "shmlog",
+            pid,
+            thread: "drainer",
+            tid: pid,
+            target: "shmlog",
+            file: "",
+            line: 0,
+            message,
+        }
+    }
+}

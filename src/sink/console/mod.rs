@@ -170,20 +170,8 @@ impl ConsoleSink {
             .missing
             .take("the console took no more; files have all");
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let notice = Record {
-            sequence: None,
-            late: false,
-            time_ns: now.map_or(0, |since| since.as_nanos() as i64),
-            level: Level::Warn,
-            process: "shmlog",
-            pid: std::process::id(),
-            thread: "drainer",
-            tid: rustix::thread::gettid().as_raw_nonzero().get() as u32,
-            target: "shmlog",
-            file: "",
-            line: 0,
-            message: &text,
-        };
+        let time_ns = now.map_or(0, |since| since.as_nanos() as i64);
+        let notice = Record::of_drainer(time_ns, Level::Warn, &text);
         self.layout.push(&mut self.batch, &notice);
     }
 

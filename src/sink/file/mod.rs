@@ -12,6 +12,8 @@
 //! first line after the gap says how many and whose are missing, and why.
 
 mod backlog;
+mod config;
+mod error;
 mod line;
 mod name;
 mod open;
@@ -20,13 +22,14 @@ mod recovered;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use self::backlog::Backlog;
+pub use self::config::FileConfig;
+pub use self::error::OpenFileError;
 use self::open::LogFile;
 use self::prune::{Pruned, prune};
 pub(crate) use self::recovered::{Folders, Progress, RecoveredFile};
@@ -45,105 +48,9 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// Tries at pruning a folder that another session prunes; later ones follow with the next commits.
 const PRUNE_TRIES: u32 = 50;
 
-/// Where log files go, and how many and how large.
-#[derive(Clone, Debug)]
-pub struct FileConfig {
-    /// Folder of the files; made if missing.
-    pub folder: PathBuf,
-    /// Name of the program, which begins the names of its files. What a file name may not hold becomes `_`.
-    pub program: String,
-    /// Bytes after which a new file is begun. Only a file of a single, larger record exceeds it.
-    pub max_file_size: u64,
-    /// Files of this program that may stay in `folder`, the open one included; 0 counts as 1.
-    pub backup_count: usize,
-    /// Bytes of lines kept in memory while the file cannot be written. The batch that meets the trouble
-    /// is kept whole, however large.
-    pub queue_bytes: usize,
-}
-
-impl FileConfig {
-    /// The usual [`queue_bytes`](FileConfig::queue_bytes): 16 MiB.
-    pub const QUEUE_BYTES: usize = 16 << 20;
-
-    fn in_order(self) -> FileConfig {
-        FileConfig {
-            program: name::sanitise(&self.program),
-            backup_count: self.backup_count.max(1),
-            ..self
-        }
-    }
-}
-
 /// What is told the name of a log file before that is made, so that a successor of this process knows of it
 /// whatever happens next; an empty name takes the last one back.
 pub type Announce = dyn FnMut(&str);
-
-/// Why no log file could be opened.
-#[derive(Debug)]
-pub enum OpenFileError {
-    /// The folder does not exist and cannot be made.
-    Folder {
-        /// The folder.
-        folder: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The file cannot be made or locked.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// All names of the next microseconds are taken.
-    NoFreeName {
-        /// The first of them.
-        path: PathBuf,
-    },
-}
-
-impl fmt::Display for OpenFileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            OpenFileError::Folder { folder, source } => write!(
-                f,
-                "cannot make the log folder {folder:?}: {source}; name one that this user may make with file_path()"
-            ),
-            OpenFileError::File { path, source } => write!(
-                f,
-                "cannot make the log file {path:?}: {source}; name a folder that this user may write with file_path()"
-            ),
-            OpenFileError::NoFreeName { path } => write!(
-                f,
-                "cannot make the log file {path:?}: its name and those of the microseconds behind it are taken; \
-                 is the system's clock set right?"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for OpenFileError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            OpenFileError::Folder { source, .. } | OpenFileError::File { source, .. } => {
-                Some(source)
-            }
-            OpenFileError::NoFreeName { .. } => None,
-        }
-    }
-}
-
-impl From<OpenFileError> for io::Error {
-    fn from(error: OpenFileError) -> io::Error {
-        let kind = match &error {
-            OpenFileError::Folder { source, .. } | OpenFileError::File { source, .. } => {
-                source.kind()
-            }
-            OpenFileError::NoFreeName { .. } => io::ErrorKind::AlreadyExists,
-        };
-        io::Error::new(kind, error)
-    }
-}
 
 /// The sink that writes log files.
 ///
@@ -303,20 +210,8 @@ impl FileSink {
         let why = format!("{cause}, and the queue of {queue} bytes was full");
         let text = self.missing.take(&why);
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        self.append(&Record {
-            sequence: None,
-            late: false,
-            time_ns: now.map_or(0, |since| since.as_nanos() as i64),
-            level: Level::Error,
-            process: "shmlog",
-            pid: std::process::id(),
-            thread: "drainer",
-            tid: rustix::thread::gettid().as_raw_nonzero().get() as u32,
-            target: "shmlog",
-            file: "",
-            line: 0,
-            message: &text,
-        });
+        let time_ns = now.map_or(0, |since| since.as_nanos() as i64);
+        self.append(&Record::of_drainer(time_ns, Level::Error, &text));
         self.write_out()
     }
 

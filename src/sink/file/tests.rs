@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{PipeReader, Read};
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 
 use super::*;
 use crate::sink::samples::record;
