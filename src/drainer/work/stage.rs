@@ -13,6 +13,7 @@ use crate::record::Record;
 use crate::record::codec::{INLINE, Tag, write_head};
 use crate::ring::{Lease, claim};
 use crate::segment::{Geometry, Identity, Settings};
+use crate::sink::Sink;
 
 pub(super) const GEOMETRY: Geometry = Geometry {
     slots: 64,
