@@ -54,7 +54,11 @@ pub struct Builder {
     pub(crate) stall_timeout: Duration,
     pub(crate) process_name: Option<String>,
     pub(crate) recover: bool,
+    pub(crate) queue_bytes: Option<usize>,
 }
+
+/// What may wait for a sink: less would not hold a line, more is a mistake.
+const QUEUE_BYTES: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 32;
 
 impl Default for Builder {
     fn default() -> Builder {
@@ -72,6 +76,7 @@ impl Default for Builder {
             stall_timeout: Duration::from_millis(100),
             process_name: None,
             recover: true,
+            queue_bytes: None,
         }
     }
 }
@@ -166,6 +171,14 @@ impl Builder {
         self
     }
 
+    /// How many bytes of lines may wait in the drainer's memory for a file that cannot be written (the disk is full,
+    /// the folder is gone), and how many for a console that takes nothing: 1 KiB to 4 GiB. What finds no room is
+    /// left out, and the log says at that place how many records, and whose. Default: 16 MiB for the file, 4 MiB for the console.
+    pub fn queue_bytes(mut self, bytes: usize) -> Builder {
+        self.queue_bytes = Some(bytes);
+        self
+    }
+
     /// Makes a ring, starts its drainer, and names the ring to all children started from now on.
     ///
     /// The present value of the environment variable `SHMLOG_RING` is replaced. Rust keeps its own threads
@@ -243,6 +256,18 @@ impl Builder {
             producers.contains(&self.max_producers),
             allowed,
         )?;
+        if let Some(bytes) = self.queue_bytes.map(|bytes| bytes as u64) {
+            number(
+                "queue_bytes",
+                bytes,
+                QUEUE_BYTES.contains(&bytes),
+                format!(
+                    "from {} to {}; 16777216 is usual",
+                    QUEUE_BYTES.start(),
+                    QUEUE_BYTES.end()
+                ),
+            )?;
+        }
         let positive = |field, timeout: Duration, allowed: &str| {
             let (value, allowed) = (format!("{timeout:?}"), allowed.to_owned());
             if timeout.is_zero() {

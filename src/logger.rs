@@ -253,6 +253,7 @@ fn make_ring(builder: Builder, pid: u32) -> Result<ShmLogger, InitError> {
         made_with,
         stall_timeout: builder.stall_timeout,
         console: builder.console,
+        queue_bytes: builder.queue_bytes,
         news,
         file,
     };

@@ -226,6 +226,7 @@ fn save(
         // A live owner there is not; one that a damaged entry speaks of is not waited for.
         stall_timeout: Duration::ZERO,
         console: false,
+        queue_bytes: None,
         news: Vec::new(),
         file: None,
     };

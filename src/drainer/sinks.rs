@@ -16,16 +16,17 @@ pub(super) fn open_sinks(
 ) -> Result<Vec<Box<dyn Sink>>, String> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     if config.console {
-        let console = ConsoleSink::stdout().map_err(|error| error.to_string())?;
+        let console = ConsoleSink::stdout(config.queue_bytes).map_err(|error| error.to_string())?;
         sinks.push(Box::new(console));
     }
     if let Some(file) = &config.file {
+        let queue_bytes = config.queue_bytes.unwrap_or(FileConfig::QUEUE_BYTES);
         let config = FileConfig {
             folder: file.folder.clone(),
             program: file.program.clone(),
             max_file_size: file.max_file_size,
             backup_count: usize::try_from(file.backup_count).unwrap_or(usize::MAX),
-            queue_bytes: FileConfig::QUEUE_BYTES,
+            queue_bytes,
         };
         let begun = segment.announced_files();
         let announce = Box::new(|name: &str| segment.announce_file(name));

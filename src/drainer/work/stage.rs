@@ -205,6 +205,7 @@ fn drainer(segment: &'static Segment, seen: &Collected) -> Drainer {
         made_with: (GEOMETRY, SETTINGS),
         stall_timeout: Duration::from_nanos(1),
         console: false,
+        queue_bytes: None,
         news: Vec::new(),
         file: None,
     };

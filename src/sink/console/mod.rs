@@ -102,18 +102,19 @@ pub struct ConsoleSink {
 
 impl ConsoleSink {
     /// A console on standard output: coloured and aligned to the width when that is a terminal (and
-    /// `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `TERM` agree), plain otherwise.
+    /// `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `TERM` agree), plain otherwise. `queue_bytes` may wait for it,
+    /// or the [usual](ConsoleConfig::QUEUE_BYTES).
     ///
     /// # Errors
     /// When standard output is closed, or no thread can be started.
-    pub fn stdout() -> Result<ConsoleSink, OpenConsoleError> {
+    pub fn stdout(queue_bytes: Option<usize>) -> Result<ConsoleSink, OpenConsoleError> {
         let stdout = io::stdout();
         let owned = stdout.as_fd().try_clone_to_owned();
         let out = File::from(owned.map_err(OpenConsoleError::Stdout)?);
         let config = ConsoleConfig {
             colour: AutoStream::choice(&stdout) != ColorChoice::Never,
             width: width_of_stdout,
-            queue_bytes: ConsoleConfig::QUEUE_BYTES,
+            queue_bytes: queue_bytes.unwrap_or(ConsoleConfig::QUEUE_BYTES),
         };
         ConsoleSink::new(Box::new(out), config)
     }
