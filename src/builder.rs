@@ -173,7 +173,8 @@ impl Builder {
 
     /// How many bytes of lines may wait in the drainer's memory for a file that cannot be written (the disk is full,
     /// the folder is gone), and how many for a console that takes nothing: 1 KiB to 4 GiB. What finds no room is
-    /// left out, and the log says at that place how many records, and whose. Default: 16 MiB for the file, 4 MiB for the console.
+    /// left out, and the log says at that place how many records, and whose; from a file they are lost, and
+    /// [counted](crate::Stats::lost). Default: 16 MiB for the file, 4 MiB for the console.
     pub fn queue_bytes(mut self, bytes: usize) -> Builder {
         self.queue_bytes = Some(bytes);
         self

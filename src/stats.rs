@@ -19,7 +19,8 @@ pub struct Stats {
     pub delivered: u64,
     /// Refused: ring full, or no registry entry for the thread.
     pub dropped: u64,
-    /// Died with the process that was writing them.
+    /// Died with the process that was writing them; or found no room in memory to wait for a file that could not be
+    /// written, or waited there when the drainer was killed.
     pub lost: u64,
     /// Of the delivered, those that came after records of a higher sequence.
     pub late: u64,

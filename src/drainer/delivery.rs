@@ -273,15 +273,20 @@ impl Delivery {
 
     /// Hands the batch over. What a sink could not do, the others are told.
     pub(super) fn commit(&mut self) {
-        let mut troubles = Vec::new();
+        let (mut troubles, mut news) = (Vec::new(), Vec::new());
         for sink in &mut self.sinks {
             if let Err(error) = sink.commit() {
                 troubles.push(format!("{}: {error}", sink.name()));
             }
+            news.append(&mut sink.take_news());
+            self.ledger.lose(sink.take_lost());
         }
         for trouble in troubles {
             self.ledger.add(Count::SinkErrors, 1);
             self.say(Level::Error, &trouble);
+        }
+        for news in news {
+            self.say(Level::Warn, &news);
         }
     }
 
@@ -293,10 +298,12 @@ impl Delivery {
     /// Hands over the rest; a sink that does not move is waited for as long as `patience`.
     pub(super) fn finish(&mut self, patience: Duration) -> Vec<io::Error> {
         self.parts.remove();
-        self.sinks
-            .iter_mut()
-            .filter_map(|sink| sink.finish(patience).err())
-            .collect()
+        let mut errors = Vec::new();
+        for sink in &mut self.sinks {
+            errors.extend(sink.finish(patience).err());
+            self.ledger.lose(sink.take_lost());
+        }
+        errors
     }
 }
 

@@ -11,12 +11,15 @@
 //!   words  0 cursor │ 1 late sequence + 1 │ 2 bytes in the file │ 3 mark of the parts files
 //!          4 its serial │ 5 words that count │ 6 sum of them all
 //!          8‥15 sums │ 24 length of the file's name │ 25‥57 the name
+//!         58 records that wait for the file │ 59 that are missing in it, untold │ 60‥63 whose: pid, count
 //!         64‥ per registry entry: owner │ delivered │ drops reported │ 1 when settled
 //! ```
 
+mod owed;
+
 use crate::failpoint;
 use crate::segment::{CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, Count, Segment, Tag};
-use crate::sink::FilePlace;
+use crate::sink::{FilePlace, Owed};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::words::{load_bytes, store_bytes};
 
@@ -80,6 +83,8 @@ pub(super) struct Ledger {
     serial: u64,
     /// Entries whose accounts are settled and that were not given back yet.
     settled: Vec<usize>,
+    /// A number has passed from one sum to another, and was not shown since.
+    moved: bool,
     /// Something was counted since the last checkpoint.
     dirty: bool,
     /// A predecessor left word, and none of it is whole.
@@ -97,6 +102,7 @@ impl Ledger {
             used: 0,
             serial: 0,
             settled: Vec::new(),
+            moved: false,
             dirty: false,
             damaged: false,
             last: Place::default(),
@@ -137,7 +143,10 @@ impl Ledger {
         if found != serial && head.wrapping_sub(ledger.last.cursor) as i64 > 0 {
             ledger.damaged = true;
             ledger.last.file.bytes = u64::MAX;
+            ledger.last.file.owed = Owed::default();
         }
+        // They were in its memory. Whoever comes after us before our first checkpoint says the same again.
+        ledger.lose(ledger.last.file.owed.waiting);
         let place = ledger.last.clone();
         (ledger, Some(place))
     }
@@ -152,6 +161,15 @@ impl Ledger {
             .filter(|(_, which)| *which == count)
         {
             *sum = sum.wrapping_add(n);
+        }
+    }
+
+    /// Of the records counted as delivered, so many are not in the log after all.
+    pub(super) fn lose(&mut self, records: u64) {
+        if records > 0 {
+            self.add(Count::Delivered, records.wrapping_neg());
+            self.add(Count::Lost, records);
+            self.moved = true;
         }
     }
 
@@ -241,7 +259,7 @@ impl Ledger {
     pub(super) fn publish(&mut self, clear: impl FnMut(usize)) {
         let changes = self.segment.count(Count::Changes);
         let settled = std::mem::take(&mut self.settled);
-        if !settled.is_empty() {
+        if !settled.is_empty() || std::mem::take(&mut self.moved) {
             // [changes] Odd while it lasts.
             changes.store(changes.load(Ordering::Relaxed) | 1, Ordering::Relaxed);
             fence(Ordering::Release);
@@ -319,6 +337,7 @@ fn load_place(words: &[AtomicU64]) -> Place {
         file: FilePlace {
             name: String::from_utf8_lossy(&name).into_owned(),
             bytes: word(FILE_BYTES),
+            owed: owed::load(words),
         },
     }
 }
@@ -333,6 +352,7 @@ fn store_place(words: &[AtomicU64], place: &Place) {
         NAME_LEN,
         store_bytes(&words[NAME], place.file.name.as_bytes()) as u64,
     );
+    owed::store(words, &place.file.owed);
 }
 
 fn load_account(words: &[AtomicU64]) -> Account {

@@ -2,7 +2,7 @@
 
 use super::config::DrainerConfig;
 use super::ledger::Place;
-use crate::segment::Segment;
+use crate::segment::{Segment, Tag};
 use crate::sink::console::ConsoleSink;
 use crate::sink::file::{FileConfig, FileSink};
 use crate::sink::{FilePlace, Sink};
@@ -34,7 +34,7 @@ pub(super) fn open_sinks(
         // all that was logged: then it stays.
         let first = begun.first().filter(|_| !damaged).map(|name| FilePlace {
             name: name.clone(),
-            bytes: 0,
+            ..FilePlace::default()
         });
         let opened = match place.map(|place| place.file.clone()).or(first) {
             Some(place) => {
@@ -45,11 +45,19 @@ pub(super) fn open_sinks(
                     FileSink::discard(&config, &begun[known..]);
                     segment.forget_announced_files(known);
                 }
-                FileSink::resume(config, announce, &place)
+                FileSink::resume(config, announce, &place, &|pid| name_of(segment, pid))
             }
             None => FileSink::open(config, announce),
         };
         sinks.push(Box::new(opened.map_err(|error| error.to_string())?));
     }
     Ok(sinks)
+}
+
+/// The name of a process by its id, as long as its entry is there.
+pub(super) fn name_of(segment: &Segment, pid: u32) -> Option<String> {
+    let mut entries = (0..segment.entries()).map(|index| segment.member(index));
+    let member = entries
+        .find(|member| member.state().load().tag() != Tag::Free && member.identity().pid == pid)?;
+    Some(member.name())
 }

@@ -164,7 +164,7 @@ impl ConsoleSink {
     /// Says what is missing at this place, once the console has taken half of what waited: told at every
     /// single gap, it would itself fill the console.
     fn tell_missing(&mut self, room: usize) {
-        if self.missing.total() == 0 || self.waiting() > room {
+        if self.missing.is_empty() || self.waiting() > room {
             return;
         }
         let text = self
@@ -205,7 +205,7 @@ impl Sink for ConsoleSink {
         }
         self.tell_missing(self.queue_bytes / 2);
         // Once one is missing so are all behind it, up to the line that says so.
-        if self.missing.total() > 0 || self.is_full_for(record.message.len()) {
+        if !self.missing.is_empty() || self.is_full_for(record.message.len()) {
             self.missing.count(record);
         } else {
             self.layout.push(&mut self.batch, record);
@@ -224,7 +224,7 @@ impl Sink for ConsoleSink {
     }
 
     fn settled(&self) -> bool {
-        self.closed || (self.waiting() == 0 && self.missing.total() == 0)
+        self.closed || (self.waiting() == 0 && self.missing.is_empty())
     }
 
     fn finish(&mut self, patience: Duration) -> io::Result<()> {

@@ -9,7 +9,8 @@
 //!
 //! A file that cannot be written costs nothing but memory at first: the lines wait, half-written ones
 //! included, and go on exactly where they stopped. Past the bound the newest records are counted, and the
-//! first line after the gap says how many and whose are missing, and why.
+//! first line after the gap says how many and whose are missing, and why. What waits when this process is killed
+//! is lost: [`place`](Sink::place) says how much that would be, so that a successor can say it in the log.
 
 mod backlog;
 mod config;
@@ -21,21 +22,22 @@ mod prune;
 mod recovered;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 use std::io;
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use self::backlog::Backlog;
+use self::backlog::{Backlog, Meaning};
 pub use self::config::FileConfig;
 pub use self::error::OpenFileError;
 use self::open::LogFile;
 use self::prune::{Pruned, prune};
 pub(crate) use self::recovered::{Folders, Progress, RecoveredFile};
-use crate::level::Level;
+use self::trouble::Trouble;
 use crate::record::Record;
-use crate::sink::missing::Missing;
+use crate::sink::missing::{Missing, Tally, say_owed};
 use crate::sink::stamp::Stamp;
 use crate::sink::{FilePlace, Sink};
 
@@ -65,8 +67,12 @@ pub struct FileSink {
     backlog: Backlog,
     stamp: Stamp,
     missing: Missing,
-    /// Why the last commit could not write; `None` when it could.
-    trouble: Option<io::Error>,
+    /// Records given up since somebody asked.
+    lost: u64,
+    /// What the last commit met; `None` when it could write.
+    trouble: Option<Trouble>,
+    /// What there is to say, and nobody has asked yet.
+    news: Vec<String>,
     /// When to look at the path again.
     next_look: Instant,
     /// A file was begun, and its predecessors have not been counted since.
@@ -101,7 +107,8 @@ impl FileSink {
     }
 
     /// Goes on where a predecessor of this process stopped: at `place`, with whatever the file holds beyond
-    /// it taken away. When the file is gone or in somebody else's hands a new one is begun.
+    /// it taken away. When the file is gone or in somebody else's hands a new one is begun. What the predecessor had
+    /// in its memory is gone, and the first line says so; `name` knows processes by their ids.
     ///
     /// # Errors
     /// As [`open`](FileSink::open).
@@ -109,6 +116,7 @@ impl FileSink {
         config: FileConfig,
         mut announce: Box<Announce>,
         place: &FilePlace,
+        name: &dyn Fn(u32) -> Option<String>,
     ) -> Result<FileSink, OpenFileError> {
         let config = config.in_order();
         let ours = |name: &str| name::belongs_to(name, &config.program);
@@ -123,7 +131,11 @@ impl FileSink {
             Some(log) => log,
             None => LogFile::create(&config.folder, &config.program, &mut *announce)?,
         };
-        Ok(FileSink::with(config, announce, log))
+        let mut sink = FileSink::with(config, announce, log);
+        if let Some(text) = say_owed(&place.owed, name) {
+            sink.append_gap(&text, Tally::of(place.owed.total(), &place.owed.whose));
+        }
+        Ok(sink)
     }
 
     fn with(config: FileConfig, announce: Box<Announce>, log: LogFile) -> FileSink {
@@ -134,7 +146,9 @@ impl FileSink {
             backlog: Backlog::default(),
             stamp: Stamp::default(),
             missing: Missing::default(),
+            lost: 0,
             trouble: None,
+            news: Vec::new(),
             next_look: Instant::now() + LOOK_EVERY,
             prune_due: true,
         };
@@ -156,12 +170,15 @@ impl FileSink {
     fn append(&mut self, record: &Record<'_>) {
         let start = self.backlog.bytes.len();
         line::push_record(&mut self.backlog.bytes, &mut self.stamp, record);
-        if self.trouble.is_some() && self.backlog.unwritten() > self.config.queue_bytes {
-            self.backlog.bytes.truncate(start);
-            self.missing.count(record);
-        } else {
-            self.backlog.close_record(start, self.config.max_file_size);
+        if let Some(trouble) = &mut self.trouble {
+            if self.backlog.unwritten() > self.config.queue_bytes {
+                self.backlog.bytes.truncate(start);
+                return self.give_up(record);
+            }
+            trouble.delayed += u64::from(record.sequence.is_some());
         }
+        let most = self.config.max_file_size;
+        self.backlog.close_record(start, most, Meaning::of(record));
     }
 
     /// Writes all that waits, over as many files as it needs.
@@ -199,22 +216,6 @@ impl FileSink {
         Ok(())
     }
 
-    /// Says in the log, at the place of the gap, what is missing there. Called when all else is written.
-    fn tell_missing(&mut self) -> io::Result<()> {
-        if self.missing.total() == 0 {
-            return Ok(());
-        }
-        let cause = self.trouble.take();
-        let cause = cause.map_or_else(String::new, |cause| cause.to_string());
-        let queue = self.config.queue_bytes;
-        let why = format!("{cause}, and the queue of {queue} bytes was full");
-        let text = self.missing.take(&why);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let time_ns = now.map_or(0, |since| since.as_nanos() as i64);
-        self.append(&Record::of_drainer(time_ns, Level::Error, &text));
-        self.write_out()
-    }
-
     fn try_to_prune(&mut self) -> io::Result<()> {
         if self.prune_due {
             // Cleared first: a failure is told once, and tried again with the next file.
@@ -248,25 +249,6 @@ impl FileSink {
             thread::sleep(PAUSE);
         }
     }
-
-    /// The error as the drainer tells it, or nothing if it told that already.
-    fn news_of(&mut self, error: io::Error) -> io::Result<()> {
-        let same = self
-            .trouble
-            .as_ref()
-            .is_some_and(|known| known.to_string() == error.to_string());
-        if same {
-            return Ok(());
-        }
-        let (path, waiting) = (self.path(), self.unwritten());
-        let text = format!(
-            "cannot write the log file {path:?}: {error}; {waiting} bytes wait in memory, which takes {}",
-            self.config.queue_bytes
-        );
-        let news = io::Error::new(error.kind(), text);
-        self.trouble = Some(error);
-        Err(news)
-    }
 }
 
 impl Sink for FileSink {
@@ -276,10 +258,10 @@ impl Sink for FileSink {
 
     fn record(&mut self, record: &Record<'_>) {
         // Once one is missing so are all behind it, up to the line that says so.
-        if self.missing.total() > 0 {
-            self.missing.count(record);
-        } else {
+        if self.missing.is_empty() {
             self.append(record);
+        } else {
+            self.give_up(record);
         }
     }
 
@@ -288,7 +270,7 @@ impl Sink for FileSink {
         self.backlog.drop_written();
         match outcome {
             Ok(()) => {
-                self.trouble = None;
+                self.note_recovery();
                 self.try_to_prune()
             }
             Err(error) => self.news_of(error),
@@ -303,22 +285,31 @@ impl Sink for FileSink {
         let name = self.path().file_name()?.to_string_lossy().into_owned();
         Some(FilePlace {
             name,
-            bytes: self.log.written,
+            // Without what is there of a record that is not whole, which would stay for good.
+            bytes: self.log.written - self.backlog.begun(),
+            owed: self.owed(),
         })
     }
 
+    fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
+    }
+
+    fn take_news(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.news)
+    }
+
     fn settled(&self) -> bool {
-        self.unwritten() == 0 && self.missing.total() == 0
+        self.unwritten() == 0 && self.missing.is_empty()
     }
 
     fn finish(&mut self, patience: Duration) -> io::Result<()> {
-        let mut told = self.commit();
+        // What goes wrong now is told by the last error.
+        let _ = self.commit();
         let (mut left, mut moved) = (self.unwritten(), Instant::now());
         while !self.settled() && moved.elapsed() < patience {
             thread::sleep(PAUSE.min(patience));
-            if let Err(news) = self.commit() {
-                told = Err(news);
-            }
+            let _ = self.commit();
             if self.unwritten() < left {
                 moved = Instant::now();
             }
@@ -327,12 +318,9 @@ impl Sink for FileSink {
         // Files that were open when this one was begun may be closed by now.
         self.prune_due = true;
         self.prune_patiently();
-        if self.settled() {
-            return Ok(());
+        match self.settled() {
+            true => Ok(()),
+            false => Err(self.lose_the_rest()),
         }
-        told.and_then(|()| {
-            let known = self.trouble.take();
-            Err(known.unwrap_or_else(|| io::ErrorKind::TimedOut.into()))
-        })
     }
 }
