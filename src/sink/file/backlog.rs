@@ -60,6 +60,8 @@ pub(super) struct Backlog {
     untold: Tally,
     /// Length of the file that the last byte goes to, once that is written.
     last_file_length: u64,
+    /// Records that were written whole into the present file.
+    in_file: u64,
 }
 
 impl Backlog {
@@ -93,6 +95,12 @@ impl Backlog {
             untold: self.untold.total(),
             whose: both.whose().to_vec(),
         }
+    }
+
+    /// Records that were written whole into the present file.
+    pub(super) fn in_file(&mut self) -> u64 {
+        self.count_whole();
+        self.in_file
     }
 
     /// Records that no file has yet.
@@ -143,6 +151,7 @@ impl Backlog {
     /// The rest goes to a new, empty file: the first record that is not whole from its beginning.
     pub(super) fn begin_file(&mut self) {
         self.count_whole();
+        self.in_file = 0;
         self.sent = self.whole;
         if self.cuts.front() == Some(&self.sent) {
             self.cuts.pop_front();
@@ -158,6 +167,7 @@ impl Backlog {
             // The usual case.
             self.whole = self.sent;
             self.pieces.clear();
+            self.in_file += self.waiting.total();
             self.waiting.clear();
             self.untold.clear();
             return;
@@ -166,7 +176,10 @@ impl Backlog {
         while let Some(piece) = self.pieces.front().filter(|piece| piece.end <= sent) {
             self.whole = (piece.end - self.dropped) as usize;
             match &piece.meaning {
-                Meaning::Record(pid) => self.waiting.remove(*pid, 1),
+                Meaning::Record(pid) => {
+                    self.in_file += 1;
+                    self.waiting.remove(*pid, 1);
+                }
                 Meaning::Own => {}
                 Meaning::Gap(tally) => self.untold.remove_all(tally),
             }

@@ -199,7 +199,17 @@ impl FileSink {
         // Deletion is asked for at every write, it is one cheap call; the path only now and then.
         let deleted = self.backlog.unwritten() > 0 && self.log.is_deleted();
         if deleted || (now >= self.next_look && !self.log.is_in_place()) {
+            let (path, mut records) = (self.log.path.clone(), self.backlog.in_file().to_string());
+            if self.log.inherited {
+                records += " or more";
+            }
+            // Not by `deleted`: that is asked for only when there is something to write.
+            let fate = match self.log.is_deleted() {
+                true => "deleted",
+                false => "moved or replaced",
+            };
             self.begin_file()?;
+            self.note_lost_file(&path, fate, &records);
         }
         // Not before it succeeded: nothing may be written to a file that is known to be lost.
         if now >= self.next_look {

@@ -165,11 +165,17 @@ fn a_session_never_deletes_the_file_another_one_writes() {
 fn a_file_deleted_from_outside_is_followed_by_a_new_one_at_the_next_commit() {
     let folder = Folder::new("deleted");
     let mut sink = open(config(&folder)).unwrap();
-    fs::remove_dir_all(folder.path()).unwrap();
     log(&mut sink, 0..3);
     sink.commit().unwrap();
-    assert_eq!(sequences(&folder.text()), numbers(0..3));
+    let lost = sink.path().to_owned();
+    fs::remove_dir_all(folder.path()).unwrap();
+    log(&mut sink, 3..5);
+    sink.commit().unwrap();
+    assert_eq!(sequences(&folder.text()), numbers(3..5));
     assert_eq!(sink.path().parent(), Some(folder.path()));
+    let news = sink.take_news().join("\n");
+    let expected = format!("{lost:?} was deleted from outside; records in it: 3;");
+    assert!(news.contains(&expected), "{news}");
 }
 
 #[test]
@@ -185,6 +191,11 @@ fn a_file_renamed_from_outside_is_followed_by_a_new_one_when_looked_at() {
     assert_eq!(folder.names().len(), 2);
     assert_eq!(sequences(&folder.text()), numbers(0..2));
     assert_eq!(sequences(&fs::read_to_string(sink.path()).unwrap()), ["1"]);
+    let news = sink.take_news().join("\n");
+    assert!(
+        news.contains("moved or replaced from outside; records in it: 1;"),
+        "{news}"
+    );
 }
 
 #[test]

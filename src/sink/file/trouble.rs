@@ -1,6 +1,7 @@
 //! When the file takes nothing: what is said of that, and of the records that have to wait or find no room.
 
 use std::io;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::backlog::Meaning;
@@ -55,6 +56,14 @@ impl FileSink {
         self.write_out()
     }
 
+    /// The file was taken away: there is to be said how many records it had, as far as this process wrote them.
+    pub(super) fn note_lost_file(&mut self, path: &Path, fate: &str, records: &str) {
+        let next = self.path();
+        self.news.push(format!(
+            "the log file {path:?} was {fate} from outside; records in it: {records}; the log goes on in {next:?}"
+        ));
+    }
+
     /// The file takes lines again: there is to be said how many records that has concerned.
     pub(super) fn note_recovery(&mut self) {
         if let Some(trouble) = self.trouble.take() {
@@ -75,7 +84,7 @@ impl FileSink {
         }
         let (path, waiting) = (self.path(), self.backlog.waiting());
         let text = format!(
-            "cannot write the log file {path:?}: {error}; {} ({} bytes) in memory, which takes {} bytes",
+            "cannot write the log file {path:?}: {error}; {} ({} bytes) in memory, which has room for {} bytes",
             counted(waiting, "record waits", "records wait"),
             self.unwritten(),
             self.config.queue_bytes
