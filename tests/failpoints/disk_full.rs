@@ -123,7 +123,9 @@ fn play(queue: usize, failpoints: &str) -> (u64, u64) {
     let stats = parent.hear("");
     parent.finish();
     assert_nothing_remains(&ring);
-    let mut stats = stats.split(' ').map(|number| number.parse::<u64>().unwrap());
+    let mut stats = stats
+        .split(' ')
+        .map(|number| number.parse::<u64>().unwrap());
     let [logged, delivered, lost] = [(); 3].map(|()| stats.next().unwrap());
 
     // Each record stands in its place, or in that place is said how many are missing.

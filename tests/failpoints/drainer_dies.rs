@@ -13,7 +13,7 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 use shmlog::{Builder, OnFull};
 
-use crate::scene::{FAILPOINTS, disarm, log, nothing_else_in, normalised, start_logger};
+use crate::scene::{FAILPOINTS, disarm, log, normalised, nothing_else_in, start_logger};
 use crate::support::{
     Actor, Folder, Role, assert_nothing_remains, log_files, quiet, role_command, say, until,
 };
@@ -258,7 +258,10 @@ fn assert_cut_by_size(step: &str, found: &[String], max_file_size: u64) {
 /// Asserts that two logs are the same, but for what [`normalised`] leaves out.
 fn assert_same(step: &str, expected: &str, found: &str) {
     let (expected, found) = (normalised(expected), normalised(found));
-    assert!(!found.contains(CUT), "{step}: a writer gave up within a record");
+    assert!(
+        !found.contains(CUT),
+        "{step}: a writer gave up within a record"
+    );
     let differs = expected.lines().zip(found.lines()).find(|(a, b)| a != b);
     if let Some((expected, found)) = differs {
         // Beginning and end: of a record that was cut off only the end tells.
