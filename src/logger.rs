@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::builder::{Builder, InitError, OnFull};
 use crate::clock::{self, Clock};
 use crate::drainer::{self, DrainerConfig, Supervisor};
+use crate::level::Level;
 use crate::producer::{self, Attachment};
 use crate::ring::Ring;
 use crate::segment::{self, AttachError, Home, Identity, Phase, Segment, Settings, process};
@@ -235,6 +236,7 @@ fn make_ring(builder: Builder, pid: u32) -> Result<ShmLogger, InitError> {
         level: builder.level as u64,
         block_ns,
         clock: clock as u64,
+        leave: Level::ALL.map(|level| builder.leave(level)),
     };
     let made_with = (builder.geometry(), settings);
     let segment = Segment::create(made_with.0, made_with.1)?;

@@ -5,6 +5,7 @@ use std::sync::atomic::compiler_fence;
 
 use super::attachment::{self, Attachment};
 use super::departure;
+use crate::level::Level;
 use crate::ring::{Lease, MAX_RUN_BYTES};
 use crate::segment::{Producer, process};
 use crate::sync::Ordering;
@@ -85,14 +86,14 @@ impl Ready<'_> {
     }
 }
 
-/// Calls `write` with this thread, registered; does nothing when there is no ring, and counts the record as
-/// dropped when there is no entry.
+/// Calls `write` with this thread, registered; does nothing when there is no ring, and counts the record, of
+/// `level`, as dropped when there is no entry.
 #[inline]
-pub(super) fn with_thread(write: impl FnOnce(Ready<'_>)) {
+pub(super) fn with_thread(level: Level, write: impl FnOnce(Ready<'_>)) {
     THREAD.with(|thread| {
         let ready = match thread.is_known() {
             true => thread.ready(),
-            false => thread.enter(),
+            false => thread.enter(level),
         };
         let Some(ready) = ready else { return };
         write(ready);
@@ -126,15 +127,11 @@ impl Thread {
     /// Registers this thread. The only part of logging that enters the kernel. It takes no lock and does
     /// not allocate, for the thread may be in a signal handler that interrupted anything.
     #[cold]
-    fn enter(&self) -> Option<Ready<'_>> {
+    fn enter(&self, level: Level) -> Option<Ready<'_>> {
         let attachment = attachment::current()?;
         // Counted only for a live ring: a member that comes after its end has nothing to count in.
         let refuse = || {
-            attachment
-                .segment
-                .drops_unregistered()
-                .fetch_add(1, Ordering::Relaxed);
-            attachment.segment.drops().fetch_add(1, Ordering::Release);
+            attachment.segment.count_drop_unregistered(level);
             None
         };
         if self.refusals_left.get() > 0 {

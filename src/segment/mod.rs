@@ -4,6 +4,7 @@
 //! How memory is mapped is the platform's business: `linux.rs`, or `portable.rs` for other systems (and for
 //! Linux with the feature `portable`).
 
+mod drops;
 mod error;
 mod header;
 mod home;
@@ -23,6 +24,8 @@ pub(crate) mod signals;
 use std::io;
 use std::path::PathBuf;
 
+pub(crate) use drops::{DROP_WORDS, DropWords};
+pub use drops::{DropReason, Drops};
 pub use error::{AttachError, CreateError};
 #[cfg(fuzzing)]
 pub(crate) use header::validate_header;
@@ -35,6 +38,7 @@ pub(crate) use platform::{CAN_LOCK, DrainLock};
 pub(crate) use process::{Identity, Watch};
 pub(crate) use registry::{Producer, State, Tag};
 
+use crate::level::Level;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{load_bytes, store_bytes};
 use layout::{Flaw, Layout, READY};
@@ -74,8 +78,8 @@ pub(crate) enum Count {
     Parked = 3,
     /// Sequences that nobody could fill any more.
     Orphaned = 4,
-    /// Records dropped by producers whose entry has been given back.
-    DroppedByLeft = 5,
+    /// The most slots that were ever taken at a time.
+    HighWater = 5,
     /// Records attempted by producers whose entry has been given back.
     AttemptedByLeft = 6,
     /// Drainers started after the first.
@@ -281,9 +285,25 @@ impl Segment {
         &self.words[layout::DROPS_AT]
     }
 
-    /// Counts the records of threads that found no free entry.
-    pub(crate) fn drops_unregistered(&self) -> &'static AtomicU64 {
-        &self.words[layout::DROPS_UNREGISTERED_AT]
+    /// Counts a record of a thread that found no free entry.
+    pub(crate) fn count_drop_unregistered(&self, level: Level) {
+        self.unregistered()[level as usize].fetch_add(1, Ordering::Relaxed);
+        // [drops] Release: who sees the sum sees the count.
+        self.drops().fetch_add(1, Ordering::Release);
+    }
+
+    /// The records of threads that found no free entry, by level.
+    pub(crate) fn drops_unregistered(&self) -> Drops {
+        Drops::of_unregistered(self.unregistered())
+    }
+
+    pub(crate) fn unregistered(&self) -> &'static [AtomicU64] {
+        &self.words[layout::DROPS_UNREGISTERED_AT..][..Level::ALL.len()]
+    }
+
+    /// Records dropped by producers whose entry has been given back; the drainer's words.
+    pub(crate) fn dropped_by_left(&self) -> DropWords<'static> {
+        DropWords(&self.words[layout::DROPPED_BY_LEFT_AT..][..DROP_WORDS])
     }
 
     /// One of the drainer's counts.

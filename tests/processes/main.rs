@@ -50,6 +50,7 @@ cast! {
         records
         recovery
         refusals
+        shares
         signals
         standstill
         stops

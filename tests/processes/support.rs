@@ -258,14 +258,16 @@ fn parse_line(line: &str) -> Option<Line> {
     })
 }
 
-/// A parent's settings for a test: no console, one file folder, everything recorded, and other tests' rings left
-/// to them.
+/// A parent's settings for a test: no console, one file folder, everything recorded, the whole ring for all levels,
+/// and other tests' rings left to them.
 pub fn quiet(folder: &str) -> Builder {
     ShmLogger::builder()
         .level(Level::Trace)
         .console(false)
         .file(true)
         .file_path(folder)
+        .reserved_slots(Level::Warn, 0)
+        .reserved_slots(Level::Error, 0)
         .recover(false)
 }
 
