@@ -16,27 +16,21 @@
 //!         96‥ per registry entry: owner │ delivered │ drops reported │ 1 when settled │ late
 //! ```
 
-mod owed;
+mod place;
 
+pub(super) use self::place::Place;
 use crate::failpoint;
 use crate::segment::{
     CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, Count, DROP_WORDS, DropWords, Drops, Segment,
     Tag,
 };
-use crate::sink::{FilePlace, Owed};
+use crate::sink::Owed;
 use crate::sync::{AtomicU64, Ordering, fence};
-use crate::words::{load_bytes, store_bytes};
 
-const CURSOR: usize = 0;
-const LATE: usize = 1;
-const FILE_BYTES: usize = 2;
-const PARTS: usize = 3;
 const SERIAL: usize = 4;
 const USED: usize = 5;
 const SUM: usize = 6;
 const TOTALS: usize = 8;
-const NAME_LEN: usize = 24;
-const NAME: std::ops::Range<usize> = 25..57;
 const DROPPED_BY_LEFT: std::ops::Range<usize> = 64..64 + DROP_WORDS;
 
 /// The sums that a drainer keeps; the order is that of [`Count`].
@@ -63,19 +57,6 @@ pub(super) struct Account {
     settled: bool,
     /// Of the delivered, those that were late.
     late: u64,
-}
-
-/// Where a drainer was when it made a checkpoint.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
-    /// All below is delivered.
-    pub(super) cursor: u64,
-    /// A late run that is delivered as well, and not yet released.
-    pub(super) late: Option<u64>,
-    /// What counts of the parts files.
-    pub(super) parts: u64,
-    /// The log file.
-    pub(super) file: FilePlace,
 }
 
 /// The accounts.
@@ -126,7 +107,7 @@ impl Ledger {
         // If it was damaged. Relaxed: we are the only drainer.
         segment.checkpoint_serial().store(serial, Ordering::Relaxed);
         let words = segment.checkpoint(serial);
-        ledger.last = load_place(words);
+        ledger.last = Place::load(words);
         let counted = words[USED].load(Ordering::Relaxed) as usize;
         for (sum, word) in ledger.sums.iter_mut().zip(&words[TOTALS..]) {
             *sum = word.load(Ordering::Relaxed);
@@ -249,7 +230,7 @@ impl Ledger {
         let next = self.serial.wrapping_add(1).max(2);
         self.serial = next;
         let words = self.segment.checkpoint(next);
-        store_place(words, &place);
+        place.store(words);
         failpoint::hit("checkpoint.half");
         for (word, sum) in words[TOTALS..].iter().zip(self.sums) {
             word.store(sum, Ordering::Relaxed);
@@ -340,36 +321,6 @@ fn valid_checkpoint(segment: &Segment, serial: u64) -> Option<u64> {
         whole.map(|(_, serial)| serial).max()
     };
     Some(serial).filter(is_whole).or_else(latest)
-}
-
-fn load_place(words: &[AtomicU64]) -> Place {
-    let word = |at: usize| words[at].load(Ordering::Relaxed);
-    let mut name = Vec::new();
-    let len = usize::try_from(word(NAME_LEN)).unwrap_or(usize::MAX);
-    load_bytes(&words[NAME], len, &mut name);
-    Place {
-        cursor: word(CURSOR),
-        late: word(LATE).checked_sub(1),
-        parts: word(PARTS),
-        file: FilePlace {
-            name: String::from_utf8_lossy(&name).into_owned(),
-            bytes: word(FILE_BYTES),
-            owed: owed::load(words),
-        },
-    }
-}
-
-fn store_place(words: &[AtomicU64], place: &Place) {
-    let store = |at: usize, value: u64| words[at].store(value, Ordering::Relaxed);
-    store(CURSOR, place.cursor);
-    store(LATE, place.late.map_or(0, |late| late.wrapping_add(1)));
-    store(FILE_BYTES, place.file.bytes);
-    store(PARTS, place.parts);
-    store(
-        NAME_LEN,
-        store_bytes(&words[NAME], place.file.name.as_bytes()) as u64,
-    );
-    owed::store(words, &place.file.owed);
 }
 
 fn load_account(words: &[AtomicU64]) -> Account {
