@@ -181,6 +181,7 @@ impl Delivery {
                 .as_deref()
                 .or(site.map(|site| &*site.target))
                 .unwrap_or("?"),
+            target_is_module: target.is_none() && site.is_some(),
             file: site.map_or("", |site| &site.file),
             line: site.map_or(0, |site| site.line),
             message: &message,

@@ -34,6 +34,8 @@ pub struct Record<'a> {
     pub tid: u32,
     /// The logger's name, the `target:` of the statement, or its module path.
     pub target: &'a str,
+    /// The target is the module path, which tells nothing that `file` does not.
+    pub target_is_module: bool,
     /// Source file of the statement, as the compiler saw it; empty when there is none.
     pub file: &'a str,
     /// Line in `file`, from 1; 0 when there is none.
@@ -57,6 +59,7 @@ impl<'a> Record<'a> {
             thread: "drainer",
             tid: pid,
             target: "shmlog",
+            target_is_module: true,
             file: "",
             line: 0,
             message,

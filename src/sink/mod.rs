@@ -8,7 +8,7 @@ mod samples;
 mod stamp;
 mod text;
 
-pub(crate) use missing::say_owed;
+pub(crate) use missing::{counted, say_owed};
 #[cfg(fuzzing)]
 pub(crate) use text::fuzz;
 

@@ -116,26 +116,50 @@ fn behind_the_time(text: String) -> String {
 
 #[test]
 fn a_record_shows_time_level_who_message_and_where() {
-    let text = behind_the_time(shown(
-        PLAIN,
-        &[record(1, "bus 2 is slow"), record(2, "again")],
-    ));
+    let text = behind_the_time(shown(PLAIN, &[record(1, "bus 2 is slow")]));
     let expected = "\
-99:45:12 WARN     worker-1/main  bus 2 is slow  can worker.rs:17
-         WARN     worker-1/main  again  can worker.rs:17
+99:45:12.123 WARN     worker-1/main       bus 2 is slow  can worker.rs:17
 ";
     assert_eq!(text, expected);
 }
 
 #[test]
-fn a_new_second_is_shown() {
+fn a_time_that_has_not_changed_is_left_out_on_a_terminal_alone() {
+    let records = [record(1, "a"), record(2, "b")];
+    let times = |config| {
+        let text = shown(config, &records);
+        text.lines()
+            .map(|line| line[..12].to_owned())
+            .collect::<Vec<_>>()
+    };
+    let (piped, terminal) = (times(PLAIN), times(EIGHTY));
+    assert!(
+        piped[0].ends_with(":45:12.123") && piped[1] == piped[0],
+        "{piped:?}"
+    );
+    assert_eq!(terminal, [&*piped[0], "            "]);
+}
+
+#[test]
+fn a_target_that_is_the_modules_path_is_left_out() {
+    let plain = Record {
+        target: "worker::imu",
+        target_is_module: true,
+        ..record(1, "x")
+    };
+    let text = shown(PLAIN, &[plain]);
+    assert!(text.ends_with("  x  worker.rs:17\n"), "{text}");
+}
+
+#[test]
+fn a_new_millisecond_is_shown() {
     let later = Record {
-        time_ns: record(2, "").time_ns + 1_000_000_000,
+        time_ns: record(2, "").time_ns + 1_000_000,
         ..record(2, "b")
     };
-    let text = shown(PLAIN, &[record(1, "a"), later]);
+    let text = shown(EIGHTY, &[record(1, "a"), later]);
     assert!(
-        text.lines().nth(1).unwrap().contains(":45:13 WARN"),
+        text.lines().nth(1).unwrap().contains(":45:12.124 WARN"),
         "{text}"
     );
 }
@@ -148,7 +172,7 @@ fn in_a_terminal_the_place_is_at_the_right_edge_and_long_lines_are_broken_below_
             record(1, "bus 2 is slow"),
             record(
                 2,
-                "a long message that needs two lines of a terminal, and then some",
+                "a long message that needs two lines of a terminal, and so on",
             ),
             record(
                 3,
@@ -161,13 +185,13 @@ fn in_a_terminal_the_place_is_at_the_right_edge_and_long_lines_are_broken_below_
         ],
     );
     let expected = "\
-99:45:12 WARN     worker-1/main  bus 2 is slow                  can worker.rs:17
-         WARN     worker-1/main  a long message that needs two lines of a
-                                 terminal, and then some        can worker.rs:17
-         WARN     worker-1/main  two                            can worker.rs:17
-                                 lines 漢字 of a message, the second without
-                                 room
-         WARN     worker-1/main  a message of some length           worker.rs:17
+99:45:12.123 WARN     worker-1/main       bus 2 is slow         can worker.rs:17
+             WARN     worker-1/main       a long message that needs two lines of
+                                          a terminal, and so on     worker.rs:17
+             WARN     worker-1/main       two                   can worker.rs:17
+                                          lines 漢字 of a message, the second
+                                          without room
+             WARN     worker-1/main       a message of some length  worker.rs:17
 ";
     assert_eq!(behind_the_time(text), expected);
 }
@@ -180,9 +204,9 @@ fn names_too_long_for_their_column_are_shortened_and_the_column_never_shrinks() 
         ..record(1, "x")
     };
     let text = shown(PLAIN, &[record(0, "x"), long, record(2, "x")]);
-    let whos: Vec<_> = text.lines().map(|line| &line[18..]).collect();
+    let whos: Vec<_> = text.lines().map(|line| &line[22..]).collect();
     let expected = [
-        "worker-1/main  x  can worker.rs:17",
+        "worker-1/main       x  can worker.rs:17",
         "a_process_o…/and-a-thre…  x  can worker.rs:17",
         "worker-1/main             x  can worker.rs:17",
     ];
@@ -200,9 +224,12 @@ fn late_records_and_the_drainers_own_words_are_told_apart() {
         ..record(0, "y")
     };
     let text = shown(PLAIN, &[late, own]);
-    assert!(text.contains("worker-1/main  late #42 x  can"), "{text}");
     assert!(
-        text.contains("         WARN     [shmlog]       y  can"),
+        text.contains("worker-1/main       late #42 x  can"),
+        "{text}"
+    );
+    assert!(
+        text.contains(" WARN     [shmlog]            y  can"),
         "{text}"
     );
 }
@@ -260,7 +287,7 @@ fn a_console_that_stands_still_holds_nobody_up_and_says_what_it_missed() {
     let text = paper.text();
     let kept = text.matches("one of many").count();
     let notice = format!(
-        "[shmlog]       {} records are missing here (worker-1[1234]:",
+        "[shmlog]            {} records are missing here (worker-1[1234]:",
         999 - kept
     );
     assert!(
@@ -378,7 +405,7 @@ fn a_full_disk_behind_a_redirection_is_told_once_and_waited_for() {
 proptest! {
     #[test]
     fn nobody_can_forge_a_record_line(
-        texts in prop::collection::vec("(\n|\r\n|\r|\u{2028}|\u{9b}1G|\t|17:45:12 WARN     |         WARN     a/b  |.){0,9}", 5),
+        texts in prop::collection::vec("(\n|\r\n|\r|\u{2028}|\u{9b}1G|\t|17:45:12.123 WARN     |             WARN     a/b  |.){0,9}", 5),
         wide in any::<bool>(),
     ) {
         let forger = Record {
@@ -386,7 +413,7 @@ proptest! {
             ..record(1, &texts[4])
         };
         let text = shown(if wide { EIGHTY } else { PLAIN }, &[forger, record(2, "honest")]);
-        let begins = |line: &&str| line.as_bytes().get(9).is_some_and(|byte| *byte != b' ');
+        let begins = |line: &&str| line.as_bytes().get(13).is_some_and(|byte| *byte != b' ');
         let split = |c: char| matches!(c, '\n' | '\r' | '\x0b' | '\x0c' | '\u{85}' | '\u{2028}' | '\u{2029}');
         prop_assert_eq!(text.split_terminator(split).filter(begins).count(), 2, "{}", text);
         let fits = |line: &str| super::wrap::width(line) <= 80;
