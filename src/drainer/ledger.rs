@@ -10,7 +10,7 @@
 //! ```text
 //!   words  0 cursor │ 1 late sequence + 1 │ 2 bytes in the file │ 3 mark of the parts files
 //!          4 its serial │ 5 words that count │ 6 sum of them all
-//!          8‥14 sums │ 24 length of the file's name │ 25‥57 the name
+//!          8‥15 sums │ 24 length of the file's name │ 25‥57 the name
 //!         58 records that wait for the file │ 59 that are missing in it, untold │ 60‥63 whose: pid, count
 //!         64‥81 drops of those who left
 //!         96‥ per registry entry: owner │ delivered │ drops reported │ 1 when settled │ late
@@ -34,7 +34,7 @@ const TOTALS: usize = 8;
 const DROPPED_BY_LEFT: std::ops::Range<usize> = 64..64 + DROP_WORDS;
 
 /// The sums that a drainer keeps; the order is that of [`Count`].
-const SUMS: [Count; 7] = [
+const SUMS: [Count; 8] = [
     Count::Delivered,
     Count::Lost,
     Count::Late,
@@ -42,6 +42,7 @@ const SUMS: [Count; 7] = [
     Count::AttemptedByLeft,
     Count::SinkErrors,
     Count::ReportedUnregistered,
+    Count::ToldInTheEnd,
 ];
 
 /// What the drainer has counted for one registry entry and its present owner.

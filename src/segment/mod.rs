@@ -90,6 +90,8 @@ pub(crate) enum Count {
     ReportedUnregistered = 9,
     /// Odd while the drainer moves numbers from entries to the sums.
     Changes = 10,
+    /// Missing records that the log has told of in its last words; 0 before.
+    ToldInTheEnd = 11,
 }
 
 /// A segment that is mapped into this process, for good.
