@@ -34,7 +34,7 @@ pub enum InitError {
     Segment(CreateError),
     /// The drainer could not be started, or could not open a sink.
     Drainer(String),
-    /// [`ShmLogger::init`] found a ring in the environment and could not attach to it.
+    /// [`ShmLogger::init`](crate::ShmLogger::init) found a ring in the environment and could not attach to it.
     Attach(AttachError),
 }
 
