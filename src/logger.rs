@@ -64,7 +64,7 @@ impl fmt::Debug for ShmLogger {
 }
 
 impl ShmLogger {
-    /// A ring with the defaults: console, [`Level::Warn`](crate::Level::Warn). See [`Builder`].
+    /// A ring with the defaults: console, [`Level::Warn`]. See [`Builder`].
     ///
     /// # Errors
     /// As [`Builder::init_parent`].
@@ -255,6 +255,7 @@ fn make_ring(builder: Builder, pid: u32) -> Result<ShmLogger, InitError> {
         made_with,
         stall_timeout: builder.stall_timeout,
         console: builder.console,
+        queue_bytes: builder.queue_bytes,
         news,
         file,
     };

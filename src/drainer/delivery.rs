@@ -45,7 +45,6 @@ pub(super) struct Delivery {
     pub(super) ledger: Ledger,
     calibration: Calibration,
     sinks: Vec<Box<dyn Sink>>,
-    pid: u32,
     /// Damaged records since we looked around: those that were shown, and those that were not.
     damaged_shown: u32,
     damaged_hidden: u64,
@@ -78,7 +77,6 @@ impl Delivery {
             ledger,
             calibration: Calibration::start(clock),
             sinks,
-            pid: std::process::id(),
         }
     }
 
@@ -183,6 +181,7 @@ impl Delivery {
                 .as_deref()
                 .or(site.map(|site| &*site.target))
                 .unwrap_or("?"),
+            target_is_module: target.is_none() && site.is_some(),
             file: site.map_or("", |site| &site.file),
             line: site.map_or(0, |site| site.line),
             message: &message,
@@ -250,20 +249,7 @@ impl Delivery {
 
     /// The drainer's own words: a record without a sequence.
     pub(super) fn say(&mut self, level: Level, message: &str) {
-        let record = Record {
-            sequence: None,
-            late: false,
-            time_ns: self.calibration.now_ns(),
-            level,
-            process: "shmlog",
-            pid: self.pid,
-            thread: "drainer",
-            tid: self.pid,
-            target: "shmlog",
-            file: "",
-            line: 0,
-            message,
-        };
+        let record = Record::of_drainer(self.calibration.now_ns(), level, message);
         self.sinks.iter_mut().for_each(|sink| sink.record(&record));
     }
 
@@ -288,15 +274,20 @@ impl Delivery {
 
     /// Hands the batch over. What a sink could not do, the others are told.
     pub(super) fn commit(&mut self) {
-        let mut troubles = Vec::new();
+        let (mut troubles, mut news) = (Vec::new(), Vec::new());
         for sink in &mut self.sinks {
             if let Err(error) = sink.commit() {
                 troubles.push(format!("{}: {error}", sink.name()));
             }
+            news.append(&mut sink.take_news());
+            self.ledger.lose(sink.take_lost());
         }
         for trouble in troubles {
             self.ledger.add(Count::SinkErrors, 1);
             self.say(Level::Error, &trouble);
+        }
+        for news in news {
+            self.say(Level::Warn, &news);
         }
     }
 
@@ -308,10 +299,12 @@ impl Delivery {
     /// Hands over the rest; a sink that does not move is waited for as long as `patience`.
     pub(super) fn finish(&mut self, patience: Duration) -> Vec<io::Error> {
         self.parts.remove();
-        self.sinks
-            .iter_mut()
-            .filter_map(|sink| sink.finish(patience).err())
-            .collect()
+        let mut errors = Vec::new();
+        for sink in &mut self.sinks {
+            errors.extend(sink.finish(patience).err());
+            self.ledger.lose(sink.take_lost());
+        }
+        errors
     }
 }
 

@@ -22,10 +22,13 @@ use super::config::DrainerConfig;
 use super::delivery::Delivery;
 use super::ledger::Ledger;
 use super::members::Members;
+use super::sinks::name_of;
 use super::work::{Drainer, HEIR_AGE_S};
 use crate::clock::Clock;
+use crate::level::Level;
 use crate::segment::{self, AttachError, Home, Identity, Phase, Segment, Watch, process};
 use crate::sink::file::{Folders, RecoveredFile};
+use crate::sink::say_owed;
 use crate::sync::Ordering;
 
 /// Rings of which the new log tells one by one.
@@ -43,7 +46,7 @@ pub struct Recovered {
     pub file: Option<PathBuf>,
     /// Records that had not been delivered, and are in the file.
     pub records: u64,
-    /// Records that died with whoever was writing them; the file says whose.
+    /// Records that died with whoever was writing them, or waited for a full disk; the file says whose.
     pub lost: u64,
 }
 
@@ -219,6 +222,13 @@ fn save(
     let clock = Clock::from_number(segment.settings().clock).unwrap_or_else(Clock::choose);
     let mut delivery = Delivery::new(segment, clock, vec![Box::new(sink)], ledger, place.as_ref());
     delivery.believe_note(made);
+    let mut lost_before = 0;
+    if let Some(owed) = place.as_ref().map(|place| &place.file.owed)
+        && let Some(text) = say_owed(owed, &|pid| name_of(segment, pid))
+    {
+        delivery.say(Level::Error, &text);
+        lost_before = owed.waiting;
+    }
     let config = DrainerConfig {
         ring: segment.name().to_owned(),
         parent: NOBODY,
@@ -226,6 +236,7 @@ fn save(
         // A live owner there is not; one that a damaged entry speaks of is not waited for.
         stall_timeout: Duration::ZERO,
         console: false,
+        queue_bytes: None,
         news: Vec::new(),
         file: None,
     };
@@ -238,7 +249,7 @@ fn save(
         program,
         file,
         records: saved.records,
-        lost: saved.lost,
+        lost: saved.lost.wrapping_add(lost_before),
     })
 }
 

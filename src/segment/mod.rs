@@ -70,7 +70,7 @@ pub(crate) enum Phase {
 pub(crate) enum Count {
     /// Records delivered, of all producers.
     Delivered = 0,
-    /// Records that died with their producer.
+    /// Records that died with their producer, or in the drainer's memory while a file could not be written.
     Lost = 1,
     /// Records delivered late.
     Late = 2,

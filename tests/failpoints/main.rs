@@ -11,6 +11,7 @@
 //! | `drainer_dies` | the drainer dies at every step of its loop, again and again |
 //! | `drainer_and_producers` | the drainer dies while it deals with stopped and dead producers |
 //! | `killed_often` | the drainer is killed 500 times at moments of no choosing, during a million records |
+//! | `disk_full` | the drainer is killed while the file takes nothing |
 //! | `two_drainers` | a second drainer is started |
 //!
 //! By the environment: `SHMLOG_TEST_EVERY=k` takes every `k`th combination of three producers (1: all), and
@@ -42,6 +43,7 @@ macro_rules! cast {
 }
 
 cast! {
+    disk_full
     drainer_and_producers
     drainer_dies
     dying

@@ -7,6 +7,7 @@
 //! A module of tests offers `ROLES` and `trials()`. Nothing here sleeps in order to be in step with another
 //! process: roles speak over their standard input and output.
 
+mod faulty;
 mod support;
 mod tally;
 
@@ -29,6 +30,7 @@ macro_rules! cast {
 
 cast! {
     roles:
+        disk_scene
         host
     ;
     tests:
@@ -36,6 +38,7 @@ cast! {
         comings
         console
         deaths
+        disks
         endings
         files
         forks
@@ -49,6 +52,7 @@ cast! {
         refusals
         shares
         signals
+        standstill
         stops
         terminal
 }

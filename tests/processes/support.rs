@@ -167,7 +167,12 @@ impl Folder {
 
     /// The bytes of all its log files, in order.
     pub fn log_text(&self) -> String {
-        let mut files: Vec<PathBuf> = fs::read_dir(&self.0)
+        Folder::log_text_of(&self.0)
+    }
+
+    /// The same of a folder that is not ours.
+    pub fn log_text_of(folder: &Path) -> String {
+        let mut files: Vec<PathBuf> = fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().path())
             .collect();

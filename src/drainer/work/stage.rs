@@ -13,6 +13,7 @@ use crate::record::Record;
 use crate::record::codec::{INLINE, Tag, write_head};
 use crate::ring::{Lease, claim};
 use crate::segment::{Geometry, Identity, Settings};
+use crate::sink::Sink;
 
 pub(super) const GEOMETRY: Geometry = Geometry {
     slots: 64,
@@ -209,6 +210,7 @@ fn drainer(segment: &'static Segment, seen: &Collected) -> Drainer {
         made_with: (GEOMETRY, SETTINGS),
         stall_timeout: Duration::from_nanos(1),
         console: false,
+        queue_bytes: None,
         news: Vec::new(),
         file: None,
     };

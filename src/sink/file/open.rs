@@ -24,6 +24,8 @@ pub(super) struct LogFile {
     pub(super) path: PathBuf,
     /// Bytes written to it so far, which is its length.
     pub(super) written: u64,
+    /// A predecessor of this process has written to it.
+    pub(super) inherited: bool,
     /// Device and inode, to notice when another file stands at `path`.
     identity: (u64, u64),
 }
@@ -104,6 +106,7 @@ impl LogFile {
             file,
             path: path.to_owned(),
             written: 0,
+            inherited: false,
             identity: (metadata.dev(), metadata.ino()),
         }))
     }
@@ -125,6 +128,7 @@ impl LogFile {
             file,
             path: path.to_owned(),
             written: metadata.len().min(bytes),
+            inherited: true,
             identity: (metadata.dev(), metadata.ino()),
         }))
     }
