@@ -1,13 +1,13 @@
 //! The builder: what a parent can set, the defaults, and what is refused.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::drainer::FileSettings;
+pub use crate::init_error::InitError;
 use crate::level::Level;
 use crate::logger::ShmLogger;
-use crate::segment::{AttachError, CreateError, Geometry, Limits};
+use crate::segment::{AttachError, Geometry, Limits};
 
 /// What a log call does when the ring is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -302,89 +302,5 @@ impl Builder {
             backup_count: self.backup_count,
             folder,
         }))
-    }
-}
-
-/// Why a ring could not be made.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum InitError {
-    /// A setting of the builder is not allowed.
-    Setting {
-        /// The builder's method.
-        field: &'static str,
-        /// What it was given.
-        value: String,
-        /// What it takes.
-        allowed: String,
-    },
-    /// The folder for log files cannot be made or written.
-    Folder {
-        /// As it was given to `file_path`.
-        folder: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// This process has made a ring before, and still holds it.
-    AlreadyInitialised {
-        /// That ring's name.
-        name: String,
-    },
-    /// The shared memory could not be made.
-    Segment(CreateError),
-    /// The drainer could not be started, or could not open a sink.
-    Drainer(String),
-    /// [`ShmLogger::init`] found a ring in the environment and could not attach to it.
-    Attach(AttachError),
-}
-
-impl fmt::Display for InitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            InitError::Setting {
-                field,
-                value,
-                allowed,
-            } => {
-                write!(f, "{field} is {value}; allowed: {allowed}")
-            }
-            InitError::Folder { folder, source } => write!(
-                f,
-                "file_path is {}, which cannot be written ({source}); allowed: a folder that this user may \
-                 write to or make",
-                folder.display()
-            ),
-            InitError::AlreadyInitialised { name } => write!(
-                f,
-                "this process already holds the ring {name}; drop that logger first, or use get_logger() for \
-                 another name in the same log"
-            ),
-            InitError::Segment(error) => write!(f, "{error}"),
-            InitError::Drainer(why) => write!(f, "the drainer did not start: {why}"),
-            InitError::Attach(error) => write!(f, "{error}"),
-        }
-    }
-}
-
-impl std::error::Error for InitError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            InitError::Folder { source, .. } => Some(source),
-            InitError::Segment(error) => error.source(),
-            InitError::Attach(error) => error.source(),
-            _ => None,
-        }
-    }
-}
-
-impl From<CreateError> for InitError {
-    fn from(error: CreateError) -> InitError {
-        InitError::Segment(error)
-    }
-}
-
-impl From<AttachError> for InitError {
-    fn from(error: AttachError) -> InitError {
-        InitError::Attach(error)
     }
 }

@@ -54,6 +54,7 @@ mod failpoint;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzz;
+mod init_error;
 mod level;
 #[cfg(not(loom))]
 mod logger;

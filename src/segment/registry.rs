@@ -6,8 +6,8 @@
 //! a producer stands in the ring, its entry describes that producer and no other.
 
 use super::Segment;
+use super::identity::Identity;
 use super::layout::{LINE, MEMBER_WORDS, PRODUCER_WORDS};
-use super::process::Identity;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{WORD, load_bytes, store_bytes};
 
@@ -119,6 +119,7 @@ mod member_word {
     pub(super) const START: usize = 1;
     pub(super) const NAME_LEN: usize = 2;
     pub(super) const NAME: std::ops::Range<usize> = 3..19;
+    pub(super) const IMAGE: usize = 19;
 }
 
 /// One process's entry.
@@ -135,6 +136,7 @@ impl<'a> Member<'a> {
         Identity {
             pid: self.state().load().owner(),
             start: self.0[member_word::START].load(Ordering::Relaxed),
+            image: self.0[member_word::IMAGE].load(Ordering::Relaxed),
         }
     }
 
@@ -145,6 +147,7 @@ impl<'a> Member<'a> {
     /// Writes again what is known of its owner. Only the drainer does this, to an entry that is damaged.
     pub(crate) fn restore(&self, state: State, identity: Identity) {
         self.0[member_word::START].store(identity.start, Ordering::Relaxed);
+        self.0[member_word::IMAGE].store(identity.image, Ordering::Relaxed);
         // [entry] Release: as `set`.
         self.state().0.store(state.0, Ordering::Release);
     }
@@ -152,6 +155,7 @@ impl<'a> Member<'a> {
     /// Gives the entry back. Only the drainer does this.
     pub(crate) fn clear(&self) {
         self.0[member_word::START].store(0, Ordering::Relaxed);
+        self.0[member_word::IMAGE].store(0, Ordering::Relaxed);
         self.state().set(Tag::Free);
     }
 }
@@ -338,6 +342,7 @@ impl Segment {
             (0..self.entries()).find(|&i| self.member(i).state().try_claim(identity.pid))?;
         let member = self.member(index);
         member.0[member_word::START].store(identity.start, Ordering::Relaxed);
+        member.0[member_word::IMAGE].store(identity.image, Ordering::Relaxed);
         store_name(
             name,
             &member.0[member_word::NAME],

@@ -61,11 +61,8 @@ impl Drainer {
             self.damaged_words += 1;
             self.delivery.ledger.add(Count::ReportedUnregistered, count);
         } else if count > 0 {
-            let max = self.segment.entries();
-            let text = format!(
-                "{count} records dropped of threads that found no entry: all {max} are taken; \
-                 raise max_producers"
-            );
+            let why = self.segment.take_refusals();
+            let text = format!("{count} records dropped of threads that found no entry: {why}");
             self.notices.push(Notice {
                 at: tail,
                 producer: None,
