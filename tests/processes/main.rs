@@ -40,10 +40,12 @@ cast! {
         endings
         files
         forks
+        forks_amid
         hostile
         main_job
         messages
         overflow
+        programs
         promises
         records
         recovery
