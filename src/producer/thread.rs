@@ -54,14 +54,8 @@ thread_local! {
 pub(super) fn leave() {
     THREAD.with(|thread| {
         // What this thread logs from here on goes through an entry of its own.
-        let generation = thread.generation.replace(0);
-        if let Some(attachment) = thread.attachment.get()
-            && generation != 0
-            && generation == attachment::known_generation()
-        {
-            let index = thread.index.get();
-            attachment.segment.producer(index.into()).leave();
-        }
+        thread.generation.set(0);
+        thread.give_back_entry();
     });
 }
 
@@ -215,8 +209,22 @@ impl Thread {
         })
     }
 
+    /// Gives back the entry that this thread has, in whichever ring, if it is not one inherited by a fork.
+    fn give_back_entry(&self) {
+        if let Some(attachment) = self.attachment.take()
+            && self.pid.get() == std::process::id()
+        {
+            let index = self.index.get();
+            attachment.segment.producer(index.into()).leave();
+        }
+    }
+
     fn enter_into(&self, attachment: &'static Attachment) -> Result<(), Refusal> {
         let entry = self.new_entry(attachment)?;
+        // What it had in a ring of before; but not in the midst of a record for that one.
+        if self.buffer.try_borrow_mut().is_ok() {
+            self.give_back_entry();
+        }
         self.attachment.set(Some(attachment));
         self.index.set(entry.index);
         self.pid.set(entry.pid);

@@ -36,12 +36,14 @@ cast! {
         attach
         comings
         console
+        crowds
         deaths
         endings
         files
         forks
         forks_amid
         hostile
+        leaks
         main_job
         messages
         overflow
