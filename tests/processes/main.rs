@@ -52,6 +52,7 @@ cast! {
         records
         recovery
         refusals
+        rights
         signals
         stops
         terminal
