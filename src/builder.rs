@@ -49,6 +49,8 @@ pub struct Builder {
     pub(crate) max_file_size: u64,
     pub(crate) slots: u64,
     pub(crate) slot_size: u64,
+    /// By level: the last slots that are for records of that level and above.
+    pub(crate) reserved: [Option<u64>; Level::ALL.len()],
     pub(crate) max_producers: u64,
     pub(crate) on_full: OnFull,
     pub(crate) stall_timeout: Duration,
@@ -67,6 +69,7 @@ impl Default for Builder {
             max_file_size: 100 << 20,
             slots: 1 << 16,
             slot_size: 128,
+            reserved: [None; Level::ALL.len()],
             max_producers: 256,
             on_full: OnFull::Drop,
             stall_timeout: Duration::from_millis(100),
@@ -127,6 +130,15 @@ impl Builder {
     /// one of the default size, 128, holds a message of about 100 bytes.
     pub fn slot_size(mut self, bytes: u64) -> Builder {
         self.slot_size = bytes;
+        self
+    }
+
+    /// Keeps the last `slots` slots of the ring for records of `level` and above, so that a flood of lower ones
+    /// does not cost one of these. At most half of the ring. Call it once for each level that shall have a share;
+    /// that of a higher level lies within that of a lower one. Default: an eighth of the ring from
+    /// [`Level::Warn`] on, a sixteenth from [`Level::Error`] on.
+    pub fn reserved_slots(mut self, level: Level, slots: u64) -> Builder {
+        self.reserved[level as usize] = Some(slots);
         self
     }
 
@@ -235,6 +247,11 @@ impl Builder {
             fits(self.slot_size, &Limits::SLOT_SIZE),
             power(&Limits::SLOT_SIZE),
         )?;
+        let half = self.slots / 2;
+        for slots in self.reserved.into_iter().flatten() {
+            let allowed = format!("from 0 to half of the slots, {half}");
+            number("reserved_slots", slots, slots <= half, allowed)?;
+        }
         let producers = Limits::PRODUCERS;
         let allowed = format!("from {} to {}", producers.start(), producers.end());
         number(
@@ -271,6 +288,18 @@ impl Builder {
             }),
             _ => Ok(()),
         }
+    }
+
+    /// Slots that a record of `level` must leave free: what is reserved for higher ones.
+    pub(crate) fn leave(&self, level: Level) -> u64 {
+        let share = |higher: &Level| match (self.reserved[*higher as usize], higher) {
+            (Some(slots), _) => slots,
+            (None, Level::Warn) => self.slots / 8,
+            (None, Level::Error) => self.slots / 16,
+            (None, _) => 0,
+        };
+        let higher = Level::ALL.iter().filter(|higher| **higher > level);
+        higher.map(share).max().unwrap_or(0)
     }
 
     pub(crate) fn geometry(&self) -> Geometry {

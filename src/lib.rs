@@ -85,6 +85,7 @@ pub use {
     drainer::{RecoverError, Recovered, recover},
     logger::{FlushError, Logger, ShmLogger, get_logger},
     segment::{AttachError, CreateError},
+    segment::{DropReason, Drops},
     stats::{ProducerStats, Stats},
 };
 

@@ -1,8 +1,10 @@
 //! What the ring has counted, added up.
 
+use std::fmt;
 use std::time::Duration;
 
-use crate::segment::{Count, Segment, Tag};
+use crate::level::Level;
+use crate::segment::{Count, DropReason, Drops, Segment, Tag};
 use crate::sync::{Ordering, fence};
 
 /// How often numbers that were changing are read again, before they are taken as they are.
@@ -10,6 +12,8 @@ const PATIENCE: u32 = 1000;
 
 /// Numbers of a ring, from [`ShmLogger::stats`](crate::ShmLogger::stats). Records unless said otherwise,
 /// since the ring was made. Once all is quiet, `delivered + dropped + lost = attempted`.
+///
+/// Printed, it is one line, like the one that the log has once a minute while records are lost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -17,8 +21,10 @@ pub struct Stats {
     pub attempted: u64,
     /// Handed to the sinks.
     pub delivered: u64,
-    /// Refused: ring full, or no registry entry for the thread.
+    /// Refused, in all.
     pub dropped: u64,
+    /// Refused, by level and reason.
+    pub drops: Drops,
     /// Died with the process that was writing them.
     pub lost: u64,
     /// Of the delivered, those that came after records of a higher sequence.
@@ -27,6 +33,10 @@ pub struct Stats {
     pub parked: u64,
     /// Sequences (not records) that were claimed and given up.
     pub orphaned: u64,
+    /// The most slots that were ever taken at a time.
+    pub high_water: u64,
+    /// Slots that there are.
+    pub slots: u64,
     /// How often the drainer had to be started again.
     pub drainer_restarts: u64,
     /// Errors that sinks reported.
@@ -53,6 +63,10 @@ pub struct ProducerStats {
     pub delivered: u64,
     /// As in [`Stats`].
     pub dropped: u64,
+    /// As in [`Stats`].
+    pub drops: Drops,
+    /// As in [`Stats`].
+    pub late: u64,
 }
 
 impl Stats {
@@ -73,27 +87,28 @@ impl Stats {
         stats
     }
 
-    fn read(segment: &Segment) -> Stats {
+    /// The numbers as they stand; some may have moved on while others were read.
+    pub(crate) fn read(segment: &Segment) -> Stats {
         let count = |which| segment.count(which).load(Ordering::Relaxed);
-        let unregistered = segment.drops_unregistered().load(Ordering::Relaxed);
         let producers: Vec<ProducerStats> = (0..segment.entries())
             .filter_map(|index| producer_stats(segment, index))
             .collect();
-        let sum = |field: fn(&ProducerStats) -> u64| {
-            producers.iter().map(field).fold(0, u64::wrapping_add)
-        };
+        let mut drops = segment.drops_unregistered();
+        let attempted = producers.iter().map(|producer| producer.attempted);
+        let attempted = attempted.fold(drops.total(), u64::wrapping_add);
+        drops.add(&segment.dropped_by_left().load());
+        producers.iter().for_each(|of| drops.add(&of.drops));
         Stats {
-            attempted: sum(|p| p.attempted)
-                .wrapping_add(count(Count::AttemptedByLeft))
-                .wrapping_add(unregistered),
+            attempted: attempted.wrapping_add(count(Count::AttemptedByLeft)),
             delivered: count(Count::Delivered),
-            dropped: sum(|p| p.dropped)
-                .wrapping_add(count(Count::DroppedByLeft))
-                .wrapping_add(unregistered),
+            dropped: drops.total(),
+            drops,
             lost: count(Count::Lost),
             late: count(Count::Late),
             parked: count(Count::Parked),
             orphaned: count(Count::Orphaned),
+            high_water: count(Count::HighWater),
+            slots: segment.geometry().slots,
             drainer_restarts: count(Count::Restarts),
             sink_errors: count(Count::SinkErrors),
             producers,
@@ -109,6 +124,7 @@ fn producer_stats(segment: &Segment, index: usize) -> Option<ProducerStats> {
     }
     let member = (state.owner() as usize) < segment.entries();
     let member = member.then(|| segment.member(state.owner() as usize));
+    let drops = producer.drops();
     Some(ProducerStats {
         pid: member.map_or(0, |member| member.identity().pid),
         process: member.map(|member| member.name()).unwrap_or_default(),
@@ -116,6 +132,94 @@ fn producer_stats(segment: &Segment, index: usize) -> Option<ProducerStats> {
         thread: producer.name(),
         attempted: producer.attempted(),
         delivered: producer.delivered().load(Ordering::Relaxed),
-        dropped: producer.dropped(),
+        dropped: drops.total(),
+        drops,
+        late: producer.late().load(Ordering::Relaxed),
     })
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} records attempted, {} delivered, {} dropped",
+            self.attempted, self.delivered, self.dropped
+        )?;
+        self.fmt_drops(f)?;
+        write!(
+            f,
+            ", {} lost; {} of {} slots were taken at most",
+            self.lost, self.high_water, self.slots
+        )?;
+        let rare = [
+            (self.late, "records came late"),
+            (self.parked, "slots are parked"),
+            (self.orphaned, "sequences were given up"),
+            (self.drainer_restarts, "restarts of the drainer"),
+            (self.sink_errors, "errors of sinks"),
+        ];
+        for (count, what) in rare.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, ", {count} {what}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Stats {
+    /// ` (ring full: 3 DEBUG, 1 WARN; no entry: 1 DEBUG)`, or nothing.
+    fn fmt_drops(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.drops.total() == 0 {
+            return Ok(());
+        }
+        f.write_str(" (")?;
+        let mut before = "";
+        for why in DropReason::ALL {
+            let levels = Level::ALL.map(|level| (self.drops.of(why, level), level));
+            let mut sign = format!("{before}{why}: ");
+            for (count, level) in levels.into_iter().filter(|(count, _)| *count > 0) {
+                write!(f, "{sign}{count} {level}")?;
+                sign = ", ".to_owned();
+                before = "; ";
+            }
+        }
+        f.write_str(")")
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::segment::{DROP_WORDS, DropWords};
+    use crate::sync::AtomicU64;
+
+    #[test]
+    fn printed_they_are_one_line_that_leaves_out_what_did_not_happen() {
+        let mut stats = Stats {
+            attempted: 10,
+            delivered: 10,
+            high_water: 3,
+            slots: 16,
+            ..Stats::default()
+        };
+        assert_eq!(
+            stats.to_string(),
+            "10 records attempted, 10 delivered, 0 dropped, 0 lost; 3 of 16 slots were taken at most"
+        );
+        let words = [const { AtomicU64::new(0) }; DROP_WORDS];
+        let count = |why, level| DropWords(&words).count(why, level);
+        count(DropReason::RingFull, Level::Debug);
+        count(DropReason::RingFull, Level::Debug);
+        count(DropReason::RingFull, Level::Error);
+        count(DropReason::NoEntry, Level::Info);
+        stats.drops = DropWords(&words).load();
+        (stats.dropped, stats.attempted) = (stats.drops.total(), 15);
+        (stats.lost, stats.late, stats.drainer_restarts) = (1, 2, 4);
+        assert_eq!(
+            stats.to_string(),
+            "15 records attempted, 10 delivered, 4 dropped (ring full: 2 DEBUG, 1 ERROR; no entry: 1 INFO), \
+             1 lost; 3 of 16 slots were taken at most, 2 records came late, 4 restarts of the drainer"
+        );
+        assert_eq!(stats.drops.at(Level::Debug), 2);
+        assert_eq!(stats.drops.because(DropReason::RingFull), 3);
+    }
 }

@@ -152,7 +152,7 @@ mod tests {
                 start: 2,
                 image: 3,
             },
-            made_with: (transmute!([7_u64; 5]), transmute!([7_u64; 3])),
+            made_with: (transmute!([7_u64; 5]), transmute!([7_u64; Settings::WORDS])),
             stall_timeout: Duration::MAX,
             console: true,
             news: Vec::new(),
@@ -165,7 +165,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_config_comes_back_as_it_went_in(
-            pid: u32, start: u64, geometry: [u64; 5], settings: [u64; 3], stall_ns in 0u64..1 << 60, console: bool, has_file: bool,
+            pid: u32, start: u64, geometry: [u64; 5], settings: [u64; Settings::WORDS], stall_ns in 0u64..1 << 60, console: bool, has_file: bool,
             program in "[^\n\0]{0,12}", news in proptest::collection::vec("[^\n\0]{0,9}", 0..3), max_file_size: u64, backup_count: u64,
             folder in proptest::collection::vec(1u8.., 1..20),
         ) {

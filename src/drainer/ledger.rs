@@ -10,12 +10,15 @@
 //! ```text
 //!   words  0 cursor │ 1 late sequence + 1 │ 2 bytes in the file │ 3 mark of the parts files
 //!          4 its serial │ 5 words that count │ 6 sum of them all
-//!          8‥15 sums │ 24 length of the file's name │ 25‥57 the name
-//!         64‥ per registry entry: owner │ delivered │ drops reported │ 1 when settled
+//!          8‥14 sums │ 24 length of the file's name │ 25‥57 the name │ 64‥81 drops of those who left
+//!         96‥ per registry entry: owner │ delivered │ drops reported │ 1 when settled │ late
 //! ```
 
 use crate::failpoint;
-use crate::segment::{CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, Count, Segment, Tag};
+use crate::segment::{
+    CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, Count, DROP_WORDS, DropWords, Drops, Segment,
+    Tag,
+};
 use crate::sink::FilePlace;
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::words::{load_bytes, store_bytes};
@@ -30,14 +33,14 @@ const SUM: usize = 6;
 const TOTALS: usize = 8;
 const NAME_LEN: usize = 24;
 const NAME: std::ops::Range<usize> = 25..57;
+const DROPPED_BY_LEFT: std::ops::Range<usize> = 64..64 + DROP_WORDS;
 
 /// The sums that a drainer keeps; the order is that of [`Count`].
-const SUMS: [Count; 8] = [
+const SUMS: [Count; 7] = [
     Count::Delivered,
     Count::Lost,
     Count::Late,
     Count::Orphaned,
-    Count::DroppedByLeft,
     Count::AttemptedByLeft,
     Count::SinkErrors,
     Count::ReportedUnregistered,
@@ -54,6 +57,8 @@ pub(super) struct Account {
     pub(super) reported: u64,
     /// The owner is gone and its numbers are in the sums.
     settled: bool,
+    /// Of the delivered, those that were late.
+    late: u64,
 }
 
 /// Where a drainer was when it made a checkpoint.
@@ -73,6 +78,7 @@ pub(super) struct Place {
 pub(super) struct Ledger {
     segment: &'static Segment,
     sums: [u64; SUMS.len()],
+    dropped_by_left: Drops,
     accounts: Vec<Account>,
     /// Entries that were ever used lie below.
     used: usize,
@@ -93,6 +99,7 @@ impl Ledger {
         let mut ledger = Ledger {
             segment,
             sums: [0; SUMS.len()],
+            dropped_by_left: Drops::default(),
             accounts: vec![Account::default(); segment.entries()],
             used: 0,
             serial: 0,
@@ -117,6 +124,7 @@ impl Ledger {
         for (sum, word) in ledger.sums.iter_mut().zip(&words[TOTALS..]) {
             *sum = word.load(Ordering::Relaxed);
         }
+        ledger.dropped_by_left = DropWords(&words[DROPPED_BY_LEFT]).load();
         let accounts = words[CHECKPOINT_ACCOUNTS_AT..].chunks_exact(CHECKPOINT_ACCOUNT_WORDS);
         for (index, (account, words)) in ledger.accounts.iter_mut().zip(accounts).enumerate() {
             if CHECKPOINT_ACCOUNTS_AT + index * CHECKPOINT_ACCOUNT_WORDS >= counted {
@@ -186,6 +194,8 @@ impl Ledger {
         account.delivered = account.delivered.wrapping_add(1);
         self.add(Count::Delivered, 1);
         if late {
+            let account = self.account(index);
+            account.late = account.late.wrapping_add(1);
             self.add(Count::Late, 1);
         }
     }
@@ -201,8 +211,11 @@ impl Ledger {
         }
     }
 
-    /// Closes an account: its numbers have gone into the sums.
+    /// Closes an account: the numbers of its owner, who will write nothing more, go into the sums.
     pub(super) fn settle(&mut self, index: usize) {
+        let producer = self.segment.producer(index);
+        self.add(Count::AttemptedByLeft, producer.attempted());
+        self.dropped_by_left.add(&producer.drops());
         self.account(index).settled = true;
         self.settled.push(index);
     }
@@ -222,6 +235,7 @@ impl Ledger {
         for (word, sum) in words[TOTALS..].iter().zip(self.sums) {
             word.store(sum, Ordering::Relaxed);
         }
+        DropWords(&words[DROPPED_BY_LEFT]).store(&self.dropped_by_left);
         let accounts = words[CHECKPOINT_ACCOUNTS_AT..].chunks_exact(CHECKPOINT_ACCOUNT_WORDS);
         for (account, words) in self.accounts[..self.used].iter().zip(accounts) {
             store_account(words, account);
@@ -259,6 +273,7 @@ impl Ledger {
         for (count, sum) in SUMS.iter().zip(self.sums) {
             self.segment.count(*count).store(sum, Ordering::Relaxed);
         }
+        self.segment.dropped_by_left().store(&self.dropped_by_left);
         for (index, account) in self.accounts[..self.used].iter().enumerate() {
             let producer = self.segment.producer(index);
             if account.owner == producer.state().load().owner_bits() {
@@ -268,6 +283,7 @@ impl Ledger {
                 producer
                     .reported()
                     .store(account.reported, Ordering::Relaxed);
+                producer.late().store(account.late, Ordering::Relaxed);
             }
         }
     }
@@ -342,12 +358,19 @@ fn load_account(words: &[AtomicU64]) -> Account {
         delivered: word(1),
         reported: word(2),
         settled: word(3) == 1,
+        late: word(4),
     }
 }
 
 fn store_account(words: &[AtomicU64], account: &Account) {
     let settled = u64::from(account.settled);
-    let values = [account.owner, account.delivered, account.reported, settled];
+    let values = [
+        account.owner,
+        account.delivered,
+        account.reported,
+        settled,
+        account.late,
+    ];
     for (word, value) in words.iter().zip(values) {
         word.store(value, Ordering::Relaxed);
     }

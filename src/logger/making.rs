@@ -7,6 +7,7 @@ use super::{HOLDER, Held, ShmLogger, program_name};
 use crate::builder::{Builder, InitError, OnFull};
 use crate::clock::{self, Clock};
 use crate::drainer::{self, DrainerConfig, FileSettings, Supervisor};
+use crate::level::Level;
 use crate::producer::{self, Attachment};
 use crate::ring::Ring;
 use crate::segment::{self, Home, Identity, Segment, Settings, process};
@@ -110,6 +111,7 @@ fn make_segment(
         level: builder.level as u64,
         block_ns,
         clock: clock as u64,
+        leave: Level::ALL.map(|level| builder.leave(level)),
     };
     let segment = Segment::create(builder.geometry(), settings)?;
     Ring::from(&segment).format();

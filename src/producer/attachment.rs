@@ -20,6 +20,8 @@ pub(crate) struct Attachment {
     pub(crate) clock: Clock,
     /// How long a full ring is waited for, in nanoseconds; 0 drops at once.
     pub(crate) block_ns: u64,
+    /// By level: slots that must be left free.
+    leave: [u64; Level::ALL.len()],
     level: Option<Level>,
     /// Name under which this process enters.
     process_name: String,
@@ -46,6 +48,7 @@ impl Attachment {
             sites: SiteTable::new(segment.sites(), segment.site_text()),
             clock,
             block_ns: settings.block_ns,
+            leave: settings.leave,
             level: Level::from_number(settings.level.min(255) as u8),
             process_name,
             member: AtomicU64::new(0),
@@ -101,6 +104,12 @@ impl Attachment {
             Ordering::AcqRel,
             Ordering::Relaxed,
         );
+    }
+
+    /// Slots that a record of this level must leave free.
+    #[inline]
+    pub(crate) fn leave(&self, level: u8) -> u64 {
+        self.leave.get(usize::from(level)).copied().unwrap_or(0)
     }
 
     fn is_closed(&self) -> bool {

@@ -5,6 +5,7 @@ use std::sync::atomic::compiler_fence;
 
 use super::attachment::{self, Attachment};
 use super::departure;
+use crate::level::Level;
 use crate::ring::{Lease, MAX_RUN_BYTES};
 use crate::segment::{Producer, Refusal, process};
 use crate::sync::Ordering;
@@ -92,14 +93,14 @@ impl Ready<'_> {
     }
 }
 
-/// Calls `write` with this thread, registered; does nothing when there is no ring, and counts the record as
-/// dropped when there is no entry.
+/// Calls `write` with this thread, registered; does nothing when there is no ring, and counts the record, of
+/// `level`, as dropped when there is no entry.
 #[inline]
-pub(super) fn with_thread(write: impl FnOnce(Ready<'_>)) {
+pub(super) fn with_thread(level: Level, write: impl FnOnce(Ready<'_>)) {
     THREAD.with(|thread| {
         let ready = match thread.is_known() {
             true => thread.ready(),
-            false => thread.enter(),
+            false => thread.enter(level),
         };
         let Some(ready) = ready else { return };
         write(ready);
@@ -117,10 +118,10 @@ impl Thread {
     }
 
     /// An entry of the child's own, for a record that was being rendered when its parent forked.
-    pub(super) fn ready_in_child(&self) -> Option<Ready<'_>> {
+    pub(super) fn ready_in_child(&self, level: Level) -> Option<Ready<'_>> {
         match self.is_known() {
             true => self.ready(),
-            false => self.enter(),
+            false => self.enter(level),
         }
     }
 
@@ -142,11 +143,11 @@ impl Thread {
     /// Registers this thread. The only part of logging that enters the kernel. It takes no lock and does
     /// not allocate, for the thread may be in a signal handler that interrupted anything.
     #[cold]
-    fn enter(&self) -> Option<Ready<'_>> {
+    fn enter(&self, level: Level) -> Option<Ready<'_>> {
         let attachment = attachment::current()?;
         // Counted only for a live ring: a member that comes after its end has nothing to count in.
         let refuse = |why| {
-            attachment.segment.count_refused(why);
+            attachment.segment.count_refused(why, level);
             None
         };
         if let (left @ 1.., why) = self.refusals_left.get() {

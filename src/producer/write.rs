@@ -12,6 +12,7 @@ use crate::level::Level;
 use crate::record::CallSite;
 use crate::record::codec::{CONTINUES, CUT, MORE, Tag, write_head};
 use crate::ring::{Claim, IDLE, MAX_RUN_BYTES, Refused, claim};
+use crate::segment::DropReason;
 use crate::sync::Ordering;
 
 /// What stands in a record whose arguments' own formatting reported an error.
@@ -25,7 +26,7 @@ pub(crate) fn write(
     target: Option<&str>,
     message: fmt::Arguments<'_>,
 ) {
-    with_thread(|ready| match ready.thread.buffer.try_borrow_mut() {
+    with_thread(level, |ready| match ready.thread.buffer.try_borrow_mut() {
         // The fences keep what is done to the buffer within the time in which a signal handler finds it
         // taken; to the compiler the two have nothing to do with each other.
         Ok(mut buffer) => {
@@ -57,7 +58,7 @@ const FRUGAL_RUN_BYTES: usize = 512;
 /// Writes the record of a crash, from the signal handler.
 pub(crate) fn write_last_words(level: Level, site: &'static CallSite, message: fmt::Arguments<'_>) {
     thread::forget_refusals();
-    with_thread(|ready| {
+    with_thread(level, |ready| {
         let mut buffer = [0; FRUGAL_RUN_BYTES];
         write_with(ready, &mut buffer, level, site, None, message);
     });
@@ -186,7 +187,8 @@ impl Outgoing<'_> {
     #[cold]
     fn go_on_in_child(&mut self) {
         let begun = self.origin.take().is_some();
-        match self.ready.thread.ready_in_child() {
+        let level = Level::from_number(self.tag.level).unwrap_or(Level::Trace);
+        match self.ready.thread.ready_in_child(level) {
             Some(ready) if !begun => {
                 self.ready = ready;
                 self.tag.producer = ready.index;
@@ -201,7 +203,7 @@ impl Outgoing<'_> {
         match self.origin.take() {
             // It will be delivered, broken off: not dropped.
             Some(origin) => self.ready.thread.broken_off.set(Some(origin)),
-            None => count_drop(self.ready, refused),
+            None => count_drop(self.ready, self.tag.level, refused),
         }
     }
 }
@@ -230,7 +232,7 @@ fn report_broken_off(ready: Ready<'_>) {
         producer: ready.index,
     };
     let (ring, head) = (&ready.attachment.ring, &ready.thread.cached_head);
-    match claim(ring, &ready.lease(), head, 8, false) {
+    match claim(ring, &ready.lease(), head, 8, 0, false) {
         Ok(claimed) => claimed.publish(tag.pack(), &origin.to_ne_bytes()),
         Err(_) => ready.thread.broken_off.set(Some(origin)),
     }
@@ -240,7 +242,8 @@ fn report_broken_off(ready: Ready<'_>) {
 #[inline]
 fn put(ready: Ready<'_>, tag: Tag, bytes: &[u8], first: bool) -> Result<u64, Refused> {
     let (ring, head) = (&ready.attachment.ring, &ready.thread.cached_head);
-    match claim(ring, &ready.lease(), head, bytes.len(), first) {
+    let leave = ready.attachment.leave(tag.level);
+    match claim(ring, &ready.lease(), head, bytes.len(), leave, first) {
         Ok(claimed) => {
             let sequence = claimed.sequence();
             publish(ready, claimed, tag, bytes);
@@ -270,6 +273,7 @@ fn put_patiently(
     mut refused: Refused,
 ) -> Result<u64, Refused> {
     let (ring, head) = (&ready.attachment.ring, &ready.thread.cached_head);
+    let leave = ready.attachment.leave(tag.level);
     let mut wait = if first {
         Wait::for_first(ready.attachment)
     } else {
@@ -278,7 +282,7 @@ fn put_patiently(
     while wait.once_more() {
         // A record is begun once, however often it is tried.
         let begins = first && matches!(refused, Refused::Full(_));
-        match claim(ring, &ready.lease(), head, bytes.len(), begins) {
+        match claim(ring, &ready.lease(), head, bytes.len(), leave, begins) {
             Ok(claimed) => {
                 let sequence = claimed.sequence();
                 publish(ready, claimed, tag, bytes);
@@ -293,18 +297,19 @@ fn put_patiently(
 
 /// Counts a record that found no place, and notes where the log would have had it.
 #[cold]
-fn count_drop(ready: Ready<'_>, refused: Refused) {
+fn count_drop(ready: Ready<'_>, level: u8, refused: Refused) {
     let producer = ready.producer;
-    let (counter, at) = match refused {
-        Refused::Full(tail) => (producer.dropped_full(), tail),
-        Refused::Overtaken(sequence) => (producer.dropped_overtaken(), sequence),
+    let (why, at) = match refused {
+        Refused::Full(tail) => (DropReason::RingFull, tail),
+        Refused::Overtaken(sequence) => (DropReason::Overtaken, sequence),
     };
     // Relaxed: only a hint of the place; the drainer's word is compared with our own count.
-    if producer.dropped() == producer.reported().load(Ordering::Relaxed) {
+    if producer.drops().total() == producer.reported().load(Ordering::Relaxed) {
         producer.dropped_at().store(at, Ordering::Relaxed);
     }
-    // [drops] Release, both: who sees the count sees the place; who sees the sum sees the count.
-    counter.fetch_add(1, Ordering::Release);
+    let level = Level::from_number(level).unwrap_or(Level::Trace);
+    producer.count_drop(why, level);
+    // [drops] Release: who sees the sum sees the count.
     ready
         .attachment
         .segment

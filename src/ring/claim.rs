@@ -60,29 +60,31 @@ pub(crate) struct Claim<'a> {
 }
 
 /// Claims a run of `bytes` payload bytes, at most [`Ring::longest_run`]. `cached_head` belongs to the
-/// calling thread and spares it the drainer's line as long as the ring is not nearly full; `first` says
-/// that the run begins a record, as opposed to going on with one.
+/// calling thread and spares it the drainer's line as long as the ring is not nearly full; `leave` is how many
+/// slots must stay free for others; `first` says that the run begins a record, as opposed to going on with one.
 #[inline]
 pub(crate) fn claim<'a>(
     ring: &Ring<'a>,
     lease: &Lease<'a>,
     cached_head: &Cell<u64>,
     bytes: usize,
+    leave: u64,
     first: bool,
 ) -> Result<Claim<'a>, Refused> {
     let slots = ring.shape.slots_for(bytes) as u64;
     // Relaxed: nobody but this thread (and its signal handlers) writes the floor.
     let outermost = lease.floor.load(Ordering::Relaxed) == IDLE;
+    let need = slots.wrapping_add(leave);
     let mut begun = !first;
     let mut refused = Refused::Full(0);
     for _ in 0..ATTEMPTS {
         // Relaxed: a guess; the fetch_add below decides.
         let tail = ring.tail.load(Ordering::Relaxed);
         failpoint::hit("claim.looked");
-        if !fits(tail, slots, cached_head.get(), ring.capacity) {
+        if !fits(tail, need, cached_head.get(), ring.capacity) {
             // [head]: pairs with the store in Reader::release.
             cached_head.set(ring.head.load(Ordering::Acquire));
-            if !fits(tail, slots, cached_head.get(), ring.capacity) {
+            if !fits(tail, need, cached_head.get(), ring.capacity) {
                 if !begun || !first {
                     refused = Refused::Full(tail);
                 }

@@ -14,9 +14,10 @@
 //!  lines 7-10  why the drainer could not start: length, text   drainer, once
 //!  lines 11-31 files that were begun since the checkpoint       drainer
 //!  lines 32-47 where the ring comes from: see home.rs          parent, once
+//!  lines 48-49 drops of threads whose entry was given back     drainer
 //!  ── page ──
 //!  members     max_producers × 2 lines     one per process
-//!  producers   max_producers × 3 lines     one per thread: its lease │ who it is, its drops │ the drainer's
+//!  producers   max_producers × 4 lines     one per thread: its lease │ who it is │ its drops │ the drainer's
 //!  sites       site_slots × 1 line         call sites: hash, seal, place of the text
 //!  site text   site_bytes                  what call sites say, append-only
 //!  checkpoints two, one of them valid      drainer, for its successor: see drainer/ledger.rs
@@ -30,11 +31,13 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::drops::{DROP_WORDS, OWN_DROP_WORDS};
+use crate::level::Level;
 use crate::words::WORD;
 
 /// First word of a segment that may be used. The low byte is the layout version: any change of this file,
 /// of the protocol or of the record format raises it.
-pub(crate) const READY: u64 = u64::from_be_bytes(*b"shmlog\0\x01");
+pub(crate) const READY: u64 = u64::from_be_bytes(*b"shmlog\0\x02");
 
 /// The part of [`READY`] that every version shares.
 pub(crate) const MAGIC: u64 = READY & !0xff;
@@ -56,7 +59,7 @@ pub(crate) const STOP_AT: usize = 4 * LINE + 1;
 pub(crate) const CHECKPOINT_SERIAL_AT: usize = 4 * LINE + 2;
 pub(crate) const DROPS_AT: usize = 5 * LINE;
 pub(crate) const DROPS_UNREGISTERED_AT: usize = 5 * LINE + 1;
-pub(crate) const REFUSALS_AT: usize = 5 * LINE + 2;
+pub(crate) const REFUSALS_AT: usize = DROPS_UNREGISTERED_AT + Level::ALL.len();
 pub(crate) const COUNTS_AT: usize = 6 * LINE;
 pub(crate) const FAILURE_AT: usize = 7 * LINE;
 /// Words of the failure: its length in bytes, then the text.
@@ -69,18 +72,22 @@ pub(crate) const ANNOUNCED_FILES: usize = 7;
 pub(crate) const HOME_AT: usize = 32 * LINE;
 /// Words of where the ring comes from.
 pub(crate) const HOME_WORDS: usize = 16 * LINE;
+pub(crate) const DROPPED_BY_LEFT_AT: usize = 48 * LINE;
 pub(crate) const HEADER_WORDS: usize = 2 * PAGE;
 
 pub(crate) const MEMBER_WORDS: usize = 2 * LINE;
-pub(crate) const PRODUCER_WORDS: usize = 3 * LINE;
+pub(crate) const PRODUCER_WORDS: usize = 4 * LINE;
 pub(crate) const SITE_WORDS: usize = LINE;
 /// Where in a checkpoint its accounts begin, one per registry entry, and the words of one.
-pub(crate) const CHECKPOINT_ACCOUNTS_AT: usize = 4 * LINE;
-pub(crate) const CHECKPOINT_ACCOUNT_WORDS: usize = 4;
+pub(crate) const CHECKPOINT_ACCOUNTS_AT: usize = 6 * LINE;
+pub(crate) const CHECKPOINT_ACCOUNT_WORDS: usize = 5;
 
 const _: () = assert!(FAILURE_AT + FAILURE_WORDS <= ANNOUNCED_AT);
 const _: () = assert!(ANNOUNCED_AT + ANNOUNCED_FILES * ANNOUNCED_WORDS <= HOME_AT);
-const _: () = assert!(HOME_AT + HOME_WORDS <= HEADER_WORDS);
+const _: () = assert!(HOME_AT + HOME_WORDS <= DROPPED_BY_LEFT_AT);
+const _: () = assert!(DROPPED_BY_LEFT_AT + DROP_WORDS <= HEADER_WORDS);
+const _: () = assert!(REFUSALS_AT < COUNTS_AT);
+const _: () = assert!(OWN_DROP_WORDS <= LINE);
 const _: () = assert!(GEOMETRY_AT + size_of::<Geometry>() / WORD <= SETTINGS_AT);
 const _: () = assert!(SETTINGS_AT + size_of::<Settings>() / WORD < TAIL_AT);
 
@@ -138,6 +145,8 @@ pub(crate) struct Settings {
     pub(crate) block_ns: u64,
     /// Number of the [`Clock`](crate::clock::Clock).
     pub(crate) clock: u64,
+    /// By level: slots that a record of it must leave free, for those of higher ones.
+    pub(crate) leave: [u64; Level::ALL.len()],
 }
 
 /// What stands behind the settings when they and the geometry are whole.
@@ -179,7 +188,12 @@ pub(crate) fn validate(
         zerocopy::transmute!(geometry),
         zerocopy::transmute!(settings),
     );
-    let whole = geometry.is_allowed() && bytes >= Layout::of(&geometry).bytes() as u64;
+    let leave_some = settings
+        .leave
+        .iter()
+        .all(|&leave| leave <= geometry.slots / 2);
+    let whole =
+        geometry.is_allowed() && leave_some && bytes >= Layout::of(&geometry).bytes() as u64;
     if !whole || words[SEAL_AT] != seal(&geometry, &settings) {
         return Err(Flaw::Damaged);
     }

@@ -5,6 +5,7 @@
 //! Linux with the feature `portable`).
 
 mod announced;
+mod drops;
 mod error;
 mod header;
 mod home;
@@ -26,6 +27,8 @@ pub(crate) mod signals;
 use std::io;
 use std::path::PathBuf;
 
+pub(crate) use drops::{DROP_WORDS, DropWords};
+pub use drops::{DropReason, Drops};
 pub use error::{AttachError, CreateError};
 #[cfg(fuzzing)]
 pub(crate) use header::validate_header;
@@ -39,6 +42,7 @@ pub(crate) use platform::{CAN_LOCK, DrainLock};
 pub(crate) use refusal::Refusal;
 pub(crate) use registry::{Producer, State, Tag};
 
+use crate::level::Level;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{load_bytes, store_bytes};
 use layout::{Flaw, Layout, READY};
@@ -78,8 +82,8 @@ pub(crate) enum Count {
     Parked = 3,
     /// Sequences that nobody could fill any more.
     Orphaned = 4,
-    /// Records dropped by producers whose entry has been given back.
-    DroppedByLeft = 5,
+    /// The most slots that were ever taken at a time.
+    HighWater = 5,
     /// Records attempted by producers whose entry has been given back.
     AttemptedByLeft = 6,
     /// Drainers started after the first.
@@ -135,9 +139,6 @@ impl Segment {
         // [ready] Acquire: pairs with set_ready.
         if segment.words[0].load(Ordering::Acquire) != READY {
             return Err(AttachError::Damaged { name: named() });
-        }
-        if segment.is_of_another_namespace() {
-            return Err(AttachError::OtherNamespace { name: named() });
         }
         Ok(segment)
     }
@@ -292,9 +293,18 @@ impl Segment {
         &self.words[layout::DROPS_AT]
     }
 
-    /// Counts the records of threads that found no free entry.
-    pub(crate) fn drops_unregistered(&self) -> &'static AtomicU64 {
-        &self.words[layout::DROPS_UNREGISTERED_AT]
+    /// The records of threads that found no free entry, by level.
+    pub(crate) fn drops_unregistered(&self) -> Drops {
+        Drops::of_unregistered(self.unregistered())
+    }
+
+    pub(crate) fn unregistered(&self) -> &'static [AtomicU64] {
+        &self.words[layout::DROPS_UNREGISTERED_AT..][..Level::ALL.len()]
+    }
+
+    /// Records dropped by producers whose entry has been given back; the drainer's words.
+    pub(crate) fn dropped_by_left(&self) -> DropWords<'static> {
+        DropWords(&self.words[layout::DROPPED_BY_LEFT_AT..][..DROP_WORDS])
     }
 
     /// One of the drainer's counts.

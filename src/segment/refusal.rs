@@ -1,6 +1,7 @@
 //! Why threads found no entry: left by them as a word of bits, for the drainer to say in the log.
 
 use super::{Segment, layout};
+use crate::level::Level;
 use crate::sync::Ordering;
 
 /// Why a process or a thread could not be entered in the registry.
@@ -21,10 +22,10 @@ pub(crate) enum Refusal {
 
 impl Segment {
     /// Counts a record of a thread that found no entry.
-    pub(crate) fn count_refused(&self, why: Refusal) {
+    pub(crate) fn count_refused(&self, why: Refusal, level: Level) {
         // Relaxed: ordered by the last one.
         self.words[layout::REFUSALS_AT].fetch_or(why as u64, Ordering::Relaxed);
-        self.drops_unregistered().fetch_add(1, Ordering::Relaxed);
+        self.unregistered()[level as usize].fetch_add(1, Ordering::Relaxed);
         // [drops] Release: who sees the sum sees the rest.
         self.drops().fetch_add(1, Ordering::Release);
     }

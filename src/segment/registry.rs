@@ -6,8 +6,10 @@
 //! a producer stands in the ring, its entry describes that producer and no other.
 
 use super::Segment;
+use super::drops::{DropReason, DropWords, Drops, OWN_DROP_WORDS};
 use super::identity::Identity;
 use super::layout::{LINE, MEMBER_WORDS, PRODUCER_WORDS};
+use crate::level::Level;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{WORD, load_bytes, store_bytes};
 
@@ -160,7 +162,7 @@ impl<'a> Member<'a> {
     }
 }
 
-/// Where in a producer's entry its words are: a line for its thread's hot words, one for its cold ones, one
+/// Where in a producer's entry its words are: a line for its thread's hot words, two for its cold ones, one
 /// for the drainer's.
 mod producer_word {
     use super::LINE;
@@ -171,11 +173,11 @@ mod producer_word {
     pub(super) const TID: usize = LINE + 1;
     pub(super) const NAME_LEN: usize = LINE + 2;
     pub(super) const NAME: std::ops::Range<usize> = LINE + 3..LINE + 11;
-    pub(super) const DROPPED_FULL: usize = LINE + 11;
-    pub(super) const DROPPED_OVERTAKEN: usize = LINE + 12;
-    pub(super) const DROPPED_AT: usize = LINE + 13;
-    pub(super) const DELIVERED: usize = 2 * LINE;
-    pub(super) const REPORTED: usize = 2 * LINE + 1;
+    pub(super) const DROPPED_AT: usize = LINE + 11;
+    pub(super) const DROPS: usize = 2 * LINE;
+    pub(super) const DELIVERED: usize = 3 * LINE;
+    pub(super) const REPORTED: usize = 3 * LINE + 1;
+    pub(super) const LATE: usize = 3 * LINE + 2;
 }
 
 /// One thread's entry.
@@ -219,26 +221,25 @@ impl<'a> Producer<'a> {
         )
     }
 
-    /// Records dropped because the ring was full: never begun.
-    pub(crate) fn dropped_full(&self) -> &'a AtomicU64 {
-        &self.0[producer_word::DROPPED_FULL]
+    /// The words in which dropped records are counted.
+    pub(crate) fn drop_words(&self) -> DropWords<'a> {
+        DropWords(&self.0[producer_word::DROPS..][..OWN_DROP_WORDS])
     }
 
-    /// Records dropped after they were begun, because they met only slots that were not free.
-    pub(crate) fn dropped_overtaken(&self) -> &'a AtomicU64 {
-        &self.0[producer_word::DROPPED_OVERTAKEN]
+    /// Counts a dropped record.
+    pub(crate) fn count_drop(&self, why: DropReason, level: Level) {
+        self.drop_words().count(why, level);
     }
 
-    /// Records dropped in all.
-    pub(crate) fn dropped(&self) -> u64 {
-        let full = self.dropped_full().load(Ordering::Acquire);
-        full.wrapping_add(self.dropped_overtaken().load(Ordering::Acquire))
+    /// Records dropped, by level and reason.
+    pub(crate) fn drops(&self) -> Drops {
+        self.drop_words().load()
     }
 
     /// Records attempted: begun, or refused before.
     pub(crate) fn attempted(&self) -> u64 {
-        self.begun()
-            .wrapping_add(self.dropped_full().load(Ordering::Acquire))
+        let refused = self.drops().because(DropReason::RingFull);
+        self.begun().wrapping_add(refused)
     }
 
     /// The tail at the first drop that was not yet reported.
@@ -256,6 +257,11 @@ impl<'a> Producer<'a> {
         &self.0[producer_word::REPORTED]
     }
 
+    /// Of the delivered, those that were late; the drainer's word.
+    pub(crate) fn late(&self) -> &'a AtomicU64 {
+        &self.0[producer_word::LATE]
+    }
+
     /// The thread's last act.
     pub(crate) fn leave(&self) {
         self.state().set(Tag::Leaving);
@@ -268,16 +274,9 @@ impl<'a> Producer<'a> {
     }
 
     fn reset(&self) {
-        for word in &self.0[..LINE] {
-            word.store(0, Ordering::Relaxed);
-        }
-        for word in [
-            self.dropped_full(),
-            self.dropped_overtaken(),
-            self.dropped_at(),
-            self.delivered(),
-            self.reported(),
-        ] {
+        let hot = &self.0[..LINE];
+        let counts = &self.0[producer_word::DROPS..];
+        for word in hot.iter().chain(counts).chain([self.dropped_at()]) {
             word.store(0, Ordering::Relaxed);
         }
         self.floor().store(u64::MAX, Ordering::Relaxed);

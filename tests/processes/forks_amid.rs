@@ -115,7 +115,7 @@ fn forks_in_a_handler(_: &[String]) {
             enough.store(true, Ordering::Relaxed);
         });
         let mut number = 0;
-        while !enough.load(Ordering::Relaxed) {
+        while number < 1000 || !enough.load(Ordering::Relaxed) {
             info!("own {number}");
             number += 1;
         }

@@ -53,6 +53,7 @@ cast! {
         recovery
         refusals
         rights
+        shares
         signals
         stops
         terminal

@@ -57,7 +57,7 @@ fn order(actor: &mut Actor, count: u64) {
     actor.hear("done");
 }
 
-fn stop_drainer(ring: &str) -> u32 {
+pub fn stop_drainer(ring: &str) -> u32 {
     let drainers = drainers_of(ring);
     assert_eq!(drainers.len(), 1);
     send(drainers[0], Signal::STOP);
@@ -111,7 +111,13 @@ fn an_overflow_is_told_at_its_place_by_number_and_by_name() {
     let after: Vec<String> = of("one", 51..56).chain(of("two", 60..61)).collect();
     assert_eq!(messages[..before.len()], before);
     let (told, rest) = messages[before.len()..].split_at(2);
+    let (rest, end) = rest.split_at(after.len());
     assert_eq!(rest, after);
+    assert_eq!(
+        end,
+        ["in the end: 117 records attempted, 71 delivered, 46 dropped (ring full: 46 INFO), 0 lost; \
+          64 of 64 slots were taken at most"]
+    );
     let told_of = |count: u64, who: &str| {
         let line = records.iter().find(|line| line.process == who).unwrap();
         format!(

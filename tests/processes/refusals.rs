@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use shmlog::{Builder, CreateError, InitError, OnFull, ShmLogger, info};
+use shmlog::{Builder, CreateError, InitError, Level, OnFull, ShmLogger, info};
 
 use crate::support::{
     Actor, Folder, Role, assert_nothing_remains, assert_says, drainers_of, perform, quiet,
@@ -15,6 +15,7 @@ use crate::support::{
 use crate::trials;
 
 pub const ROLES: &[Role] = &[
+    ("refused_for_its_settings", refused_for_its_settings),
     ("refused_at_folders", refused_at_folders),
     ("refused_for_want_of_memory", refused_for_want_of_memory),
     ("refused_the_second_time", refused_the_second_time),
@@ -45,7 +46,12 @@ fn quiet_here() -> Builder {
     ShmLogger::builder().console(false).file(true)
 }
 
+/// In a process of its own: other tests of this one make segments too.
 fn settings_that_are_not_allowed_are_refused_by_field_value_and_what_is_allowed() {
+    Actor::start("refused_for_its_settings", &[]).finish();
+}
+
+fn refused_for_its_settings(_: &[String]) {
     let block = |duration| quiet_here().on_full(OnFull::Block(duration));
     let cases: Vec<(Builder, &str, &str, &[&str])> = vec![
         (
@@ -83,6 +89,12 @@ fn settings_that_are_not_allowed_are_refused_by_field_value_and_what_is_allowed(
             "slot_size",
             "8192",
             &["64", "4096"],
+        ),
+        (
+            quiet_here().slots(64).reserved_slots(Level::Error, 33),
+            "reserved_slots",
+            "33",
+            &["0", "half of the slots, 32"],
         ),
         (
             quiet_here().max_producers(0),

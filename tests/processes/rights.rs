@@ -18,7 +18,7 @@ use shmlog::{AttachError, InitError, ShmLogger, info};
 
 use crate::forking::{fork, wait};
 use crate::support::{
-    Actor, Folder, Role, assert_nothing_remains, assert_says, drainers_of, listen, quiet,
+    copy_program, Actor, Folder, Role, assert_nothing_remains, assert_says, drainers_of, listen, quiet,
     role_command, say, segments_made_by,
 };
 use crate::tally::{Log, settled};
@@ -61,7 +61,7 @@ fn host_of_others(arguments: &[String]) {
 /// A copy of this program, in a folder that everybody may enter, and what starts it in a role.
 fn copy(folder: &Folder, role: &str, arguments: &[&str]) -> (std::path::PathBuf, Command) {
     let program = folder.path().join("program");
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    copy_program(&program);
     let role = role_command(role, arguments);
     let mut command = Command::new(&program);
     command.args(role.get_args()).current_dir("/");
@@ -98,8 +98,8 @@ fn a_setuid_program_obeys_neither_of_our_variables_and_makes_no_ring() {
     let drainer = drainers_of(&ring)[0];
     let environment = fs::read(format!("/proc/{drainer}/environ")).unwrap();
     let told = environment.split(|byte| *byte == 0);
-    let told = told.filter_map(|variable| variable.strip_prefix(b"SHMLOG_DRAINER="));
-    let told = std::ffi::OsStr::from_bytes(told.last().unwrap()).to_owned();
+    let mut told = told.filter_map(|variable| variable.strip_prefix(b"SHMLOG_DRAINER="));
+    let told = std::ffi::OsStr::from_bytes(told.next().unwrap()).to_owned();
     let (program, mut command) = copy(&folder, "setuid", &[&ring, folder.text()]);
     chown(&program, Some(NOBODY), None).unwrap();
     fs::set_permissions(&program, Permissions::from_mode(0o4755)).unwrap();
@@ -246,6 +246,9 @@ fn what_forks_into_another_pid_namespace_is_counted_and_told_of() {
     let messages: Vec<&str> = log.records.iter().map(|record| &*record.message).collect();
     assert_eq!(messages, ["parent before", "child before", "child after", "parent after"]);
     let said = log.words.iter().map(|word| &*word.message);
-    said.for_each(|text| assert_says(text, &["records dropped", "another pid namespace"]));
-    assert!(!log.words.is_empty());
+    let said: Vec<&str> = said.filter(|text| text.contains("found no entry:")).collect();
+    assert!(!said.is_empty(), "{:?}", log.words);
+    for text in said {
+        assert_says(text, &["records dropped", "another pid namespace"]);
+    }
 }

@@ -117,6 +117,9 @@ fn stamps_keep_their_order_across_a_step_of_the_wall_clock() {
     assert!(placed.is_sorted(), "{placed:?}");
 }
 
+/// What a counter does while the machine is suspended.
+type Counter<'a> = &'a dyn Fn(&Machine);
+
 #[test]
 fn a_suspended_machine_does_not_spoil_the_rate_whatever_its_counter_does_meanwhile() {
     let goes_on = |machine: &Machine| {
@@ -126,7 +129,7 @@ fn a_suspended_machine_does_not_spoil_the_rate_whatever_its_counter_does_meanwhi
     };
     let stands_still = |_: &Machine| {};
     let begins_anew = |machine: &Machine| machine.ticks.set(1000);
-    let cases: [(&str, &dyn Fn(&Machine)); 3] = [
+    let cases: [(&str, Counter<'_>); 3] = [
         ("goes on", &goes_on),
         ("stands still", &stands_still),
         ("begins anew", &begins_anew),

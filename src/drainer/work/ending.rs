@@ -118,6 +118,9 @@ impl Drainer {
         self.give_all_notices();
         self.report_damage();
         self.hand_over(true);
+        if self.tell_last_numbers() {
+            self.hand_over(true);
+        }
         for error in self.delivery.finish(LAST_PATIENCE) {
             eprintln!("shmlog: at the end of the log: {error}");
         }

@@ -15,6 +15,7 @@ mod ending;
 #[cfg(fuzzing)]
 pub(crate) mod fuzz;
 mod notices;
+mod numbers;
 mod saving;
 #[cfg(any(test, fuzzing))]
 mod stage;
@@ -33,7 +34,7 @@ use super::members::Members;
 use crate::failpoint;
 use crate::level::Level;
 use crate::ring::{Delivered, Floors, Hole, Next, Reader, Ring, Run};
-use crate::segment::{Count, Phase, Segment};
+use crate::segment::{Count, DropReason, Phase, Segment};
 use crate::sink::console::ConsoleSink;
 use crate::sink::file::{FileConfig, FileSink};
 use crate::sink::{FilePlace, Sink};
@@ -73,6 +74,7 @@ pub(super) struct Drainer {
     /// The sum of all drops when we last looked whose they are.
     drops_seen: u64,
     notices: Vec<notices::Notice>,
+    told: numbers::Told,
     kept_up: Instant,
     looked_around: Instant,
     looked_for_heirs: Instant,
@@ -116,6 +118,7 @@ impl Drainer {
             parked_last: None,
             drops_seen: 0,
             notices: Vec::new(),
+            told: numbers::Told::nothing(now),
             kept_up: now,
             looked_around: now,
             looked_for_heirs: now,
@@ -217,6 +220,7 @@ impl Drainer {
     fn hand_over(&mut self, write: bool) -> bool {
         failpoint::hit("drainer.read");
         let before = self.reader.head();
+        self.note_high_water();
         if write || self.careful || self.reader.cursor() != before {
             self.delivery.commit();
             failpoint::hit("drainer.written");
@@ -299,6 +303,7 @@ impl Drainer {
             self.members
                 .look_for_lost_threads(&mut || self.reader.tail());
             self.report_damage();
+            self.tell_numbers(now);
         }
         self.mend_words();
         self.members.renew(&mut || self.reader.tail());
@@ -343,7 +348,7 @@ impl Drainer {
         self.delivery.abandon(index, &mut self.members);
         let producer = self.segment.producer(index);
         let delivered = self.delivery.ledger.account(index).delivered;
-        let overtaken = producer.dropped_overtaken().load(Ordering::Acquire);
+        let overtaken = producer.drops().because(DropReason::Overtaken);
         let lost = producer
             .begun()
             .wrapping_sub(delivered)
@@ -356,9 +361,6 @@ impl Drainer {
             self.delivery.say(Level::Warn, &text);
             self.delivery.ledger.add(Count::Lost, lost);
         }
-        let ledger = &mut self.delivery.ledger;
-        ledger.add(Count::AttemptedByLeft, producer.attempted());
-        ledger.add(Count::DroppedByLeft, producer.dropped());
         self.delivery.ledger.settle(index);
         self.members.note_settled(index);
     }

@@ -35,7 +35,7 @@ impl Drainer {
             }
             let reported = self.delivery.ledger.reported(index);
             let told = reported.wrapping_add(self.about_to_tell(Some(index)));
-            let count = producer.dropped().wrapping_sub(told);
+            let count = producer.drops().total().wrapping_sub(told);
             if count > MOST {
                 // A damaged counter: from here on it counts.
                 self.damaged_words += 1;
@@ -53,7 +53,7 @@ impl Drainer {
                 });
             }
         }
-        let dropped = self.segment.drops_unregistered().load(Ordering::Acquire);
+        let dropped = self.segment.drops_unregistered().total();
         let reported = self.delivery.ledger.sum(Count::ReportedUnregistered);
         let told = reported.wrapping_add(self.about_to_tell(None));
         let count = dropped.wrapping_sub(told);

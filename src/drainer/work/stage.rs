@@ -26,6 +26,7 @@ pub(super) const SETTINGS: Settings = Settings {
     level: 0,
     block_ns: 0,
     clock: 2,
+    leave: [0; 6],
 };
 
 /// Keeps the messages, the drainer's own words apart.
@@ -127,7 +128,7 @@ impl Stage {
             flags: flags | INLINE,
             producer: self.producer as u16,
         };
-        match claim(&self.ring, &lease, &self.head, bytes.len(), true) {
+        match claim(&self.ring, &lease, &self.head, bytes.len(), 0, true) {
             Ok(claimed) => {
                 claimed.publish(tag.pack(), &bytes);
                 true

@@ -226,11 +226,8 @@ fn counters_of_drops_that_cannot_be_are_not_told_as_drops() {
     stage.assert_works(10);
     let producer = stage.segment.producer(stage.producer);
     for value in [u64::MAX, 1 << 63, 3, u64::MAX - 7] {
-        producer.dropped_full().store(value, Ordering::Relaxed);
-        stage
-            .segment
-            .drops_unregistered()
-            .store(value, Ordering::Relaxed);
+        producer.drop_words().0[1].store(value, Ordering::Relaxed);
+        stage.segment.unregistered()[1].store(value, Ordering::Relaxed);
         stage.segment.drops().fetch_add(1, Ordering::Relaxed);
         stage.settle();
     }
@@ -350,4 +347,31 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_numbers_are_said_once_a_minute_while_records_are_lost_and_at_no_other_time() {
+    let mut stage = Stage::new();
+    stage.assert_works(10);
+    let a_minute_passes = |stage: &mut Stage| {
+        stage.drainer.told.age();
+        stage.drainer.looked_around -= LOOK_AROUND_EVERY;
+        stage.settle();
+        stage.words().matches("so far").count()
+    };
+    assert_eq!(a_minute_passes(&mut stage), 0, "nothing was lost");
+    let drop_one = |stage: &Stage| {
+        stage
+            .segment
+            .count_refused(crate::segment::Refusal::Threads, Level::Debug);
+    };
+    drop_one(&stage);
+    stage.settle();
+    assert!(!stage.words().contains("so far"), "the minute is not over");
+    assert_eq!(a_minute_passes(&mut stage), 1);
+    assert!(stage.words().contains("1 dropped (no entry: 1 DEBUG)"));
+    assert_eq!(a_minute_passes(&mut stage), 1, "nothing more was lost");
+    drop_one(&stage);
+    assert_eq!(a_minute_passes(&mut stage), 2);
+    assert!(stage.drainer.tell_last_numbers());
 }

@@ -169,7 +169,7 @@ impl<'a> Pen<'a> {
         let record = self.records.replace(self.records.get() + 1);
         let tag = (self.producer as u64 + 1) << 12 | record << 8 | bytes as u64;
         let ring = memory.ring();
-        let claim = claim(&ring, &lease, &self.cached_head, bytes, true)?;
+        let claim = claim(&ring, &lease, &self.cached_head, bytes, 0, true)?;
         let sequence = claim.sequence();
         for i in 0..ring.shape.slots_for(bytes) as u64 {
             memory.ghost(sequence + i).with_mut(|_| ());
