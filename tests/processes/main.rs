@@ -8,8 +8,10 @@
 //! process: roles speak over their standard input and output.
 
 mod forking;
+mod interrupting;
 mod support;
 mod tally;
+mod ways_to_crash;
 
 use libtest_mimic::{Arguments, Trial};
 use support::Role;
@@ -30,13 +32,16 @@ macro_rules! cast {
 
 cast! {
     roles:
+        alone
         host
     ;
     tests:
         attach
         comings
         console
+        crashes
         crowds
+        dead_rings
         deaths
         endings
         files
@@ -47,6 +52,7 @@ cast! {
         main_job
         messages
         overflow
+        panics
         programs
         promises
         records
