@@ -38,7 +38,7 @@ pub enum InitError {
     Supervisor(std::io::Error),
     /// The program runs as another user or group than its starter (setuid, setgid).
     ForeignRights,
-    /// [`ShmLogger::init`] found a ring in the environment and could not attach to it.
+    /// [`ShmLogger::init`](crate::ShmLogger::init) found a ring in the environment and could not attach to it.
     Attach(AttachError),
 }
 

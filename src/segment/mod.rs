@@ -42,7 +42,6 @@ pub(crate) use platform::{CAN_LOCK, DrainLock};
 pub(crate) use refusal::Refusal;
 pub(crate) use registry::{Producer, State, Tag};
 
-use crate::level::Level;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{load_bytes, store_bytes};
 use layout::{Flaw, Layout, READY};
@@ -291,15 +290,6 @@ impl Segment {
     /// Counts every drop of everybody, so that the drainer need not look at all producers to see one.
     pub(crate) fn drops(&self) -> &'static AtomicU64 {
         &self.words[layout::DROPS_AT]
-    }
-
-    /// The records of threads that found no free entry, by level.
-    pub(crate) fn drops_unregistered(&self) -> Drops {
-        Drops::of_unregistered(self.unregistered())
-    }
-
-    pub(crate) fn unregistered(&self) -> &'static [AtomicU64] {
-        &self.words[layout::DROPS_UNREGISTERED_AT..][..Level::ALL.len()]
     }
 
     /// Records dropped by producers whose entry has been given back; the drainer's words.

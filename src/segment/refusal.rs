@@ -1,8 +1,8 @@
 //! Why threads found no entry: left by them as a word of bits, for the drainer to say in the log.
 
-use super::{Segment, layout};
+use super::{Drops, Segment, layout};
 use crate::level::Level;
-use crate::sync::Ordering;
+use crate::sync::{AtomicU64, Ordering};
 
 /// Why a process or a thread could not be entered in the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,15 @@ impl Segment {
         self.unregistered()[level as usize].fetch_add(1, Ordering::Relaxed);
         // [drops] Release: who sees the sum sees the rest.
         self.drops().fetch_add(1, Ordering::Release);
+    }
+
+    /// The records of threads that found no free entry, by level.
+    pub(crate) fn drops_unregistered(&self) -> Drops {
+        Drops::of_unregistered(self.unregistered())
+    }
+
+    pub(crate) fn unregistered(&self) -> &'static [AtomicU64] {
+        &self.words[layout::DROPS_UNREGISTERED_AT..][..Level::ALL.len()]
     }
 
     /// Why threads have found no entry since the last call, and the way out, in words.
