@@ -34,6 +34,10 @@ pub enum InitError {
     Segment(CreateError),
     /// The drainer could not be started, or could not open a sink.
     Drainer(String),
+    /// The drainer started, but the thread that watches over it did not; the drainer was ended again.
+    Supervisor(std::io::Error),
+    /// The program runs as another user or group than its starter (setuid, setgid).
+    ForeignRights,
     /// [`ShmLogger::init`](crate::ShmLogger::init) found a ring in the environment and could not attach to it.
     Attach(AttachError),
 }
@@ -61,6 +65,17 @@ impl fmt::Display for InitError {
             ),
             InitError::Segment(error) => write!(f, "{error}"),
             InitError::Drainer(why) => write!(f, "the drainer did not start: {why}"),
+            InitError::Supervisor(error) => write!(
+                f,
+                "cannot start the thread that watches over the drainer: {error}; raise the limit of threads \
+                 (ulimit -u) or of memory"
+            ),
+            InitError::ForeignRights => write!(
+                f,
+                "a setuid or setgid program cannot make a ring: its drainer, this program started again, must \
+                 not obey the environment; make the ring in a program that runs as its user, or set the real \
+                 ids (setresuid, setresgid) and start this program anew"
+            ),
             InitError::Attach(error) => write!(f, "{error}"),
         }
     }
@@ -72,6 +87,7 @@ impl std::error::Error for InitError {
             InitError::Folder { source, .. } => Some(source),
             InitError::Segment(error) => error.source(),
             InitError::Attach(error) => error.source(),
+            InitError::Supervisor(error) => Some(error),
             _ => None,
         }
     }

@@ -57,10 +57,11 @@ impl DrainerConfig {
         let numbers = geometry.iter().chain(&settings);
         let numbers: Vec<String> = numbers.map(u64::to_string).collect();
         let mut text = format!(
-            "ring={}\nparent={} {}\nmade_with={}\nstall_ns={}\nconsole={}\nqueue={}\n",
+            "ring={}\nparent={} {} {}\nmade_with={}\nstall_ns={}\nconsole={}\nqueue={}\n",
             self.ring,
             self.parent.pid,
             self.parent.start,
+            self.parent.image,
             numbers.join(" "),
             stall_ns,
             u8::from(self.console),
@@ -85,10 +86,11 @@ impl DrainerConfig {
     pub(crate) fn decode(text: &OsStr) -> Option<DrainerConfig> {
         let mut rest = text.as_bytes();
         let ring = line(&mut rest, "ring=")?.to_owned();
-        let (pid, start) = line(&mut rest, "parent=")?.split_once(' ')?;
+        let mut parent = line(&mut rest, "parent=")?.split(' ');
         let parent = Identity {
-            pid: pid.parse().ok()?,
-            start: start.parse().ok()?,
+            pid: parent.next()?.parse().ok()?,
+            start: parent.next()?.parse().ok()?,
+            image: parent.next()?.parse().ok()?,
         };
         let made_with = decode_numbers(line(&mut rest, "made_with=")?)?;
         let stall_timeout = Duration::from_nanos(line(&mut rest, "stall_ns=")?.parse().ok()?);
@@ -151,7 +153,11 @@ mod tests {
     fn the_longest_stall_timeout_is_passed_on_as_the_longest_that_can_be_written() {
         let config = DrainerConfig {
             ring: "shmlog-1-00".into(),
-            parent: Identity { pid: 1, start: 2 },
+            parent: Identity {
+                pid: 1,
+                start: 2,
+                image: 3,
+            },
             made_with: (transmute!([7_u64; 5]), transmute!([7_u64; Settings::WORDS])),
             stall_timeout: Duration::MAX,
             console: true,
@@ -172,7 +178,7 @@ mod tests {
         ) {
             let config = DrainerConfig {
                 ring: "shmlog-1-00".into(),
-                parent: Identity { pid, start },
+                parent: Identity { pid, start, image: start ^ 1 },
                 made_with: (transmute!(geometry), transmute!(settings)),
                 stall_timeout: Duration::from_nanos(stall_ns),
                 console,

@@ -169,7 +169,7 @@ fn close(segment: &'static Segment) -> bool {
     let mut members = Members::new(segment, NOBODY);
     members.renew(tail);
     let me = std::process::id();
-    let heirs = process::heirs_of(segment.name(), HEIR_AGE_S);
+    let heirs = segment::heirs_of(segment.name(), HEIR_AGE_S);
     let is_coming = |(heir, _): &(Identity, bool)| heir.pid != me && !Watch::new(*heir).is_gone();
     if members.others_live() || heirs.iter().any(is_coming) {
         return false;
@@ -186,7 +186,11 @@ fn close(segment: &'static Segment) -> bool {
 }
 
 /// In place of a parent: no process has this pid.
-const NOBODY: Identity = Identity { pid: 0, start: 0 };
+const NOBODY: Identity = Identity {
+    pid: 0,
+    start: 0,
+    image: 0,
+};
 
 fn save(
     segment: &'static Segment,
@@ -329,6 +333,7 @@ impl From<AttachError> for RecoverError {
                 RecoverError::Damaged { name }
             }
             AttachError::Open { name, source } => RecoverError::System { name, source },
+            AttachError::OtherNamespace { name } => RecoverError::Elsewhere { name },
             AttachError::Gone { name } | AttachError::Elsewhere { name } => {
                 RecoverError::NotThere { name }
             }

@@ -45,7 +45,7 @@ mod loom_tests;
 mod read;
 mod sequence;
 
-pub(crate) use claim::{Lease, Refused, claim};
+pub(crate) use claim::{Claim, Lease, Refused, claim};
 pub(crate) use read::{Delivered, Floors, Hole, Next, Reader, Run};
 pub(crate) use sequence::{IDLE, MAX_RUN_BYTES, RunShape};
 

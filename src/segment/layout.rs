@@ -9,7 +9,7 @@
 //!  line 2      tail                                            producers, fetch_add
 //!  line 3      head, flushed                                   drainer
 //!  line 4      phase, stop, serial of the checkpoint           drainer, parent
-//!  line 5      drops, drops of threads without an entry        producers, when something was dropped
+//!  line 5      drops, those of threads without an entry, why   producers, when something was dropped
 //!  line 6      what the drainer counted
 //!  lines 7-10  why the drainer could not start: length, text   drainer, once
 //!  lines 11-31 files that were begun since the checkpoint       drainer
@@ -60,6 +60,7 @@ pub(crate) const STOP_AT: usize = 4 * LINE + 1;
 pub(crate) const CHECKPOINT_SERIAL_AT: usize = 4 * LINE + 2;
 pub(crate) const DROPS_AT: usize = 5 * LINE;
 pub(crate) const DROPS_UNREGISTERED_AT: usize = 5 * LINE + 1;
+pub(crate) const REFUSALS_AT: usize = DROPS_UNREGISTERED_AT + Level::ALL.len();
 pub(crate) const COUNTS_AT: usize = 6 * LINE;
 pub(crate) const FAILURE_AT: usize = 7 * LINE;
 /// Words of the failure: its length in bytes, then the text.
@@ -88,7 +89,7 @@ const _: () = assert!(FAILURE_AT + FAILURE_WORDS <= ANNOUNCED_AT);
 const _: () = assert!(ANNOUNCED_AT + ANNOUNCED_FILES * ANNOUNCED_WORDS <= HOME_AT);
 const _: () = assert!(HOME_AT + HOME_WORDS <= DROPPED_BY_LEFT_AT);
 const _: () = assert!(DROPPED_BY_LEFT_AT + DROP_WORDS <= HEADER_WORDS);
-const _: () = assert!(DROPS_UNREGISTERED_AT + Level::ALL.len() <= COUNTS_AT);
+const _: () = assert!(REFUSALS_AT < COUNTS_AT);
 const _: () = assert!(OWN_DROP_WORDS <= LINE);
 // The drainer's table and the producers' share no line.
 const _: () = assert!(*Limits::SLOTS.start() as usize >= LINE);

@@ -8,8 +8,11 @@
 //! process: roles speak over their standard input and output.
 
 mod faulty;
+mod forking;
+mod interrupting;
 mod support;
 mod tally;
+mod ways_to_crash;
 
 use libtest_mimic::{Arguments, Trial};
 use support::Role;
@@ -31,25 +34,34 @@ macro_rules! cast {
 cast! {
     roles:
         disk_scene
+        alone
         host
     ;
     tests:
         attach
         comings
         console
+        crashes
+        crowds
+        dead_rings
         deaths
         disks
         endings
         files
         forks
+        forks_amid
         hostile
+        leaks
         main_job
         messages
         overflow
+        panics
+        programs
         promises
         records
         recovery
         refusals
+        rights
         shares
         signals
         standstill

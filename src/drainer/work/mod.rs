@@ -297,6 +297,7 @@ impl Drainer {
         if now - self.looked_around >= LOOK_AROUND_EVERY {
             self.looked_around = now;
             self.delivery.renew_calibration();
+            self.members.look_for_other_programs();
             self.members
                 .look_for_lost_threads(&mut || self.reader.tail());
             self.report_damage();

@@ -65,9 +65,9 @@ impl Drainer {
             self.damaged_words += 1;
             self.delivery.ledger.add(Count::ReportedUnregistered, count);
         } else if count > 0 {
-            let max = self.segment.entries();
+            let why = self.segment.take_refusals();
             let text = format!(
-                "{} dropped of threads that found no entry: all {max} are taken; raise max_producers",
+                "{} dropped of threads that found no entry: {why}",
                 counted(count, "record", "records")
             );
             self.notices.push(Notice {

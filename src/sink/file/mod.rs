@@ -220,7 +220,7 @@ impl FileSink {
 
     fn begin_file(&mut self) -> io::Result<()> {
         let (folder, program) = (&self.config.folder, &self.config.program);
-        self.log = LogFile::create(folder, program, &mut *self.announce)?;
+        self.log = self.log.create_next(folder, program, &mut *self.announce)?;
         self.backlog.begin_file();
         self.prune_due = true;
         Ok(())
