@@ -1,13 +1,15 @@
 //! The builder: what a parent can set, the defaults, and what is refused.
 
-use std::fmt;
+mod error;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use self::error::InitError;
 use crate::drainer::FileSettings;
 use crate::level::Level;
 use crate::logger::ShmLogger;
-use crate::segment::{AttachError, CreateError, Geometry, Limits};
+use crate::segment::{AttachError, Geometry, Limits};
 
 /// What a log call does when the ring is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +58,11 @@ pub struct Builder {
     pub(crate) stall_timeout: Duration,
     pub(crate) process_name: Option<String>,
     pub(crate) recover: bool,
+    pub(crate) queue_bytes: Option<usize>,
 }
+
+/// What may wait for a sink: less would not hold a line, more is a mistake.
+const QUEUE_BYTES: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 32;
 
 impl Default for Builder {
     fn default() -> Builder {
@@ -75,6 +81,7 @@ impl Default for Builder {
             stall_timeout: Duration::from_millis(100),
             process_name: None,
             recover: true,
+            queue_bytes: None,
         }
     }
 }
@@ -178,6 +185,15 @@ impl Builder {
         self
     }
 
+    /// How many bytes of lines may wait in the drainer's memory for a file that cannot be written (the disk is full,
+    /// the folder is gone), and how many for a console that takes nothing: 1 KiB to 4 GiB. What finds no room is
+    /// left out, and the log says at that place how many records, and whose; from a file they are lost, and
+    /// [counted](crate::Stats::lost). Default: 16 MiB for the file, 4 MiB for the console.
+    pub fn queue_bytes(mut self, bytes: usize) -> Builder {
+        self.queue_bytes = Some(bytes);
+        self
+    }
+
     /// Makes a ring, starts its drainer, and names the ring to all children started from now on.
     ///
     /// The present value of the environment variable `SHMLOG_RING` is replaced. Rust keeps its own threads
@@ -260,6 +276,18 @@ impl Builder {
             producers.contains(&self.max_producers),
             allowed,
         )?;
+        if let Some(bytes) = self.queue_bytes.map(|bytes| bytes as u64) {
+            number(
+                "queue_bytes",
+                bytes,
+                QUEUE_BYTES.contains(&bytes),
+                format!(
+                    "from {} to {}; 16777216 is usual",
+                    QUEUE_BYTES.start(),
+                    QUEUE_BYTES.end()
+                ),
+            )?;
+        }
         let positive = |field, timeout: Duration, allowed: &str| {
             let (value, allowed) = (format!("{timeout:?}"), allowed.to_owned());
             if timeout.is_zero() {
@@ -331,89 +359,5 @@ impl Builder {
             backup_count: self.backup_count,
             folder,
         }))
-    }
-}
-
-/// Why a ring could not be made.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum InitError {
-    /// A setting of the builder is not allowed.
-    Setting {
-        /// The builder's method.
-        field: &'static str,
-        /// What it was given.
-        value: String,
-        /// What it takes.
-        allowed: String,
-    },
-    /// The folder for log files cannot be made or written.
-    Folder {
-        /// As it was given to `file_path`.
-        folder: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// This process has made a ring before, and still holds it.
-    AlreadyInitialised {
-        /// That ring's name.
-        name: String,
-    },
-    /// The shared memory could not be made.
-    Segment(CreateError),
-    /// The drainer could not be started, or could not open a sink.
-    Drainer(String),
-    /// [`ShmLogger::init`] found a ring in the environment and could not attach to it.
-    Attach(AttachError),
-}
-
-impl fmt::Display for InitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            InitError::Setting {
-                field,
-                value,
-                allowed,
-            } => {
-                write!(f, "{field} is {value}; allowed: {allowed}")
-            }
-            InitError::Folder { folder, source } => write!(
-                f,
-                "file_path is {}, which cannot be written ({source}); allowed: a folder that this user may \
-                 write to or make",
-                folder.display()
-            ),
-            InitError::AlreadyInitialised { name } => write!(
-                f,
-                "this process already holds the ring {name}; drop that logger first, or use get_logger() for \
-                 another name in the same log"
-            ),
-            InitError::Segment(error) => write!(f, "{error}"),
-            InitError::Drainer(why) => write!(f, "the drainer did not start: {why}"),
-            InitError::Attach(error) => write!(f, "{error}"),
-        }
-    }
-}
-
-impl std::error::Error for InitError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            InitError::Folder { source, .. } => Some(source),
-            InitError::Segment(error) => error.source(),
-            InitError::Attach(error) => error.source(),
-            _ => None,
-        }
-    }
-}
-
-impl From<CreateError> for InitError {
-    fn from(error: CreateError) -> InitError {
-        InitError::Segment(error)
-    }
-}
-
-impl From<AttachError> for InitError {
-    fn from(error: AttachError) -> InitError {
-        InitError::Attach(error)
     }
 }

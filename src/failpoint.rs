@@ -28,6 +28,26 @@ pub(crate) fn hit(place: &str) {
         .for_each(armed::Failpoint::hit);
 }
 
+/// How far a test has set the wall clock: nanoseconds, as text in the file that `SHMLOG_WALL_SHIFT` names. Where a
+/// real clock may not be set, and has no namespace.
+#[cfg(feature = "failpoints")]
+pub(crate) fn wall_shift_ns() -> i64 {
+    use std::sync::OnceLock;
+    static SHIFT: OnceLock<Option<std::ffi::OsString>> = OnceLock::new();
+    let file = SHIFT.get_or_init(|| std::env::var_os("SHMLOG_WALL_SHIFT"));
+    let text = file
+        .as_ref()
+        .and_then(|file| std::fs::read_to_string(file).ok());
+    text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+}
+
+/// How far a test has set the wall clock.
+#[cfg(not(feature = "failpoints"))]
+#[inline(always)]
+pub(crate) fn wall_shift_ns() -> i64 {
+    0
+}
+
 #[cfg(feature = "failpoints")]
 mod armed {
     use std::sync::atomic::{AtomicU64, Ordering};

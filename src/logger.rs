@@ -1,18 +1,17 @@
 //! What users hold: [`ShmLogger`], the process's tie to a ring, and [`Logger`], a name to log under.
 
+mod making;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::builder::{Builder, InitError, OnFull};
-use crate::clock::{self, Clock};
-use crate::drainer::{self, DrainerConfig, Supervisor};
-use crate::level::Level;
+use crate::builder::{Builder, InitError};
+use crate::drainer::Supervisor;
 use crate::producer::{self, Attachment};
-use crate::ring::Ring;
-use crate::segment::{self, AttachError, Home, Identity, Phase, Segment, Settings, process};
+use crate::segment::{self, AttachError, Phase, Segment};
 use crate::stats::Stats;
 
 /// How long a parent that leaves waits for a drainer that does not move at all.
@@ -27,6 +26,13 @@ static HOLDER: AtomicU32 = AtomicU32::new(0);
 /// In the parent it holds the ring: dropping it delivers everything and ends the drainer, except that as
 /// long as other processes log into the ring the drainer stays with them. In a child it is a handle: the
 /// process stays attached until it ends, whether the handle is kept or not.
+///
+/// What this process has logged before the drop is delivered: every log call that has returned. A call that another
+/// of its threads is in the midst of at that moment may go either way: its record is delivered if the thread has
+/// written it before the drainer ends, and else is neither in the log nor among the dropped, as are those of
+/// calls that come after the drop, which do nothing. So join threads that log, or have them stop, before the drop
+/// of the parent's logger. Dropping waits for as long as the drainer makes progress; a drainer that does not move at
+/// all, because the disk or the console is stuck, is waited for ten seconds.
 ///
 /// ```
 /// use shmlog::{Level, ShmLogger};
@@ -64,7 +70,7 @@ impl fmt::Debug for ShmLogger {
 }
 
 impl ShmLogger {
-    /// A ring with the defaults: console, [`Level::Warn`](crate::Level::Warn). See [`Builder`].
+    /// A ring with the defaults: console, [`Level::Warn`]. See [`Builder`].
     ///
     /// # Errors
     /// As [`Builder::init_parent`].
@@ -177,12 +183,15 @@ impl ShmLogger {
                 })
             };
         }
-        let segment = Segment::open(&name)?;
+        let process_name = process_name.unwrap_or_else(program_name);
+        let attachment = match Attachment::known(&name, &process_name) {
+            Some(known) => segment::peek(&name).map(|_| known)?,
+            None => Attachment::new(Segment::open(&name)?, process_name)?,
+        };
         // In a child made by fork: the ring it was born with.
         let before = producer::current();
         producer::detach();
-        let process_name = process_name.unwrap_or_else(program_name);
-        let attachment = Attachment::new(segment, process_name).inspect_err(|_| {
+        attachment.enter().inspect_err(|_| {
             if let Some(before) = before {
                 producer::set_current(before);
             }
@@ -193,92 +202,6 @@ impl ShmLogger {
             held: None,
         })
     }
-
-    pub(crate) fn make_ring(builder: Builder) -> Result<ShmLogger, InitError> {
-        builder.check()?;
-        let pid = std::process::id();
-        let holder = HOLDER.load(Ordering::Acquire);
-        let claimed = holder != pid
-            && HOLDER
-                .compare_exchange(holder, pid, Ordering::AcqRel, Ordering::Acquire)
-                .is_ok();
-        if !claimed {
-            let name = producer::current().map(|held| held.segment.name().to_owned());
-            return Err(InitError::AlreadyInitialised {
-                name: name.unwrap_or_default(),
-            });
-        }
-        let before = producer::current();
-        make_ring(builder, pid).inspect_err(|_| {
-            if let Some(attachment) = before {
-                producer::set_current(attachment);
-            }
-            HOLDER.store(0, Ordering::Release);
-        })
-    }
-}
-
-fn make_ring(builder: Builder, pid: u32) -> Result<ShmLogger, InitError> {
-    let process_name = builder.process_name.clone().unwrap_or_else(program_name);
-    let file = builder.file_settings(&process_name)?;
-    let block_ns = match builder.on_full {
-        OnFull::Drop => 0,
-        OnFull::Block(timeout) => u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX),
-    };
-    // First, since what it finds takes up shared memory.
-    let mut news = Vec::new();
-    if builder.recover {
-        let folder = file.iter().map(|file| file.folder.clone());
-        news = drainer::recover_all(folder.collect());
-    }
-    let clock = Clock::choose();
-    let settings = Settings {
-        level: builder.level as u64,
-        block_ns,
-        clock: clock as u64,
-        leave: Level::ALL.map(|level| builder.leave(level)),
-    };
-    let made_with = (builder.geometry(), settings);
-    let segment = Segment::create(made_with.0, made_with.1)?;
-    Ring::from(&segment).format();
-    segment.set_home(&Home {
-        maker: Identity::of_this_process(),
-        namespace: process::pid_namespace(),
-        made: clock::note(clock),
-        program: process_name.clone(),
-        folder: file.as_ref().map(|file| file.folder.clone()),
-    });
-    segment.set_ready();
-    let config = DrainerConfig {
-        ring: segment.name().to_owned(),
-        parent: Identity::of_this_process(),
-        made_with,
-        stall_timeout: builder.stall_timeout,
-        console: builder.console,
-        news,
-        file,
-    };
-    let name = segment.name().to_owned();
-    producer::detach();
-    let started = Attachment::new(segment, process_name)
-        .map_err(InitError::Attach)
-        .and_then(|attachment| {
-            let supervisor = Supervisor::start(&attachment.segment, config)
-                .map_err(|error| InitError::Drainer(error.to_string()))?;
-            Ok((attachment, supervisor))
-        });
-    let (attachment, supervisor) = started.inspect_err(|_| segment::remove(&name))?;
-    let inherited = segment::environment();
-    segment::announce(&name);
-    producer::set_current(attachment);
-    Ok(ShmLogger {
-        attachment,
-        held: Some(Held {
-            pid,
-            supervisor,
-            inherited,
-        }),
-    })
 }
 
 impl Drop for ShmLogger {

@@ -25,7 +25,8 @@ pub struct Stats {
     pub dropped: u64,
     /// Refused, by level and reason.
     pub drops: Drops,
-    /// Died with the process that was writing them.
+    /// Died with the process that was writing them; or found no room in memory to wait for a file that could not be
+    /// written, or waited there when the drainer was killed.
     pub lost: u64,
     /// Of the delivered, those that came after records of a higher sequence.
     pub late: u64,

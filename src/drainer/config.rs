@@ -26,6 +26,8 @@ pub(crate) struct DrainerConfig {
     pub(crate) stall_timeout: Duration,
     /// Whether there is a console.
     pub(crate) console: bool,
+    /// Bytes of lines that may wait for each sink, if not as many as it has by itself.
+    pub(crate) queue_bytes: Option<usize>,
     /// What the first drainer is to say at its beginning: of other rings, that were recovered.
     pub(crate) news: Vec<String>,
     /// The log files, if there are any.
@@ -55,13 +57,16 @@ impl DrainerConfig {
         let numbers = geometry.iter().chain(&settings);
         let numbers: Vec<String> = numbers.map(u64::to_string).collect();
         let mut text = format!(
-            "ring={}\nparent={} {}\nmade_with={}\nstall_ns={}\nconsole={}\n",
+            "ring={}\nparent={} {} {}\nmade_with={}\nstall_ns={}\nconsole={}\nqueue={}\n",
             self.ring,
             self.parent.pid,
             self.parent.start,
+            self.parent.image,
             numbers.join(" "),
             stall_ns,
             u8::from(self.console),
+            // None is no allowed number.
+            self.queue_bytes.unwrap_or(0),
         );
         for news in &self.news {
             text += &format!("news={}\n", news.replace(['\n', '\0'], "_"));
@@ -81,14 +86,16 @@ impl DrainerConfig {
     pub(crate) fn decode(text: &OsStr) -> Option<DrainerConfig> {
         let mut rest = text.as_bytes();
         let ring = line(&mut rest, "ring=")?.to_owned();
-        let (pid, start) = line(&mut rest, "parent=")?.split_once(' ')?;
+        let mut parent = line(&mut rest, "parent=")?.split(' ');
         let parent = Identity {
-            pid: pid.parse().ok()?,
-            start: start.parse().ok()?,
+            pid: parent.next()?.parse().ok()?,
+            start: parent.next()?.parse().ok()?,
+            image: parent.next()?.parse().ok()?,
         };
         let made_with = decode_numbers(line(&mut rest, "made_with=")?)?;
         let stall_timeout = Duration::from_nanos(line(&mut rest, "stall_ns=")?.parse().ok()?);
         let console = line(&mut rest, "console=")? == "1";
+        let queue_bytes: usize = line(&mut rest, "queue=")?.parse().ok()?;
         let mut news = Vec::new();
         while rest.starts_with(b"news=") {
             news.push(line(&mut rest, "news=")?.to_owned());
@@ -104,6 +111,7 @@ impl DrainerConfig {
             made_with,
             stall_timeout,
             console,
+            queue_bytes: Some(queue_bytes).filter(|bytes| *bytes > 0),
             news,
             file,
         })
@@ -145,10 +153,15 @@ mod tests {
     fn the_longest_stall_timeout_is_passed_on_as_the_longest_that_can_be_written() {
         let config = DrainerConfig {
             ring: "shmlog-1-00".into(),
-            parent: Identity { pid: 1, start: 2 },
+            parent: Identity {
+                pid: 1,
+                start: 2,
+                image: 3,
+            },
             made_with: (transmute!([7_u64; 5]), transmute!([7_u64; Settings::WORDS])),
             stall_timeout: Duration::MAX,
             console: true,
+            queue_bytes: None,
             news: Vec::new(),
             file: None,
         };
@@ -159,16 +172,17 @@ mod tests {
     proptest! {
         #[test]
         fn a_config_comes_back_as_it_went_in(
-            pid: u32, start: u64, geometry: [u64; 5], settings: [u64; Settings::WORDS], stall_ns in 0u64..1 << 60, console: bool, has_file: bool,
+            pid: u32, start: u64, geometry: [u64; 5], settings: [u64; Settings::WORDS], stall_ns in 0u64..1 << 60, console: bool, queue_bytes: usize, has_file: bool,
             program in "[^\n\0]{0,12}", news in proptest::collection::vec("[^\n\0]{0,9}", 0..3), max_file_size: u64, backup_count: u64,
             folder in proptest::collection::vec(1u8.., 1..20),
         ) {
             let config = DrainerConfig {
                 ring: "shmlog-1-00".into(),
-                parent: Identity { pid, start },
+                parent: Identity { pid, start, image: start ^ 1 },
                 made_with: (transmute!(geometry), transmute!(settings)),
                 stall_timeout: Duration::from_nanos(stall_ns),
                 console,
+                queue_bytes: Some(queue_bytes).filter(|bytes| *bytes > 0),
                 news,
                 file: has_file.then(|| FileSettings {
                     program, max_file_size, backup_count, folder: OsString::from_vec(folder).into(),

@@ -50,7 +50,6 @@ pub(super) struct Delivery {
     pub(super) ledger: Ledger,
     calibration: Calibration,
     sinks: Vec<Box<dyn Sink>>,
-    pid: u32,
     /// Damaged records since we looked around: those that were shown, and those that were not.
     damaged_shown: u32,
     damaged_hidden: u64,
@@ -84,7 +83,6 @@ impl Delivery {
             ledger,
             calibration: Calibration::start(clock),
             sinks,
-            pid: std::process::id(),
         }
     }
 
@@ -186,6 +184,7 @@ impl Delivery {
             thread: &writer.thread,
             tid: writer.tid,
             target: target.as_deref().unwrap_or(&site.target),
+            target_is_module: target.is_none(),
             file: &site.file,
             line: site.line,
             message: &message,
@@ -253,20 +252,7 @@ impl Delivery {
 
     /// The drainer's own words: a record without a sequence.
     pub(super) fn say(&mut self, level: Level, message: &str) {
-        let record = Record {
-            sequence: None,
-            late: false,
-            time_ns: self.calibration.now_ns(),
-            level,
-            process: "shmlog",
-            pid: self.pid,
-            thread: "drainer",
-            tid: self.pid,
-            target: "shmlog",
-            file: "",
-            line: 0,
-            message,
-        };
+        let record = Record::of_drainer(self.calibration.now_ns(), level, message);
         self.sinks.iter_mut().for_each(|sink| sink.record(&record));
     }
 
@@ -291,15 +277,20 @@ impl Delivery {
 
     /// Hands the batch over. What a sink could not do, the others are told.
     pub(super) fn commit(&mut self) {
-        let mut troubles = Vec::new();
+        let (mut troubles, mut news) = (Vec::new(), Vec::new());
         for sink in &mut self.sinks {
             if let Err(error) = sink.commit() {
                 troubles.push(format!("{}: {error}", sink.name()));
             }
+            news.append(&mut sink.take_news());
+            self.ledger.lose(sink.take_lost());
         }
         for trouble in troubles {
             self.ledger.add(Count::SinkErrors, 1);
             self.say(Level::Error, &trouble);
+        }
+        for news in news {
+            self.say(Level::Warn, &news);
         }
     }
 
@@ -311,10 +302,12 @@ impl Delivery {
     /// Hands over the rest; a sink that does not move is waited for as long as `patience`.
     pub(super) fn finish(&mut self, patience: Duration) -> Vec<io::Error> {
         self.parts.remove();
-        self.sinks
-            .iter_mut()
-            .filter_map(|sink| sink.finish(patience).err())
-            .collect()
+        let mut errors = Vec::new();
+        for sink in &mut self.sinks {
+            errors.extend(sink.finish(patience).err());
+            self.ledger.lose(sink.take_lost());
+        }
+        errors
     }
 }
 

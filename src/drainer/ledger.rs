@@ -10,29 +10,27 @@
 //! ```text
 //!   words  0 cursor │ 1 late sequence + 1 │ 2 bytes in the file │ 3 mark of the parts files
 //!          4 its serial │ 5 words that count │ 6 sum of them all
-//!          8‥15 sums │ 24 length of the file's name │ 25‥57 the name │ 64‥81 drops of those who left
+//!          8‥15 sums │ 24 length of the file's name │ 25‥57 the name
+//!         58 records that wait for the file │ 59 that are missing in it, untold │ 60‥63 whose: pid, count
+//!         64‥81 drops of those who left
 //!         96‥ per registry entry: owner │ delivered │ drops reported │ 1 when settled │ late
 //! ```
 
+mod place;
+
+pub(super) use self::place::Place;
 use crate::failpoint;
 use crate::segment::{
     CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, Count, DROP_WORDS, DropWords, Drops, Segment,
     Tag,
 };
-use crate::sink::FilePlace;
+use crate::sink::Owed;
 use crate::sync::{AtomicU64, Ordering, fence};
-use crate::words::{load_bytes, store_bytes};
 
-const CURSOR: usize = 0;
-const LATE: usize = 1;
-const FILE_BYTES: usize = 2;
-const PARTS: usize = 3;
 const SERIAL: usize = 4;
 const USED: usize = 5;
 const SUM: usize = 6;
 const TOTALS: usize = 8;
-const NAME_LEN: usize = 24;
-const NAME: std::ops::Range<usize> = 25..57;
 const DROPPED_BY_LEFT: std::ops::Range<usize> = 64..64 + DROP_WORDS;
 
 /// The sums that a drainer keeps; the order is that of [`Count`].
@@ -62,19 +60,6 @@ pub(super) struct Account {
     late: u64,
 }
 
-/// Where a drainer was when it made a checkpoint.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
-    /// All below is delivered.
-    pub(super) cursor: u64,
-    /// A late run that is delivered as well, and not yet released.
-    pub(super) late: Option<u64>,
-    /// What counts of the parts files.
-    pub(super) parts: u64,
-    /// The log file.
-    pub(super) file: FilePlace,
-}
-
 /// The accounts.
 pub(super) struct Ledger {
     segment: &'static Segment,
@@ -87,6 +72,8 @@ pub(super) struct Ledger {
     serial: u64,
     /// Entries whose accounts are settled and that were not given back yet.
     settled: Vec<usize>,
+    /// A number has passed from one sum to another, and was not shown since.
+    moved: bool,
     /// Something was counted since the last checkpoint.
     dirty: bool,
     /// A predecessor left word, and none of it is whole.
@@ -105,6 +92,7 @@ impl Ledger {
             used: 0,
             serial: 0,
             settled: Vec::new(),
+            moved: false,
             dirty: false,
             damaged: false,
             last: Place::default(),
@@ -120,7 +108,7 @@ impl Ledger {
         // If it was damaged. Relaxed: we are the only drainer.
         segment.checkpoint_serial().store(serial, Ordering::Relaxed);
         let words = segment.checkpoint(serial);
-        ledger.last = load_place(words);
+        ledger.last = Place::load(words);
         let counted = words[USED].load(Ordering::Relaxed) as usize;
         for (sum, word) in ledger.sums.iter_mut().zip(&words[TOTALS..]) {
             *sum = word.load(Ordering::Relaxed);
@@ -146,7 +134,10 @@ impl Ledger {
         if found != serial && head.wrapping_sub(ledger.last.cursor) as i64 > 0 {
             ledger.damaged = true;
             ledger.last.file.bytes = u64::MAX;
+            ledger.last.file.owed = Owed::default();
         }
+        // They were in its memory. Whoever comes after us before our first checkpoint says the same again.
+        ledger.lose(ledger.last.file.owed.waiting);
         let place = ledger.last.clone();
         (ledger, Some(place))
     }
@@ -161,6 +152,15 @@ impl Ledger {
             .filter(|(_, which)| *which == count)
         {
             *sum = sum.wrapping_add(n);
+        }
+    }
+
+    /// Of the records counted as delivered, so many are not in the log after all.
+    pub(super) fn lose(&mut self, records: u64) {
+        if records > 0 {
+            self.add(Count::Delivered, records.wrapping_neg());
+            self.add(Count::Lost, records);
+            self.moved = true;
         }
     }
 
@@ -231,7 +231,7 @@ impl Ledger {
         let next = self.serial.wrapping_add(1).max(2);
         self.serial = next;
         let words = self.segment.checkpoint(next);
-        store_place(words, &place);
+        place.store(words);
         failpoint::hit("checkpoint.half");
         for (word, sum) in words[TOTALS..].iter().zip(self.sums) {
             word.store(sum, Ordering::Relaxed);
@@ -256,7 +256,7 @@ impl Ledger {
     pub(super) fn publish(&mut self, clear: impl FnMut(usize)) {
         let changes = self.segment.count(Count::Changes);
         let settled = std::mem::take(&mut self.settled);
-        if !settled.is_empty() {
+        if !settled.is_empty() || std::mem::take(&mut self.moved) {
             // [changes] Odd while it lasts.
             changes.store(changes.load(Ordering::Relaxed) | 1, Ordering::Relaxed);
             fence(Ordering::Release);
@@ -322,34 +322,6 @@ fn valid_checkpoint(segment: &Segment, serial: u64) -> Option<u64> {
         whole.map(|(_, serial)| serial).max()
     };
     Some(serial).filter(is_whole).or_else(latest)
-}
-
-fn load_place(words: &[AtomicU64]) -> Place {
-    let word = |at: usize| words[at].load(Ordering::Relaxed);
-    let mut name = Vec::new();
-    let len = usize::try_from(word(NAME_LEN)).unwrap_or(usize::MAX);
-    load_bytes(&words[NAME], len, &mut name);
-    Place {
-        cursor: word(CURSOR),
-        late: word(LATE).checked_sub(1),
-        parts: word(PARTS),
-        file: FilePlace {
-            name: String::from_utf8_lossy(&name).into_owned(),
-            bytes: word(FILE_BYTES),
-        },
-    }
-}
-
-fn store_place(words: &[AtomicU64], place: &Place) {
-    let store = |at: usize, value: u64| words[at].store(value, Ordering::Relaxed);
-    store(CURSOR, place.cursor);
-    store(LATE, place.late.map_or(0, |late| late.wrapping_add(1)));
-    store(FILE_BYTES, place.file.bytes);
-    store(PARTS, place.parts);
-    store(
-        NAME_LEN,
-        store_bytes(&words[NAME], place.file.name.as_bytes()) as u64,
-    );
 }
 
 fn load_account(words: &[AtomicU64]) -> Account {

@@ -4,7 +4,7 @@
 //! direction only: it calls somebody alive who has just died, which costs a moment's patience.
 
 use crate::ring::IDLE;
-use crate::segment::{Identity, Segment, State, Tag, Watch, process};
+use crate::segment::{self, Identity, Segment, State, Tag, Watch};
 use crate::sync::Ordering;
 
 /// What is known about one process.
@@ -15,6 +15,16 @@ struct Known {
     watch: Watch,
     gone: bool,
 }
+
+impl Known {
+    fn look_closely(&mut self) {
+        self.watch.look_closely();
+        self.gone = self.watch.is_gone();
+    }
+}
+
+/// Of so many members it is asked at a time which program they run.
+const LOOKED_AT_CLOSELY: usize = 256;
 
 /// What is known about one thread that will write nothing more.
 #[derive(Clone, Copy)]
@@ -41,6 +51,8 @@ pub(super) struct Members {
     departed: Vec<Option<Departed>>,
     /// Entries of threads whose process was not in the registry at the last look.
     unowned: Vec<Option<State>>,
+    /// The member whose program is looked at next.
+    next_closely: usize,
 }
 
 impl Members {
@@ -56,6 +68,7 @@ impl Members {
             members: (0..entries).map(|_| None).collect(),
             departed: vec![None; entries],
             unowned: vec![None; entries],
+            next_closely: 0,
         }
     }
 
@@ -91,14 +104,7 @@ impl Members {
         match state.tag() {
             Tag::Free => self.members[index] = None,
             // Whoever took it writes down who it is; if it died at that, its pid is all there is to go by.
-            Tag::Claiming => self.watch(
-                index,
-                state,
-                Identity {
-                    pid: state.owner(),
-                    start: 0,
-                },
-            ),
+            Tag::Claiming => self.watch(index, state, Identity::of_pid(state.owner())),
             Tag::Active => self.watch(index, state, entry.identity()),
             // Nobody of us writes this.
             Tag::Leaving => entry.clear(),
@@ -149,7 +155,8 @@ impl Members {
 
     fn watch(&mut self, index: usize, state: State, identity: Identity) {
         let slot = &mut self.members[index];
-        if slot.as_ref().is_none_or(|known| known.state != state) {
+        let is_new = slot.as_ref().is_none_or(|known| known.state != state);
+        if is_new {
             let watch = Watch::new(identity);
             let name = self.segment.member(index).name();
             *slot = Some(Known {
@@ -163,6 +170,25 @@ impl Members {
         if let Some(known) = slot {
             known.gone = known.watch.is_gone();
         }
+        if is_new {
+            // Had it entered before and begun another program since, its earlier entry is nobody's now.
+            let same = |known: &&mut Known| known.identity.pid == identity.pid;
+            let entries = self.members.iter_mut().flatten();
+            entries.filter(same).for_each(Known::look_closely);
+        }
+    }
+
+    /// Looks whether members have begun another program, which cannot write what the one before was about to:
+    /// a part of them at each call, since it takes a look at a file for each.
+    pub(super) fn look_for_other_programs(&mut self) {
+        self.parent_watch.look_closely();
+        self.strays.iter_mut().for_each(Known::look_closely);
+        let all = self.members.len();
+        for index in 0..all.min(LOOKED_AT_CLOSELY) {
+            let index = (self.next_closely + index) % all;
+            self.members[index].iter_mut().for_each(Known::look_closely);
+        }
+        self.next_closely = (self.next_closely + LOOKED_AT_CLOSELY) % all.max(1);
     }
 
     /// Whether the thread of a producer's entry may have claimed something that it can still write. Only proof
@@ -205,7 +231,7 @@ impl Members {
             if let (Tag::Active | Tag::Leaving, None, Some(member)) =
                 (state.tag(), self.departed[index], member)
                 && !member.gone
-                && process::thread_is_gone(member.identity.pid, producer.tid())
+                && segment::thread_is_gone(member.identity.pid, producer.tid())
                 // Asked once more: the entry may have changed hands while we looked.
                 && producer.state().load() == state
             {

@@ -1,8 +1,8 @@
 //! The drainer: a process of its own that reads the ring in sequence order and hands records to the sinks.
 //!
 //! [`start`] makes it and watches over it, [`config`] is what it is told, [`members`] knows who is alive,
-//! [`assemble`] joins long records, [`delivery`] turns runs into records, and [`work`] is its loop. [`mod@recover`]
-//! does the work of a drainer for a ring whose processes are all dead.
+//! [`assemble`] joins long records, [`delivery`] turns runs into records, [`sinks`] opens what takes those, and
+//! [`work`] is its loop. [`mod@recover`] does the work of a drainer for a ring whose processes are all dead.
 
 mod assemble;
 mod config;
@@ -11,6 +11,7 @@ mod ledger;
 mod members;
 mod parts;
 mod recover;
+mod sinks;
 mod start;
 mod work;
 

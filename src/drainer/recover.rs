@@ -22,10 +22,13 @@ use super::config::DrainerConfig;
 use super::delivery::Delivery;
 use super::ledger::Ledger;
 use super::members::Members;
+use super::sinks::name_of;
 use super::work::{Drainer, HEIR_AGE_S};
 use crate::clock::Clock;
+use crate::level::Level;
 use crate::segment::{self, AttachError, Home, Identity, Phase, Segment, Watch, process};
 use crate::sink::file::{Folders, RecoveredFile};
+use crate::sink::say_owed;
 use crate::sync::Ordering;
 
 /// Rings of which the new log tells one by one.
@@ -43,7 +46,7 @@ pub struct Recovered {
     pub file: Option<PathBuf>,
     /// Records that had not been delivered, and are in the file.
     pub records: u64,
-    /// Records that died with whoever was writing them; the file says whose.
+    /// Records that died with whoever was writing them, or waited for a full disk; the file says whose.
     pub lost: u64,
 }
 
@@ -166,7 +169,7 @@ fn close(segment: &'static Segment) -> bool {
     let mut members = Members::new(segment, NOBODY);
     members.renew(tail);
     let me = std::process::id();
-    let heirs = process::heirs_of(segment.name(), HEIR_AGE_S);
+    let heirs = segment::heirs_of(segment.name(), HEIR_AGE_S);
     let is_coming = |(heir, _): &(Identity, bool)| heir.pid != me && !Watch::new(*heir).is_gone();
     if members.others_live() || heirs.iter().any(is_coming) {
         return false;
@@ -183,7 +186,11 @@ fn close(segment: &'static Segment) -> bool {
 }
 
 /// In place of a parent: no process has this pid.
-const NOBODY: Identity = Identity { pid: 0, start: 0 };
+const NOBODY: Identity = Identity {
+    pid: 0,
+    start: 0,
+    image: 0,
+};
 
 fn save(
     segment: &'static Segment,
@@ -219,6 +226,13 @@ fn save(
     let clock = Clock::from_number(segment.settings().clock).unwrap_or_else(Clock::choose);
     let mut delivery = Delivery::new(segment, clock, vec![Box::new(sink)], ledger, place.as_ref());
     delivery.believe_note(made);
+    let mut lost_before = 0;
+    if let Some(owed) = place.as_ref().map(|place| &place.file.owed)
+        && let Some(text) = say_owed(owed, &|pid| name_of(segment, pid))
+    {
+        delivery.say(Level::Error, &text);
+        lost_before = owed.waiting;
+    }
     let config = DrainerConfig {
         ring: segment.name().to_owned(),
         parent: NOBODY,
@@ -226,6 +240,7 @@ fn save(
         // A live owner there is not; one that a damaged entry speaks of is not waited for.
         stall_timeout: Duration::ZERO,
         console: false,
+        queue_bytes: None,
         news: Vec::new(),
         file: None,
     };
@@ -238,7 +253,7 @@ fn save(
         program,
         file,
         records: saved.records,
-        lost: saved.lost,
+        lost: saved.lost.wrapping_add(lost_before),
     })
 }
 
@@ -318,6 +333,7 @@ impl From<AttachError> for RecoverError {
                 RecoverError::Damaged { name }
             }
             AttachError::Open { name, source } => RecoverError::System { name, source },
+            AttachError::OtherNamespace { name } => RecoverError::Elsewhere { name },
             AttachError::Gone { name } | AttachError::Elsewhere { name } => {
                 RecoverError::NotThere { name }
             }

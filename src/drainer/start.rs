@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 use super::config::{DRAINER_VARIABLE, DrainerConfig};
 use super::delivery::Delivery;
 use super::ledger::{Ledger, Place};
-use super::work::{Drainer, open_sinks};
+use super::sinks::open_sinks;
+use super::work::Drainer;
+use crate::builder::InitError;
 use crate::clock::Clock;
 use crate::level::Level;
-use crate::segment::{AttachError, Count, Phase, Segment, process};
+use crate::segment::{self, AttachError, Count, Phase, Segment, process};
 use crate::sink::Sink;
 
 /// How long a drainer may take until it reports.
@@ -29,8 +31,11 @@ const RESTART_PAUSE: Duration = Duration::from_millis(50);
 /// to be a drainer.
 #[ctor::ctor(unsafe)]
 fn before_main() {
-    // A program with more rights than its starter must not be told by him what to be.
-    if std::env::var_os(DRAINER_VARIABLE).is_none() || process::runs_with_foreign_rights() {
+    if std::env::var_os(DRAINER_VARIABLE).is_none() {
+        return;
+    }
+    // A program with more rights than its starter must not be told by him what to be, unless it gives them up.
+    if process::runs_with_foreign_rights() && !process::gave_up_foreign_rights() {
         return;
     }
     let outcome = std::panic::catch_unwind(drain).unwrap_or(Outcome::Failed);
@@ -56,6 +61,7 @@ fn drain() -> Outcome {
     };
     // In the process list: what it is, and whose.
     let _ = rustix::thread::set_name(c"shmlog-drainer");
+    segment::raise_descriptor_limit();
     let Ok(segment) = open(&config) else {
         return Outcome::Failed;
     };
@@ -64,6 +70,13 @@ fn drain() -> Outcome {
     let Ok(Some(_lock)) = segment.lock_for_draining() else {
         return Outcome::Failed;
     };
+    if segment.phase() == Phase::Starting && segment.is_of_another_namespace() {
+        segment.fail(
+            "the drainer is in another pid namespace than its parent, and could not tell whether that lives: \
+             call init_parent() before unshare(CLONE_NEWPID), or in the child that is in the new one",
+        );
+        return Outcome::Failed;
+    }
     let (ledger, place) = Ledger::resume(segment);
     let Some(clock) = Clock::from_number(segment.settings().clock) else {
         segment.fail("the segment names no clock of this machine");
@@ -140,6 +153,17 @@ pub(crate) enum StartError {
     Sink(String),
     /// The process ended, or did nothing, without a word.
     Mute,
+    /// The thread that watches over it could not be started.
+    Supervisor(io::Error),
+}
+
+impl From<StartError> for InitError {
+    fn from(error: StartError) -> InitError {
+        match error {
+            StartError::Supervisor(error) => InitError::Supervisor(error),
+            error => InitError::Drainer(error.to_string()),
+        }
+    }
 }
 
 impl fmt::Display for StartError {
@@ -148,6 +172,7 @@ impl fmt::Display for StartError {
             StartError::Spawn(error) => {
                 write!(f, "cannot start this program again as the drainer: {error}")
             }
+            StartError::Supervisor(error) => write!(f, "{error}"),
             StartError::Sink(why) => write!(f, "{why}"),
             StartError::Mute => write!(
                 f,
@@ -178,15 +203,25 @@ impl Supervisor {
         }
         let over = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&over);
-        std::thread::Builder::new()
+        // Handed over only when the thread is there: else the drainer must be ended here.
+        let (hand_over, handed_over) = std::sync::mpsc::sync_channel(1);
+        let thread = std::thread::Builder::new()
             .name("shmlog-supervisor".to_owned())
             .spawn(move || {
                 // They are for the program's own threads.
                 process::block_signals();
-                supervise(segment, &config, child);
+                if let Ok(child) = handed_over.recv() {
+                    supervise(segment, &config, child);
+                }
                 told.store(true, Ordering::Release);
-            })
-            .map_err(StartError::Spawn)?;
+            });
+        if let Err(error) = thread {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(StartError::Supervisor(error));
+        }
+        // It holds one without waiting, and the thread is there to take it.
+        let _ = hand_over.send(child);
         Ok(Supervisor { over })
     }
 

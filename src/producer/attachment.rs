@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::level::Level;
 use crate::record::SiteTable;
 use crate::ring::Ring;
-use crate::segment::{self, AttachError, Identity, Phase, Segment};
+use crate::segment::{self, AttachError, Identity, Phase, Refusal, Segment, Tag};
 
 /// A ring that this process logs into. Made once and kept for good, like the mapping behind it.
 pub(crate) struct Attachment {
@@ -27,10 +27,12 @@ pub(crate) struct Attachment {
     process_name: String,
     /// `generation << 16 | 1 + index` of our entry among the members; another generation's is not ours.
     member: AtomicU64,
+    /// The one that this process, or one that it was forked from, made before.
+    made_before: OnceLock<&'static Attachment>,
 }
 
 impl Attachment {
-    /// Ties this process to `segment`, and enters it as a member.
+    /// A tie to `segment`, not yet entered.
     pub(crate) fn new(
         segment: Segment,
         process_name: String,
@@ -50,21 +52,58 @@ impl Attachment {
             level: Level::from_number(settings.level.min(255) as u8),
             process_name,
             member: AtomicU64::new(0),
+            made_before: OnceLock::new(),
             segment,
         }));
+        attachment.remember();
+        Ok(attachment)
+    }
+
+    /// Enters this process as a member.
+    pub(crate) fn enter(&self) -> Result<(), AttachError> {
+        let name = || self.segment.name().to_owned();
         let generation = generation().map_err(|source| AttachError::Open {
-            name: attachment.segment.name().to_owned(),
+            name: name(),
             source,
         })?;
-        match attachment.member(generation) {
-            Some(_) => Ok(attachment),
-            None if attachment.is_closed() => Err(AttachError::Gone {
-                name: attachment.segment.name().to_owned(),
+        match self.member(generation) {
+            Ok(_) => Ok(()),
+            Err(Refusal::Namespace) => Err(AttachError::OtherNamespace { name: name() }),
+            Err(Refusal::Processes) => Err(AttachError::TooManyMembers {
+                max: self.segment.geometry().max_producers,
             }),
-            None => Err(AttachError::TooManyMembers {
-                max: attachment.segment.geometry().max_producers,
-            }),
+            Err(_) => Err(AttachError::Gone { name: name() }),
         }
+    }
+
+    /// The tie to the ring `name` that this process has made before under this name of its own: whoever tries
+    /// again and again does not map it again and again.
+    pub(crate) fn known(name: &str, process_name: &str) -> Option<&'static Attachment> {
+        let mut next = to_attachment(&LAST_MADE);
+        while let Some(attachment) = next {
+            if attachment.segment.name() == name && attachment.process_name == process_name {
+                break;
+            }
+            next = attachment.made_before.get().copied();
+        }
+        next
+    }
+
+    /// Puts it where [`known`](Self::known) finds it.
+    fn remember(&'static self) {
+        let before = to_attachment(&LAST_MADE);
+        let expected = before.map_or(std::ptr::null(), std::ptr::from_ref);
+        if let Some(before) = before {
+            let _ = self.made_before.set(before);
+        }
+        // Refused when another thread makes one at the same moment: then this one is made again when it is asked
+        // for again, which costs no more than memory.
+        let _ = LAST_MADE.compare_exchange(
+            expected.cast_mut(),
+            std::ptr::from_ref(self).cast_mut(),
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
     }
 
     /// Slots that a record of this level must leave free.
@@ -81,36 +120,63 @@ impl Attachment {
     }
 
     /// Our entry among the members, entered at the first call in each generation, which is how a child made
-    /// by fork gets its own. `None` when there is no room or the ring is about to end.
-    pub(crate) fn member(&self, generation: u64) -> Option<usize> {
+    /// by fork gets its own.
+    pub(crate) fn member(&self, generation: u64) -> Result<usize, Refusal> {
         let known = self.member.load(Ordering::Acquire);
         if known >> 16 == generation {
-            return Some((known & 0xffff) as usize - 1);
+            return Ok((known & 0xffff) as usize - 1);
         }
         if self.is_closed() {
-            return None;
+            return Err(Refusal::Closing);
+        }
+        if let Some(index) = self.former_entry(known) {
+            return self.settle(known, generation, index);
+        }
+        // A child made by fork may be in another one than its parent.
+        if self.segment.is_of_another_namespace() {
+            return Err(Refusal::Namespace);
         }
         // A child made by fork sees none of the pages yet.
         self.segment.prefault();
         let index = self
             .segment
-            .enter_member(Identity::of_this_process(), &self.process_name)?;
+            .enter_member(Identity::of_this_process(), &self.process_name)
+            .ok_or(Refusal::Processes)?;
         // [close] With the fence in Drainer::may_end: we have entered; does it close? One sees the other.
         fence(Ordering::SeqCst);
         if self.is_closed() {
             self.segment.member(index).clear();
-            return None;
+            return Err(Refusal::Closing);
         }
+        self.settle(known, generation, index)
+    }
+
+    /// The entry of this very process from before it detached: it logged into another ring meanwhile.
+    fn former_entry(&self, known: u64) -> Option<usize> {
+        let index = (known & 0xffff).checked_sub(1)? as usize;
+        let entry = self.segment.member(index);
+        let active = entry.state().load().tag() == Tag::Active;
+        (active && entry.identity().is_this_process()).then_some(index)
+    }
+
+    /// Notes our entry in this generation, unless another thread was faster.
+    fn settle(&self, known: u64, generation: u64, index: usize) -> Result<usize, Refusal> {
         let ours = generation << 16 | (index as u64 + 1);
         match self
             .member
             .compare_exchange(known, ours, Ordering::AcqRel, Ordering::Acquire)
         {
-            Ok(_) => Some(index),
+            Ok(_) => Ok(index),
             Err(theirs) => {
                 // Another thread of this process was faster: one entry is enough.
-                self.segment.member(index).clear();
-                (theirs >> 16 == generation).then(|| (theirs & 0xffff) as usize - 1)
+                let theirs_index = (theirs & 0xffff) as usize - 1;
+                if theirs_index != index {
+                    self.segment.member(index).clear();
+                }
+                match theirs >> 16 == generation {
+                    true => Ok(theirs_index),
+                    false => Err(Refusal::Closing),
+                }
             }
         }
     }
@@ -119,6 +185,9 @@ impl Attachment {
 /// The ring that macros log into: null, or an attachment that was leaked. No lock, since a fork or a signal
 /// handler could come while it is held.
 static CURRENT: AtomicPtr<Attachment> = AtomicPtr::new(std::ptr::null_mut());
+
+/// The tie that was made last, and through it all others: null, or an attachment that was leaked.
+static LAST_MADE: AtomicPtr<Attachment> = AtomicPtr::new(std::ptr::null_mut());
 
 /// The lowest level that is recorded, as a number; [`OFF`] while there is no ring.
 static THRESHOLD: AtomicU8 = AtomicU8::new(OFF);
@@ -179,11 +248,17 @@ fn begin_generation() {
 }
 
 /// The present ring.
-#[allow(unsafe_code)]
 pub(crate) fn current() -> Option<&'static Attachment> {
-    // [current] Acquire: pairs with the store in set_current.
-    let attachment = CURRENT.load(Ordering::Acquire);
-    // SAFETY: null, or made from a `&'static Attachment` by set_current; nobody makes a `&mut` of it.
+    to_attachment(&CURRENT)
+}
+
+/// What one of the two pointers below points to: [`CURRENT`] and [`LAST_MADE`], which nobody else sees.
+#[allow(unsafe_code)]
+fn to_attachment(pointer: &'static AtomicPtr<Attachment>) -> Option<&'static Attachment> {
+    // [current] Acquire: pairs with the stores in set_current and remember.
+    let attachment = pointer.load(Ordering::Acquire);
+    // SAFETY: null, or made from a `&'static Attachment` by set_current or remember, which are the only ones that
+    // store into these two; nobody makes a `&mut` of it.
     unsafe { attachment.as_ref() }
 }
 

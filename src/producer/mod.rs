@@ -7,6 +7,7 @@
 mod attachment;
 mod departure;
 mod thread;
+mod wait;
 mod write;
 
 pub(crate) use attachment::{

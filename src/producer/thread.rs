@@ -7,7 +7,7 @@ use super::attachment::{self, Attachment};
 use super::departure;
 use crate::level::Level;
 use crate::ring::{Lease, MAX_RUN_BYTES};
-use crate::segment::{Producer, process};
+use crate::segment::{Producer, Refusal, process};
 use crate::sync::Ordering;
 
 /// A thread that was refused an entry asks again after so many records, not at each.
@@ -19,14 +19,16 @@ pub(super) struct Thread {
     attachment: Cell<Option<&'static Attachment>>,
     /// Index of our entry among the producers.
     index: Cell<u16>,
+    /// The process that took it.
+    pid: Cell<u32>,
     /// The drainer's head as we saw it last.
     pub(super) cached_head: Cell<u64>,
     /// Sequence of the first run of a record that we had to break off, and have not said so yet.
     pub(super) broken_off: Cell<Option<u64>>,
     /// We are on the way to an entry: a signal handler that logs now must not go the same way.
     entering: Cell<bool>,
-    /// Records to let go before an entry is asked for again.
-    refusals_left: Cell<u32>,
+    /// Records to let go before an entry is asked for again, and why it was refused.
+    refusals_left: Cell<(u32, Refusal)>,
     /// Where a run is put together. Busy while a record is being rendered whose arguments log themselves.
     pub(super) buffer: RefCell<[u8; MAX_RUN_BYTES]>,
 }
@@ -39,10 +41,11 @@ thread_local! {
             generation: Cell::new(0),
             attachment: Cell::new(None),
             index: Cell::new(0),
+            pid: Cell::new(0),
             cached_head: Cell::new(0),
             broken_off: Cell::new(None),
             entering: Cell::new(false),
-            refusals_left: Cell::new(0),
+            refusals_left: Cell::new((0, Refusal::Threads)),
             buffer: RefCell::new([0; MAX_RUN_BYTES]),
         }
     };
@@ -52,14 +55,8 @@ thread_local! {
 pub(super) fn leave() {
     THREAD.with(|thread| {
         // What this thread logs from here on goes through an entry of its own.
-        let generation = thread.generation.replace(0);
-        if let Some(attachment) = thread.attachment.get()
-            && generation != 0
-            && generation == attachment::known_generation()
-        {
-            let index = thread.index.get();
-            attachment.segment.producer(index.into()).leave();
-        }
+        thread.generation.set(0);
+        thread.give_back_entry();
     });
 }
 
@@ -71,11 +68,21 @@ pub(super) struct Ready<'t> {
     pub(super) producer: Producer<'static>,
     pub(super) index: u16,
     pub(super) generation: u64,
+    /// The process that took the entry.
+    pid: u32,
     /// The entry is for this record only: a signal handler has interrupted the thread's registration.
     aside: bool,
 }
 
 impl Ready<'_> {
+    /// Whether this is still the process that took the entry, and not a child of it.
+    #[inline]
+    pub(super) fn is_of_this_process(&self) -> bool {
+        // Another generation: a fork, or another thread has detached this process, which voids no record that
+        // is under way.
+        self.generation == attachment::known_generation() || self.pid == std::process::id()
+    }
+
     pub(super) fn lease(&self) -> Lease<'static> {
         let (begun, begun_nested) = self.producer.begun_words();
         Lease {
@@ -110,6 +117,14 @@ impl Thread {
         self.generation.get() == generation && generation != 0
     }
 
+    /// An entry of the child's own, for a record that was being rendered when its parent forked.
+    pub(super) fn ready_in_child(&self, level: Level) -> Option<Ready<'_>> {
+        match self.is_known() {
+            true => self.ready(),
+            false => self.enter(level),
+        }
+    }
+
     #[inline]
     fn ready(&self) -> Option<Ready<'_>> {
         let attachment = self.attachment.get()?;
@@ -120,6 +135,7 @@ impl Thread {
             producer: attachment.segment.producer(index.into()),
             index,
             generation: self.generation.get(),
+            pid: self.pid.get(),
             aside: false,
         })
     }
@@ -130,31 +146,37 @@ impl Thread {
     fn enter(&self, level: Level) -> Option<Ready<'_>> {
         let attachment = attachment::current()?;
         // Counted only for a live ring: a member that comes after its end has nothing to count in.
-        let refuse = || {
-            attachment.segment.count_drop_unregistered(level);
+        let refuse = |why| {
+            attachment.segment.count_refused(why, level);
             None
         };
-        if self.refusals_left.get() > 0 {
-            self.refusals_left.set(self.refusals_left.get() - 1);
-            return refuse();
+        if let (left @ 1.., why) = self.refusals_left.get() {
+            self.refusals_left.set((left - 1, why));
+            return refuse(why);
         }
         if self.entering.replace(true) {
             let aside = |entry| Ready {
                 aside: true,
                 ..entry
             };
-            return self.new_entry(attachment).map(aside).or_else(refuse);
+            let entry = self.new_entry(attachment).map(aside);
+            return entry.map_or_else(refuse, Some);
         }
         compiler_fence(Ordering::SeqCst);
         // A signal handler may have registered us since we looked.
-        let entered = self.is_known() || self.enter_into(attachment).is_some();
+        let entered = match self.is_known() {
+            true => Ok(()),
+            false => self.enter_into(attachment),
+        };
         compiler_fence(Ordering::SeqCst);
         self.entering.set(false);
-        if entered {
-            return self.ready();
+        match entered {
+            Ok(()) => self.ready(),
+            Err(why) => {
+                self.refusals_left.set((REFUSALS_BETWEEN_TRIES, why));
+                refuse(why)
+            }
         }
-        self.refusals_left.set(REFUSALS_BETWEEN_TRIES);
-        refuse()
     }
 
     /// Gives back the entry of one record.
@@ -166,35 +188,52 @@ impl Thread {
     }
 
     /// Takes an entry for this thread.
-    fn new_entry(&self, attachment: &'static Attachment) -> Option<Ready<'_>> {
+    fn new_entry(&self, attachment: &'static Attachment) -> Result<Ready<'_>, Refusal> {
         // What these hold is about another ring, or about none.
         self.cached_head.set(attachment.ring.head());
         self.broken_off.set(None);
-        let generation = attachment::generation().ok()?;
+        let generation = attachment::generation().map_err(|_| Refusal::System)?;
         let member = attachment.member(generation)?;
         let tid = rustix::thread::gettid().as_raw_pid() as u32;
         let index = with_thread_name(tid, |name| {
             attachment.segment.enter_producer(member, tid, name)
-        })?;
-        Some(Ready {
+        });
+        let index = index.ok_or(Refusal::Threads)?;
+        Ok(Ready {
             thread: self,
             attachment,
             producer: attachment.segment.producer(index),
             index: index as u16,
             generation,
+            pid: std::process::id(),
             aside: false,
         })
     }
 
-    fn enter_into(&self, attachment: &'static Attachment) -> Option<()> {
+    /// Gives back the entry that this thread has, in whichever ring, if it is not one inherited by a fork.
+    fn give_back_entry(&self) {
+        if let Some(attachment) = self.attachment.take()
+            && self.pid.get() == std::process::id()
+        {
+            let index = self.index.get();
+            attachment.segment.producer(index.into()).leave();
+        }
+    }
+
+    fn enter_into(&self, attachment: &'static Attachment) -> Result<(), Refusal> {
         let entry = self.new_entry(attachment)?;
+        // What it had in a ring of before; but not in the midst of a record for that one.
+        if self.buffer.try_borrow_mut().is_ok() {
+            self.give_back_entry();
+        }
         self.attachment.set(Some(attachment));
         self.index.set(entry.index);
+        self.pid.set(entry.pid);
         // A signal handler that finds the generation finds the rest as well.
         compiler_fence(Ordering::SeqCst);
         self.generation.set(entry.generation);
         departure::expect();
-        Some(())
+        Ok(())
     }
 }
 
@@ -218,5 +257,5 @@ fn with_thread_name<T>(tid: u32, use_name: impl FnOnce(&str) -> T) -> T {
 
 /// One that was refused an entry a moment ago asks at once.
 pub(super) fn forget_refusals() {
-    THREAD.with(|thread| thread.refusals_left.set(0));
+    THREAD.with(|thread| thread.refusals_left.set((0, Refusal::Threads)));
 }

@@ -6,19 +6,15 @@
 use std::fmt;
 use std::sync::atomic::compiler_fence;
 
-use super::attachment::Attachment;
 use super::thread::{self, Ready, with_thread};
+use super::wait::Wait;
 use crate::level::Level;
 use crate::record::CallSite;
 use crate::record::capture::{Arguments, FORMATTING_FAILED, Put};
 use crate::record::codec::{CONTINUES, CUT, MORE, Tag, write_head};
-use crate::ring::{IDLE, MAX_RUN_BYTES, Refused, claim};
+use crate::ring::{Claim, IDLE, MAX_RUN_BYTES, Refused, claim};
 use crate::segment::DropReason;
 use crate::sync::Ordering;
-
-/// How long, in nanoseconds, a record that has begun to go through the ring waits for a drainer that does not
-/// move at all. Not a setting: only records of several runs (about 2 KB) ever wait so.
-const PATIENCE_WITHIN_RECORD_NS: u64 = 10_000_000_000;
 
 /// What a record says: its text, or its arguments.
 pub(crate) trait Content {
@@ -195,6 +191,9 @@ impl Outgoing<'_> {
     /// Sends what is in the buffer as one run.
     #[inline]
     fn send(&mut self, more: u8) {
+        if !self.ready.is_of_this_process() {
+            self.go_on_in_child();
+        }
         if self.refused {
             return;
         }
@@ -209,6 +208,21 @@ impl Outgoing<'_> {
             }
             Ok(_) => self.origin = None,
             Err(refused) => self.give_up(refused),
+        }
+    }
+
+    /// The arguments' own formatting has forked, and this is the child: it sends the record as its own. One of
+    /// which the parent has sent a part already remains the parent's, who goes on with it.
+    #[cold]
+    fn go_on_in_child(&mut self) {
+        let begun = self.origin.take().is_some();
+        let level = Level::from_number(self.tag.level).unwrap_or(Level::Trace);
+        match self.ready.thread.ready_in_child(level) {
+            Some(ready) if !begun => {
+                self.ready = ready;
+                self.tag.producer = ready.index;
+            }
+            _ => self.refused = true,
         }
     }
 
@@ -227,7 +241,7 @@ impl Drop for Outgoing<'_> {
     #[inline]
     fn drop(&mut self) {
         // Only while unwinding: an argument panicked, and the runs sent before would wait for a last one.
-        if let Some(origin) = self.origin {
+        if let Some(origin) = self.origin.filter(|_| self.ready.is_of_this_process()) {
             self.ready.thread.broken_off.set(Some(origin));
         }
     }
@@ -261,10 +275,21 @@ fn put(ready: Ready<'_>, tag: Tag, bytes: &[u8], first: bool) -> Result<u64, Ref
     match claim(ring, &ready.lease(), head, bytes.len(), leave, first) {
         Ok(claimed) => {
             let sequence = claimed.sequence();
-            claimed.publish(tag.pack(), bytes);
+            publish(ready, claimed, tag, bytes);
             Ok(sequence)
         }
         Err(refused) => put_patiently(ready, tag, bytes, first, refused),
+    }
+}
+
+/// Publishes what was claimed, unless a signal handler has forked in between and this is the child: the claim is
+/// the parent's, who publishes it.
+#[inline]
+fn publish(ready: Ready<'_>, claimed: Claim<'_>, tag: Tag, bytes: &[u8]) {
+    match ready.is_of_this_process() {
+        true => claimed.publish(tag.pack(), bytes),
+        // Not even dropped: the floor is the parent's too.
+        false => std::mem::forget(claimed),
     }
 }
 
@@ -289,7 +314,7 @@ fn put_patiently(
         match claim(ring, &ready.lease(), head, bytes.len(), leave, begins) {
             Ok(claimed) => {
                 let sequence = claimed.sequence();
-                claimed.publish(tag.pack(), bytes);
+                publish(ready, claimed, tag, bytes);
                 return Ok(sequence);
             }
             Err(now) if begins => refused = now,
@@ -297,98 +322,6 @@ fn put_patiently(
         }
     }
     Err(refused)
-}
-
-/// Waiting for room, bounded.
-enum Wait {
-    No,
-    /// With `OnFull::Block`, also between the runs of a record: sleeping, growing to a millisecond, until the
-    /// deadline.
-    Asleep {
-        attachment: &'static Attachment,
-        until: std::time::Instant,
-        nap_us: u64,
-    },
-    /// Between the runs of one record, else: spinning, since the caller may be forbidden to enter the kernel, for
-    /// as long as the drainer moves.
-    Awake {
-        attachment: &'static Attachment,
-        head: u64,
-        since_ns: u64,
-    },
-}
-
-impl Wait {
-    fn for_first(attachment: &'static Attachment) -> Wait {
-        match attachment.block_ns {
-            0 => Wait::No,
-            ns => Wait::asleep(attachment, ns),
-        }
-    }
-
-    fn within_record(attachment: &'static Attachment) -> Wait {
-        match attachment.block_ns {
-            0 => Wait::Awake {
-                attachment,
-                head: attachment.ring.head(),
-                since_ns: monotonic_ns(),
-            },
-            // Who may sleep before a record may also sleep within it, and would rather than have it cut off.
-            ns => Wait::asleep(attachment, ns.max(PATIENCE_WITHIN_RECORD_NS)),
-        }
-    }
-
-    fn asleep(attachment: &'static Attachment, ns: u64) -> Wait {
-        let now = std::time::Instant::now();
-        // A timeout beyond the clock's range waits a day at a time.
-        let until = now.checked_add(std::time::Duration::from_nanos(ns));
-        let until = until.unwrap_or(now + std::time::Duration::from_secs(86_400));
-        Wait::Asleep {
-            attachment,
-            until,
-            nap_us: 20,
-        }
-    }
-
-    /// Waits a little. `false` when it is time to give up.
-    fn once_more(&mut self) -> bool {
-        match self {
-            Wait::No => false,
-            Wait::Asleep {
-                attachment,
-                until,
-                nap_us,
-            } => {
-                let left = until.saturating_duration_since(std::time::Instant::now());
-                if left.is_zero() || attachment.segment.is_over() {
-                    return false;
-                }
-                std::thread::sleep(left.min(std::time::Duration::from_micros(*nap_us)));
-                *nap_us = (*nap_us * 2).min(1000);
-                true
-            }
-            Wait::Awake {
-                attachment,
-                head,
-                since_ns,
-            } => {
-                for _ in 0..64 {
-                    std::hint::spin_loop();
-                }
-                let now = attachment.ring.head();
-                if now != *head {
-                    (*head, *since_ns) = (now, monotonic_ns());
-                }
-                let waited = monotonic_ns().saturating_sub(*since_ns);
-                waited < PATIENCE_WITHIN_RECORD_NS && !attachment.segment.is_over()
-            }
-        }
-    }
-}
-
-/// Through the vDSO: no system call.
-fn monotonic_ns() -> u64 {
-    crate::clock::Clock::Monotonic.ticks()
 }
 
 /// Counts a record that found no place, and notes where the log would have had it.

@@ -39,10 +39,35 @@ pub struct Record<'a> {
     pub tid: u32,
     /// The logger's name, the `target:` of the statement, or its module path.
     pub target: &'a str,
+    /// The target is the module path, which tells nothing that `file` does not.
+    pub target_is_module: bool,
     /// Source file of the statement, as the compiler saw it; empty when there is none.
     pub file: &'a str,
     /// Line in `file`, from 1; 0 when there is none.
     pub line: u32,
     /// The text; may be empty, may have many lines.
     pub message: &'a str,
+}
+
+impl<'a> Record<'a> {
+    /// The drainer's own words, which have no place in the ring's order. A drainer writes from its first thread alone,
+    /// whose id is that of the process.
+    pub(crate) fn of_drainer(time_ns: i64, level: Level, message: &'a str) -> Record<'a> {
+        let pid = std::process::id();
+        Record {
+            sequence: None,
+            late: false,
+            time_ns,
+            level,
+            process: "shmlog",
+            pid,
+            thread: "drainer",
+            tid: pid,
+            target: "shmlog",
+            target_is_module: true,
+            file: "",
+            line: 0,
+            message,
+        }
+    }
 }

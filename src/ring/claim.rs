@@ -4,8 +4,8 @@
 //!   if tail + k > head + capacity      full: refused
 //!   floor = tail                       "whatever I get will not be older than this"
 //!   n = tail.fetch_add(k)              the only read-modify-write
-//!   any slot of the run not FREE?      parked, or not yet released: publish the others as given up, walk
-//!                                      away, try again a few times
+//!   any slot of the run not FREE?      parked, or not yet released: leave word of it, walk away, try again
+//!                                      a few times
 //!   write the bytes
 //!   state of the first slot = PUBLISHED(n)
 //!   floor = IDLE
@@ -19,7 +19,7 @@ use std::cell::Cell;
 use std::sync::atomic::compiler_fence;
 
 use super::Ring;
-use super::sequence::{GIVEN_UP, IDLE, MAX_RUN, fits, free, published};
+use super::sequence::{IDLE, MAX_RUN, can_become_free, fits, free, published, walked};
 use crate::failpoint;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::store_bytes;
@@ -81,29 +81,18 @@ pub(crate) fn claim<'a>(
         // Relaxed: a guess; the fetch_add below decides.
         let tail = ring.tail.load(Ordering::Relaxed);
         failpoint::hit("claim.looked");
-        if !fits(tail, need, cached_head.get(), ring.capacity) {
-            // [head]: pairs with the store in Reader::release.
-            cached_head.set(ring.head.load(Ordering::Acquire));
-            if !fits(tail, need, cached_head.get(), ring.capacity) {
-                if !begun || !first {
-                    refused = Refused::Full(tail);
-                }
-                break;
+        if !has_room(ring, tail, need, cached_head) {
+            if !begun || !first {
+                refused = Refused::Full(tail);
             }
+            break;
         }
         if outermost {
-            // [floor]: the fetch_add shows it to the drainer. Release for what is behind us: who sees this floor
-            // above a hole must see in it what we published there, though the clearing in between is missed.
-            lease.floor.store(tail, Ordering::Release);
-            // A signal handler must see the floor before `begun` is read, or it counts where we count:
-            // the release above keeps nothing from being moved up before it.
-            compiler_fence(Ordering::SeqCst);
-            failpoint::hit("claim.floor");
+            announce(lease, tail);
         }
         if !begun {
             count_begun(lease, outermost);
             begun = true;
-            failpoint::hit("claim.begun");
         }
         // [tail]: the release half makes the floor visible to whoever sees the tail past this run.
         let sequence = ring.tail.fetch_add(slots, Ordering::AcqRel);
@@ -115,14 +104,37 @@ pub(crate) fn claim<'a>(
                 floor: outermost.then_some(lease.floor),
             });
         }
-        give_up(ring, sequence, slots);
+        walk_away(ring, sequence, slots);
         refused = Refused::Overtaken(sequence);
     }
     if outermost {
-        // [floor]: whatever was claimed above is given up; the drainer may take it as orphaned.
+        // [floor]: whatever was claimed above we have walked away from; the drainer may take it as orphaned.
         lease.floor.store(IDLE, Ordering::Release);
     }
     Err(refused)
+}
+
+/// Whether `slots` more sequences from `tail` on fit, by the cached head or else by the true one.
+#[inline]
+fn has_room(ring: &Ring<'_>, tail: u64, slots: u64, cached_head: &Cell<u64>) -> bool {
+    if fits(tail, slots, cached_head.get(), ring.capacity) {
+        return true;
+    }
+    // [head]: pairs with the store in Reader::release.
+    cached_head.set(ring.head.load(Ordering::Acquire));
+    fits(tail, slots, cached_head.get(), ring.capacity)
+}
+
+/// Says that whatever the thread gets will not be older than `tail`.
+#[inline]
+fn announce(lease: &Lease<'_>, tail: u64) {
+    // [floor]: the fetch_add shows it to the drainer. Release for what is behind us: who sees this floor
+    // above a hole must see in it what we published there, though the clearing in between is missed.
+    lease.floor.store(tail, Ordering::Release);
+    // A signal handler must see the floor before `begun` is read, or it counts where we count:
+    // the release above keeps nothing from being moved up before it.
+    compiler_fence(Ordering::SeqCst);
+    failpoint::hit("claim.floor");
 }
 
 /// The outermost claim counts with a load and a store, which its own signal handlers cannot tear apart,
@@ -135,6 +147,7 @@ fn count_begun(lease: &Lease<'_>, outermost: bool) {
     } else {
         lease.begun_nested.fetch_add(1, Ordering::Relaxed);
     }
+    failpoint::hit("claim.begun");
 }
 
 #[inline]
@@ -145,21 +158,24 @@ fn run_is_free(ring: &Ring<'_>, sequence: u64, slots: u64) -> bool {
         .all(|n| ring.slot(n)[0].load(Ordering::Acquire) == free(n))
 }
 
-/// Gives up a run that cannot be taken whole: those of its slots that are ours say so, one by one. Left as
-/// they are, they would be holes, and holes behind the floor of a stopped producer are parked as if they
-/// were its own: the parked would grow with every lap, until they are the whole ring.
+/// Leaves word of each sequence of a run that cannot be taken whole, so that none is waited for. Without it they
+/// would be holes, and holes behind the floor of a stopped producer are parked as if they were its own: the
+/// parked would grow with every lap, until they are the whole ring. The slots are not touched: one that is
+/// not released yet becomes a hole when it is, long after we have gone.
 #[cold]
-fn give_up(ring: &Ring<'_>, sequence: u64, slots: u64) {
+fn walk_away(ring: &Ring<'_>, sequence: u64, slots: u64) {
+    failpoint::hit("claim.refused");
     for n in (0..slots).map(|i| sequence.wrapping_add(i)) {
-        let slot = ring.slot(n);
-        // [release]: as in run_is_free. We claimed `n`, so nobody else writes while it is FREE(n).
-        if slot[0].load(Ordering::Acquire) == free(n) {
-            // Relaxed: ordered by the publish below.
-            slot[1].store(GIVEN_UP, Ordering::Relaxed);
-            // [publish]: pairs with the loads in Reader::next and in the sweep.
-            slot[0].store(published(n), Ordering::Release);
+        // [release]: as in run_is_free.
+        let state = ring.slot(n)[0].load(Ordering::Acquire);
+        // The word of a parked sequence stays: perhaps its claimer has left it, and the drainer has not seen it.
+        if can_become_free(state, n, ring.capacity) {
+            // [walk]: pairs with the load in Reader::has_walked. Not moved after the store to the floor that
+            // follows, which is a Release too: else a drainer that sees us gone could miss it.
+            ring.walked(n).store(walked(n), Ordering::Release);
         }
     }
+    failpoint::hit("claim.walked");
 }
 
 impl<'a> Claim<'a> {

@@ -24,6 +24,8 @@
 //!
 //! A producer announces in its *floor*, before it claims, the oldest sequence that it may come to own. A
 //! claimed slot that stays unpublished is a *hole*; the floors tell whether anybody alive can still fill it.
+//! But they cannot tell whose it is. So a claimer that cannot have its whole run, because a slot of it is not free,
+//! and *walks away*, leaves word outside the slots: `n + 1` in the walked word of each sequence `n` of the run.
 //!
 //! | label | store | load |
 //! |---|---|---|
@@ -31,6 +33,7 @@
 //! | `[release]` | [`Reader::release`], state word, Release | [`claim()`], state word, Acquire |
 //! | `[tail]` | [`claim()`], `fetch_add`, AcqRel | [`Reader::next`], tail, Acquire |
 //! | `[floor]` | [`claim()`] and `Claim`, floor, Release | [`Floors::lowest`], Acquire |
+//! | `[walk]` | [`claim()`], walked word, Release | [`Reader::next`] and the sweep, Acquire |
 //! | `[head]` | [`Reader::release`], head, Release | [`claim()`], head, Acquire |
 //!
 //! Nothing here knows an operating system, a process or a record's content. Proven by loom (orderings, in
@@ -42,7 +45,7 @@ mod loom_tests;
 mod read;
 mod sequence;
 
-pub(crate) use claim::{Lease, Refused, claim};
+pub(crate) use claim::{Claim, Lease, Refused, claim};
 pub(crate) use read::{Delivered, Floors, Hole, Next, Reader, Run};
 pub(crate) use sequence::{IDLE, MAX_RUN_BYTES, RunShape};
 
@@ -59,6 +62,10 @@ pub(crate) struct Ring<'a> {
     slots: &'a [AtomicU64],
     /// A word per slot: 0, or 1 + the sequence that is parked in it. Only the drainer touches it.
     parked: &'a [AtomicU64],
+    /// Two words per slot, by turns for the laps: 0, or 1 + the last sequence whose claimer walked away. Two,
+    /// because a sequence and the one a lap later may both have been walked away from before the drainer comes.
+    /// Looked at only when a claim or the drainer meets what it cannot take.
+    walked: &'a [AtomicU64],
     shape: RunShape,
     /// Number of slots, a power of two.
     capacity: u64,
@@ -72,20 +79,24 @@ impl From<&crate::segment::Segment> for Ring<'static> {
             segment.head(),
             segment.slots(),
             segment.parked(),
+            segment.walked(),
         )
     }
 }
 
 impl<'a> Ring<'a> {
-    /// `slots` is cut into as many slots as `parked` has words, which must be a power of two.
+    /// `slots` is cut into as many slots as `parked` has words, which must be a power of two; `walked` has twice
+    /// as many.
     pub(crate) fn new(
         tail: &'a AtomicU64,
         head: &'a AtomicU64,
         slots: &'a [AtomicU64],
         parked: &'a [AtomicU64],
+        walked: &'a [AtomicU64],
     ) -> Ring<'a> {
         let capacity = parked.len();
         assert!(capacity.is_power_of_two() && slots.len().is_multiple_of(capacity));
+        assert_eq!(walked.len(), 2 * capacity);
         let shape = RunShape {
             slot_words: slots.len() / capacity,
         };
@@ -95,6 +106,7 @@ impl<'a> Ring<'a> {
             head,
             slots,
             parked,
+            walked,
             shape,
             capacity: capacity as u64,
         }
@@ -138,6 +150,11 @@ impl<'a> Ring<'a> {
     #[inline]
     fn slot_index(&self, n: u64) -> usize {
         (n & (self.capacity - 1)) as usize
+    }
+
+    /// Where it is left word of, if whoever claims `n` walks away.
+    fn walked(&self, n: u64) -> &'a AtomicU64 {
+        &self.walked[(n & (2 * self.capacity - 1)) as usize]
     }
 
     /// The words of the slot that sequence `n` lives in.

@@ -5,11 +5,11 @@
 //! | state | meaning | action |
 //! |---|---|---|
 //! | `PUBLISHED(h)` | a run | hand it out, `h += k` |
-//! | `PUBLISHED(h)`, marked given up | nothing: its producer could not have the whole run | `h += 1` |
 //! | above | released for a later lap already (settled while parked, or a drainer died in [`Reader::release`]) | `h += 1` |
 //! | impossible | damaged: see `read/damage.rs` | mend it, `h += 1` |
 //! | below `FREE(h)` | still parked since an earlier lap: nobody can have written `h` | `h += 1` |
 //! | `FREE(h)`, tail at `h` | nothing there | wait |
+//! | `FREE(h)`, tail past `h`, walked word `h + 1` | a hole that its one and only owner has left | release it, `h += 1` |
 //! | `FREE(h)`, tail past `h` | a hole | [`Reader::inspect`] |
 //!
 //! What was read stays in its slots until [`Reader::release`], so that a drainer that dies in between
@@ -18,19 +18,14 @@
 //! **A hole** is settled by one look at all floors, and *then* one more at the slot: if no floor of anybody
 //! alive is at or below `h`, whoever claimed `h` has published it (then the second look shows it), has
 //! walked away, or is dead: an orphan. Otherwise its owner is alive and may still write. If that takes too
-//! long the caller *parks* `h`: the slot is left to its owner, and the cursor goes on.
-//!
-//! **Parked slots** are swept in ascending order, again with the floors read first. The order matters: the
-//! second slot of a parked run looks like an orphan as soon as its owner has published the first slot and
-//! gone; sweeping upwards after the look at the floors meets that first slot, and takes the run whole,
-//! before it comes to the second. For the same reason no hole is called an orphan while anything is parked
-//! unless the same look at the floors has already served a sweep.
+//! long the caller *parks* `h`: the slot is left to its owner, and the cursor goes on (`read/parked.rs`).
 
 mod damage;
+mod parked;
 mod resume;
 
 use super::Ring;
-use super::sequence::{GIVEN_UP, IDLE, MAX_RUN, free, next_in_slot, published};
+use super::sequence::{IDLE, MAX_RUN, free, published, walked};
 use crate::failpoint;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::load_bytes;
@@ -95,6 +90,8 @@ pub(crate) enum Next {
     Empty,
     /// Sequence claimed, not published.
     Hole(u64),
+    /// Sequence claimed by somebody who walked away. The cursor has moved past it.
+    Walked,
     /// A whole lap has been read and none of it released.
     Unreleased,
 }
@@ -148,11 +145,6 @@ impl<'a> Reader<'a> {
         self.head
     }
 
-    /// Number of parked slots.
-    pub(crate) fn parked(&self) -> usize {
-        self.parked.len()
-    }
-
     /// What stands at the cursor; moves past runs and past positions that hold nothing.
     pub(crate) fn next(&mut self) -> Next {
         loop {
@@ -163,10 +155,6 @@ impl<'a> Reader<'a> {
             // [publish]: pairs with the store in Claim::publish.
             let state = self.ring.slot(h)[0].load(Ordering::Acquire);
             if state == published(h) && !self.is_parked(h) {
-                if self.is_given_up(h) {
-                    self.cursor = h.wrapping_add(1);
-                    continue;
-                }
                 let run = self.run_at(h);
                 self.cursor = h.wrapping_add(run.slots);
                 return Next::Run(run);
@@ -177,6 +165,10 @@ impl<'a> Reader<'a> {
                 return Next::Empty;
             }
             if state == free(h) && !self.is_parked(h) {
+                if self.has_walked(h) {
+                    self.pass_orphan();
+                    return Next::Walked;
+                }
                 return Next::Hole(h);
             }
             if !self.is_possible(h, state, tail) {
@@ -184,13 +176,6 @@ impl<'a> Reader<'a> {
             }
             self.cursor = h.wrapping_add(1);
         }
-    }
-
-    /// Whether a parked run has been published. Asked after [`Reader::next`] has handed out a run, it knows of
-    /// every parked run that the same producer published before that one: see there, `[publish]`.
-    pub(crate) fn has_late(&self) -> bool {
-        let is_late = |&p: &u64| self.ring.slot(p)[0].load(Ordering::Acquire) == published(p);
-        self.parked.iter().any(is_late)
     }
 
     /// Takes back the last step of [`Reader::next`], which handed out `run` and will do so again.
@@ -214,61 +199,25 @@ impl<'a> Reader<'a> {
         if lowest <= h {
             return Hole::Owned;
         }
+        self.pass_orphan();
+        Hole::Orphan
+    }
+
+    /// Passes the hole at the cursor, which nobody can fill any more.
+    fn pass_orphan(&mut self) {
+        let h = self.cursor;
         let freed = free(h.wrapping_add(self.ring.capacity));
         // [release]: pairs with the load in claim.
         self.ring.slot(h)[0].store(freed, Ordering::Release);
         failpoint::hit("orphan");
         self.cursor = h.wrapping_add(1);
-        Hole::Orphan
     }
 
-    /// Leaves the hole at the cursor to its owner, who is alive but does not move.
-    pub(crate) fn park(&mut self) {
-        let h = self.cursor;
-        // Relaxed: read by later drainers only, after our death was proven through the kernel.
-        self.ring.parked[self.ring.slot_index(h)].store(h.wrapping_add(1), Ordering::Relaxed);
-        // Mostly the last. Older than those that we took over is the rest of a run that the drainer before us
-        // died releasing, when a floor older than the run is still set.
-        let place = self.parked.partition_point(|&parked| parked < h);
-        self.parked.insert(place, h);
-        failpoint::hit("park");
-        self.cursor = h.wrapping_add(1);
-    }
-
-    /// Looks at the parked slots: those that nobody can fill any more come back into use; the first that
-    /// has been published is handed out, to be read and released before anything else is done.
-    pub(crate) fn sweep(&mut self, alive: &dyn Fn(usize) -> bool) -> Option<Run> {
-        if self.parked.is_empty() {
-            return None;
-        }
-        let lowest = self.floors.lowest(alive);
-        self.sweep_below(lowest)
-    }
-
-    /// The sweep, with floors that were read before it.
-    fn sweep_below(&mut self, lowest: u64) -> Option<Run> {
-        debug_assert!(self.late.is_none(), "a late run must be released first");
-        let mut i = 0;
-        while let Some(&p) = self.parked.get(i) {
-            // [publish]: pairs with the store in Claim::publish.
-            let state = self.ring.slot(p)[0].load(Ordering::Acquire);
-            if state == published(p) && !self.is_given_up(p) {
-                let run = self.run_at(p);
-                self.late = Some(run);
-                return Some(run);
-            }
-            if state > published(p) {
-                // Not one of ours: the state word is damaged.
-                failpoint::hit("park");
-                self.forget_parked(p);
-            } else if lowest <= p && state == free(p) {
-                i += 1;
-            } else {
-                // Given up; orphaned; or the state word is damaged, which this mends.
-                self.unpark(p);
-            }
-        }
-        None
+    /// Whether whoever claimed `n` has walked away, and will never write it, whatever the floors say. For this
+    /// verdict no floor is looked at and nothing swept: of a run that was walked away from nothing comes late.
+    fn has_walked(&self, n: u64) -> bool {
+        // [walk]: pairs with the store in claim.
+        self.ring.walked(n).load(Ordering::Acquire) == walked(n)
     }
 
     /// Appends the payload of a run that was handed out and not yet released.
@@ -314,33 +263,6 @@ impl<'a> Reader<'a> {
         self.head
     }
 
-    /// Frees the slot of `p` for the first sequence that nobody can have claimed yet, or that will find
-    /// the slot free when it comes. The slot may also lie ahead of the cursor: the rest of a late run.
-    fn unpark(&mut self, p: u64) {
-        let slot = self.ring.slot_index(p);
-        // [tail]: whoever claimed below this saw the slot not free and walked away.
-        let beyond = self.claimed();
-        let next = next_in_slot(slot as u64, beyond, self.ring.capacity);
-        // [release]: pairs with the load in claim.
-        self.ring.slot(p)[0].store(free(next), Ordering::Release);
-        failpoint::hit("unpark.half");
-        // After the state: the other way round, a drainer that dies in between would forget the slot.
-        self.forget_parked(p);
-    }
-
-    fn forget_parked(&mut self, p: u64) {
-        if self.is_parked(p) {
-            self.ring.parked[self.ring.slot_index(p)].store(0, Ordering::Relaxed);
-            self.parked.retain(|&parked| parked != p);
-        }
-    }
-
-    /// Whether the published slot of `n` holds nothing.
-    fn is_given_up(&self, n: u64) -> bool {
-        // Relaxed: ordered by the acquire of the state word.
-        self.ring.slot(n)[1].load(Ordering::Relaxed) == GIVEN_UP
-    }
-
     fn run_at(&self, n: u64) -> Run {
         // Relaxed: ordered by the acquire of the state word.
         let word = self.ring.slot(n)[1].load(Ordering::Relaxed);
@@ -354,15 +276,5 @@ impl<'a> Reader<'a> {
             tag: word >> 16,
             bytes: possible.then_some(bytes),
         }
-    }
-
-    fn is_parked(&self, n: u64) -> bool {
-        !self.parked.is_empty() && self.parked.binary_search(&n).is_ok()
-    }
-
-    /// Whether the slot of `n` is parked, for `n` or since an earlier lap.
-    fn slot_is_parked(&self, n: u64) -> bool {
-        let slot = self.ring.slot_index(n);
-        self.parked.iter().any(|&p| self.ring.slot_index(p) == slot)
     }
 }

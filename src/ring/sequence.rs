@@ -12,10 +12,6 @@ pub(crate) const MAX_RUN: usize = 16;
 /// The bytes that one run may carry at most, whatever its slots would hold: what a producer's buffer holds.
 pub(crate) const MAX_RUN_BYTES: usize = 2048;
 
-/// Stands in place of tag and length in a published slot that holds nothing: its producer could not have the
-/// whole run. No record has it, since no run is that long.
-pub(crate) const GIVEN_UP: u64 = u64::MAX;
-
 /// State word of a slot that whoever claims sequence `n` may write.
 #[inline]
 pub(crate) const fn free(n: u64) -> u64 {
@@ -26,6 +22,18 @@ pub(crate) const fn free(n: u64) -> u64 {
 #[inline]
 pub(crate) const fn published(n: u64) -> u64 {
     (n << 1) | 1
+}
+
+/// What is left in the table of the walked by who claimed `n` and could not have its whole run.
+#[inline]
+pub(crate) const fn walked(n: u64) -> u64 {
+    n.wrapping_add(1)
+}
+
+/// Whether a slot in this state may still become `FREE(n)`, `n` being claimed: not if it is behind by more than
+/// a lap. Then it is parked, and whenever that is settled the slot goes to a sequence that nobody has claimed.
+pub(crate) const fn can_become_free(state: u64, n: u64, capacity: u64) -> bool {
+    free(n).wrapping_sub(state) as i64 <= free(capacity) as i64
 }
 
 /// Whether `slots` more sequences from `tail` on stay within one lap of `head`.
@@ -98,6 +106,17 @@ mod tests {
         assert!(fits(10, 1, 20, 8));
         assert!(fits(10, 8, 10, 8));
         assert!(!fits(10, 9, 10, 8));
+    }
+
+    #[test]
+    fn a_slot_becomes_free_for_a_sequence_of_the_next_lap_and_for_none_after_that() {
+        for state in [free(5), published(5)] {
+            assert!(can_become_free(state, 5, 8));
+            assert!(can_become_free(state, 13, 8));
+        }
+        assert!(!can_become_free(free(5), 21, 8));
+        // Taken for no longer than needed: word is left of it, and nobody reads that.
+        assert!(can_become_free(free(21), 13, 8));
     }
 
     proptest! {

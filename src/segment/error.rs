@@ -108,6 +108,11 @@ pub enum AttachError {
         /// The name that was given.
         name: String,
     },
+    /// The ring belongs to another pid namespace: its drainer could not tell whether this process lives.
+    OtherNamespace {
+        /// The name that was given.
+        name: String,
+    },
     /// All places for processes are taken.
     TooManyMembers {
         /// How many there are.
@@ -169,6 +174,12 @@ impl fmt::Display for AttachError {
             AttachError::Damaged { name } => write!(
                 f,
                 "the ring {name} is damaged: its geometry does not fit its size; restart its parent"
+            ),
+            AttachError::OtherNamespace { name } => write!(
+                f,
+                "the ring {name} was made in another pid namespace (a container that shares /dev/shm?), where \
+                 nobody could tell whether this process is alive; run both in one (docker run --pid=…), or make \
+                 a ring of its own here with init_parent()"
             ),
             AttachError::TooManyMembers { max } => write!(
                 f,

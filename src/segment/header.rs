@@ -46,7 +46,7 @@ impl Segment {
                 mended += 1;
             }
         }
-        mended
+        mended + u64::from(self.mend_namespace())
     }
 
     /// A segment in private memory, ready, for tests and fuzzing.
@@ -59,6 +59,7 @@ impl Segment {
             geometry,
             settings,
             layout,
+            namespace: 0,
             words: words.leak(),
         };
         segment.begin_anew();
@@ -110,6 +111,7 @@ pub(crate) fn validate_header(bytes: &[u8]) {
             layout.site_text,
             layout.checkpoints,
             layout.parked,
+            layout.walked,
             layout.slots,
             layout.words,
         ];

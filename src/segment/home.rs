@@ -13,7 +13,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::layout::{HEADER_WORDS, HOME_AT, HOME_WORDS};
-use super::{AttachError, Identity, Segment, examine, name};
+use super::{AttachError, Identity, Segment, examine, name, process};
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{WORD, load_bytes, store_bytes};
 
@@ -43,6 +43,25 @@ pub(crate) struct Home {
 }
 
 impl Segment {
+    /// Whether pids mean something else here than where the ring was made, as far as both are known. Nobody could
+    /// tell then whether a member lives.
+    pub(crate) fn is_of_another_namespace(&self) -> bool {
+        let home = self.words[HOME_AT + NAMESPACE].load(Ordering::Relaxed);
+        let here = process::pid_namespace();
+        home != 0 && here != 0 && home != here
+    }
+
+    /// Says where pids mean what they mean here, if it says something else, and returns whether it did.
+    pub(super) fn mend_namespace(&self) -> bool {
+        let home = &self.words[HOME_AT + NAMESPACE];
+        // Relaxed: our own copy counts.
+        let damaged = self.namespace != 0 && home.load(Ordering::Relaxed) != self.namespace;
+        if damaged {
+            home.store(self.namespace, Ordering::Relaxed);
+        }
+        damaged
+    }
+
     /// Writes down where the ring comes from.
     pub(crate) fn set_home(&self, home: &Home) {
         let words = &self.words[HOME_AT..][..HOME_WORDS];
@@ -95,6 +114,8 @@ fn decode(ring: &str, words: &[u64]) -> Home {
         maker: Identity {
             pid: name::maker(ring).unwrap_or(0),
             start: words[START],
+            // Not written down: a maker that runs another program still holds its ring in no one's way.
+            image: 0,
         },
         namespace: words[NAMESPACE],
         made: (words[TICKS], words[MONOTONIC] as i64),

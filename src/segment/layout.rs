@@ -9,7 +9,7 @@
 //!  line 2      tail                                            producers, fetch_add
 //!  line 3      head, flushed                                   drainer
 //!  line 4      phase, stop, serial of the checkpoint           drainer, parent
-//!  line 5      drops, drops of threads without an entry        producers, when something was dropped
+//!  line 5      drops, those of threads without an entry, why   producers, when something was dropped
 //!  line 6      what the drainer counted
 //!  lines 7-10  why the drainer could not start: length, text   drainer, once
 //!  lines 11-31 files that were begun since the checkpoint       drainer
@@ -22,6 +22,7 @@
 //!  site text   site_bytes                  what call sites say, append-only
 //!  checkpoints two, one of them valid      drainer, for its successor: see drainer/ledger.rs
 //!  parked      a word per slot             drainer
+//!  walked      two words per slot          producers, when they met a slot that was not free
 //!  ── page ──
 //!  slots       slots × slot_size
 //! ```
@@ -59,6 +60,7 @@ pub(crate) const STOP_AT: usize = 4 * LINE + 1;
 pub(crate) const CHECKPOINT_SERIAL_AT: usize = 4 * LINE + 2;
 pub(crate) const DROPS_AT: usize = 5 * LINE;
 pub(crate) const DROPS_UNREGISTERED_AT: usize = 5 * LINE + 1;
+pub(crate) const REFUSALS_AT: usize = DROPS_UNREGISTERED_AT + Level::ALL.len();
 pub(crate) const COUNTS_AT: usize = 6 * LINE;
 pub(crate) const FAILURE_AT: usize = 7 * LINE;
 /// Words of the failure: its length in bytes, then the text.
@@ -77,6 +79,8 @@ pub(crate) const HEADER_WORDS: usize = 2 * PAGE;
 pub(crate) const MEMBER_WORDS: usize = 2 * LINE;
 pub(crate) const PRODUCER_WORDS: usize = 4 * LINE;
 pub(crate) const SITE_WORDS: usize = LINE;
+/// Words per slot in the table of the walked.
+pub(crate) const WALKED_WORDS: usize = 2;
 /// Where in a checkpoint its accounts begin, one per registry entry, and the words of one.
 pub(crate) const CHECKPOINT_ACCOUNTS_AT: usize = 6 * LINE;
 pub(crate) const CHECKPOINT_ACCOUNT_WORDS: usize = 5;
@@ -85,8 +89,10 @@ const _: () = assert!(FAILURE_AT + FAILURE_WORDS <= ANNOUNCED_AT);
 const _: () = assert!(ANNOUNCED_AT + ANNOUNCED_FILES * ANNOUNCED_WORDS <= HOME_AT);
 const _: () = assert!(HOME_AT + HOME_WORDS <= DROPPED_BY_LEFT_AT);
 const _: () = assert!(DROPPED_BY_LEFT_AT + DROP_WORDS <= HEADER_WORDS);
-const _: () = assert!(DROPS_UNREGISTERED_AT + Level::ALL.len() <= COUNTS_AT);
+const _: () = assert!(REFUSALS_AT < COUNTS_AT);
 const _: () = assert!(OWN_DROP_WORDS <= LINE);
+// The drainer's table and the producers' share no line.
+const _: () = assert!(*Limits::SLOTS.start() as usize >= LINE);
 const _: () = assert!(GEOMETRY_AT + size_of::<Geometry>() / WORD <= SETTINGS_AT);
 const _: () = assert!(SETTINGS_AT + size_of::<Settings>() / WORD < TAIL_AT);
 
@@ -215,6 +221,7 @@ pub(crate) struct Layout {
     /// Words of one checkpoint.
     pub(crate) checkpoint_words: usize,
     pub(crate) parked: usize,
+    pub(crate) walked: usize,
     pub(crate) slots: usize,
     /// Words in all, a multiple of a page.
     pub(crate) words: usize,
@@ -232,7 +239,8 @@ impl Layout {
         let accounts = threads * CHECKPOINT_ACCOUNT_WORDS;
         let checkpoint_words = (CHECKPOINT_ACCOUNTS_AT + accounts).next_multiple_of(LINE);
         let parked = checkpoints + 2 * checkpoint_words;
-        let slots = (parked + geometry.slots as usize).next_multiple_of(PAGE);
+        let walked = parked + geometry.slots as usize;
+        let slots = (walked + WALKED_WORDS * geometry.slots as usize).next_multiple_of(PAGE);
         let slot_words = geometry.slot_size as usize / WORD;
         let words = (slots + geometry.slots as usize * slot_words).next_multiple_of(PAGE);
         Layout {
@@ -243,6 +251,7 @@ impl Layout {
             checkpoints,
             checkpoint_words,
             parked,
+            walked,
             slots,
             words,
         }
@@ -277,6 +286,7 @@ mod tests {
             layout.site_text,
             layout.checkpoints,
             layout.parked,
+            layout.walked,
             layout.slots,
             layout.words,
         ];

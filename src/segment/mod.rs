@@ -4,10 +4,12 @@
 //! How memory is mapped is the platform's business: `linux.rs`, or `portable.rs` for other systems (and for
 //! Linux with the feature `portable`).
 
+mod announced;
 mod drops;
 mod error;
 mod header;
 mod home;
+mod identity;
 mod layout;
 mod map;
 mod name;
@@ -18,6 +20,7 @@ mod platform;
 #[path = "linux.rs"]
 mod platform;
 pub(crate) mod process;
+mod refusal;
 mod registry;
 pub(crate) mod signals;
 
@@ -30,15 +33,15 @@ pub use error::{AttachError, CreateError};
 #[cfg(fuzzing)]
 pub(crate) use header::validate_header;
 pub(crate) use home::{Home, peek};
+pub(crate) use identity::{Identity, Watch, heirs_of, raise_descriptor_limit, thread_is_gone};
 pub(crate) use layout::{
     CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, Geometry, Limits, SITE_WORDS, Settings,
 };
 pub(crate) use name::{announce, environment, inherited, restore};
 pub(crate) use platform::{CAN_LOCK, DrainLock};
-pub(crate) use process::{Identity, Watch};
+pub(crate) use refusal::Refusal;
 pub(crate) use registry::{Producer, State, Tag};
 
-use crate::level::Level;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{load_bytes, store_bytes};
 use layout::{Flaw, Layout, READY};
@@ -70,7 +73,7 @@ pub(crate) enum Phase {
 pub(crate) enum Count {
     /// Records delivered, of all producers.
     Delivered = 0,
-    /// Records that died with their producer.
+    /// Records that died with their producer, or in the drainer's memory while a file could not be written.
     Lost = 1,
     /// Records delivered late.
     Late = 2,
@@ -100,6 +103,8 @@ pub(crate) struct Segment {
     geometry: Geometry,
     settings: Settings,
     layout: Layout,
+    /// The pid namespace of this process, which it has in common with all members; 0 when unknown.
+    namespace: u64,
     words: &'static [AtomicU64],
 }
 
@@ -115,6 +120,7 @@ impl Segment {
             geometry,
             settings,
             layout,
+            namespace: process::pid_namespace(),
             words,
         };
         segment.format();
@@ -174,6 +180,7 @@ impl Segment {
             geometry,
             settings,
             layout,
+            namespace: process::pid_namespace(),
             words,
         })
     }
@@ -228,6 +235,11 @@ impl Segment {
 
     pub(crate) fn parked(&self) -> &'static [AtomicU64] {
         &self.words[self.layout.parked..][..self.geometry.slots as usize]
+    }
+
+    pub(crate) fn walked(&self) -> &'static [AtomicU64] {
+        let words = layout::WALKED_WORDS * self.geometry.slots as usize;
+        &self.words[self.layout.walked..][..words]
     }
 
     /// The table of call sites: entries of [`SITE_WORDS`] words.
@@ -287,22 +299,6 @@ impl Segment {
         &self.words[layout::DROPS_AT]
     }
 
-    /// Counts a record of a thread that found no free entry.
-    pub(crate) fn count_drop_unregistered(&self, level: Level) {
-        self.unregistered()[level as usize].fetch_add(1, Ordering::Relaxed);
-        // [drops] Release: who sees the sum sees the count.
-        self.drops().fetch_add(1, Ordering::Release);
-    }
-
-    /// The records of threads that found no free entry, by level.
-    pub(crate) fn drops_unregistered(&self) -> Drops {
-        Drops::of_unregistered(self.unregistered())
-    }
-
-    pub(crate) fn unregistered(&self) -> &'static [AtomicU64] {
-        &self.words[layout::DROPS_UNREGISTERED_AT..][..Level::ALL.len()]
-    }
-
     /// Records dropped by producers whose entry has been given back; the drainer's words.
     pub(crate) fn dropped_by_left(&self) -> DropWords<'static> {
         DropWords(&self.words[layout::DROPPED_BY_LEFT_AT..][..DROP_WORDS])
@@ -322,40 +318,6 @@ impl Segment {
     pub(crate) fn checkpoint(&self, serial: u64) -> &'static [AtomicU64] {
         let words = self.layout.checkpoint_words;
         &self.words[self.layout.checkpoints + (serial & 1) as usize * words..][..words]
-    }
-
-    /// Leaves word that a log file of this name is about to be made, behind those announced before; an empty
-    /// name takes the last one back.
-    pub(crate) fn announce_file(&self, name: &str) {
-        let known = self.announced_files().len();
-        if name.is_empty() {
-            return self.forget_announced_files(known.saturating_sub(1));
-        }
-        // There is no place for more than the drainer begins between two checkpoints, unless a disk was full.
-        if let Some(words) = self.announced().nth(known) {
-            let len = store_bytes(&words[1..], name.as_bytes());
-            words[0].store(mark_of(&name.as_bytes()[..len]), Ordering::Release);
-        }
-    }
-
-    /// The log files that were announced, made or not, in that order, up to one whose words are damaged.
-    pub(crate) fn announced_files(&self) -> Vec<String> {
-        let texts = self.announced().map(load_marked);
-        texts.take_while(|name| !name.is_empty()).collect()
-    }
-
-    /// Forgets what was announced but for the first `keep`.
-    pub(crate) fn forget_announced_files(&self, keep: usize) {
-        let places: Vec<_> = self.announced().skip(keep).collect();
-        // The last ones first, so that there is never a gap.
-        for words in places.iter().rev() {
-            words[0].store(0, Ordering::Release);
-        }
-    }
-
-    fn announced(&self) -> impl Iterator<Item = &'static [AtomicU64]> {
-        let words = layout::ANNOUNCED_FILES * layout::ANNOUNCED_WORDS;
-        self.words[layout::ANNOUNCED_AT..][..words].chunks_exact(layout::ANNOUNCED_WORDS)
     }
 
     /// Why the drainer could not start.
@@ -395,25 +357,6 @@ fn examine(name: &str) -> Result<(platform::Opened, Geometry, Settings), AttachE
     Ok((opened, geometry, settings))
 }
 
-/// The length of a name, and 48 bits (FNV-1a) that tell it from damage.
-fn mark_of(name: &[u8]) -> u64 {
-    let mark = name.iter().fold(0xcbf2_9ce4_8422_2325_u64, |mark, &byte| {
-        (mark ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    (mark << 16) | name.len() as u64
-}
-
-/// Text behind a word with its [mark](mark_of); nothing if that is not right.
-fn load_marked(words: &[AtomicU64]) -> String {
-    let mark = words[0].load(Ordering::Acquire);
-    let mut text = Vec::new();
-    load_bytes(&words[1..], (mark & 0xffff) as usize, &mut text);
-    match mark_of(&text) == mark {
-        true => String::from_utf8(text).unwrap_or_default(),
-        false => String::new(),
-    }
-}
-
 /// Text behind a word with its length.
 fn load_text(words: &[AtomicU64]) -> String {
     let len = usize::try_from(words[0].load(Ordering::Acquire)).unwrap_or(usize::MAX);
@@ -442,10 +385,7 @@ pub(crate) fn names() -> Vec<String> {
 
 /// The process that made the ring `name`, as far as the name tells.
 pub(crate) fn maker(name: &str) -> Identity {
-    Identity {
-        pid: name::maker(name).unwrap_or(0),
-        start: 0,
-    }
+    Identity::of_pid(name::maker(name).unwrap_or(0))
 }
 
 /// Makes this process the only drainer of the ring `name`: [`Segment::lock_for_draining`] before it is mapped.

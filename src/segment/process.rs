@@ -1,181 +1,10 @@
-//! Processes: who this is, who others are, and who is proven dead.
-//!
-//! A process is its pid *and* the moment it started: pids are used again. Death is read from a pidfd, or
-//! from a start time that differs; never from a timer.
-
-use std::fs;
-use std::io;
-use std::os::fd::OwnedFd;
-
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
-
-use super::name::RING_VARIABLE;
-
-/// One process, distinguishable from every other that had or will have its pid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Identity {
-    pub(crate) pid: u32,
-    /// When it started, in clock ticks since boot; 0 when `/proc` did not tell.
-    pub(crate) start: u64,
-}
-
-impl Identity {
-    /// This process. Asks the kernel every time, so it is right after a fork.
-    pub(crate) fn of_this_process() -> Identity {
-        let pid = std::process::id();
-        Identity {
-            pid,
-            start: own_start().unwrap_or(0),
-        }
-    }
-}
-
-/// Allocates nothing: the first record after a fork may come from a signal handler.
-fn own_start() -> Option<u64> {
-    use rustix::fs::{Mode, OFlags, open};
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let stat = open(c"/proc/self/stat", flags, Mode::empty()).ok()?;
-    let mut text = [0; 1024];
-    let len = rustix::io::read(&stat, &mut text).ok()?;
-    start_in(&text[..len])
-}
-
-fn start_of(stat: &str) -> Option<u64> {
-    start_in(&fs::read(stat).ok()?)
-}
-
-/// The 22nd field of a stat file, counted behind the name, which may hold spaces and parentheses.
-fn start_in(text: &[u8]) -> Option<u64> {
-    let behind_name = text.iter().rposition(|&byte| byte == b')')? + 1;
-    let fields = std::str::from_utf8(&text[behind_name..]).ok()?;
-    fields.split_ascii_whitespace().nth(19)?.parse().ok()
-}
-
-/// Watches one process for its end.
-#[derive(Debug)]
-pub(crate) struct Watch {
-    identity: Identity,
-    /// `None` once the process is known to be gone, or where the kernel gives none.
-    pidfd: Option<OwnedFd>,
-    gone: bool,
-}
-
-impl Watch {
-    /// Begins to watch. A process that has ended already, or whose pid belongs to another by now, is
-    /// reported as gone from the start.
-    pub(crate) fn new(identity: Identity) -> Watch {
-        let pid = i32::try_from(identity.pid).ok().and_then(Pid::from_raw);
-        let opened = pid.map_or(Err(rustix::io::Errno::SRCH), |pid| {
-            pidfd_open(pid, PidfdFlags::empty())
-        });
-        let gone = matches!(
-            opened,
-            Err(rustix::io::Errno::SRCH | rustix::io::Errno::INVAL)
-        );
-        let mut watch = Watch {
-            identity,
-            pidfd: opened.ok(),
-            gone,
-        };
-        // After the pidfd is open, so that it is the pidfd of the process that is looked at here.
-        watch.gone |= watch.is_somebody_else();
-        watch
-    }
-
-    /// Whether the process is proven to have ended. A zombie has.
-    pub(crate) fn is_gone(&mut self) -> bool {
-        if !self.gone {
-            self.gone = match &self.pidfd {
-                Some(pidfd) => has_ended(pidfd),
-                None => self.is_somebody_else(),
-            };
-        }
-        if self.gone {
-            self.pidfd = None;
-        }
-        self.gone
-    }
-
-    /// Whether another process, or none, has the pid. What `/proc` does not tell is not held against anybody.
-    fn is_somebody_else(&self) -> bool {
-        match fs::metadata(format!("/proc/{}", self.identity.pid)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // Without /proc nothing can be said; with it, this is proof.
-                fs::metadata("/proc/self").is_ok()
-            }
-            _ => {
-                let now = start_of(&format!("/proc/{}/stat", self.identity.pid));
-                self.identity.start != 0 && now.is_some_and(|now| now != self.identity.start)
-            }
-        }
-    }
-}
-
-fn has_ended(pidfd: &OwnedFd) -> bool {
-    let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
-    let at_once = rustix::event::Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    matches!(poll(&mut fds, Some(&at_once)), Ok(ready) if ready > 0)
-}
-
-/// Whether the thread `tid` of the living process `pid` is proven to have ended.
-pub(crate) fn thread_is_gone(pid: u32, tid: u32) -> bool {
-    let missing = fs::metadata(format!("/proc/{pid}/task/{tid}"))
-        .is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-    missing && fs::metadata(format!("/proc/{pid}/task")).is_ok()
-}
-
-/// The processes that may yet log into `ring` though they have not entered: those that have it mapped (they
-/// were made by fork), and those started less than `seconds` ago that were given its name. With each, whether
-/// it has it mapped. The drainer asks this when nothing else keeps it.
-pub(crate) fn heirs_of(ring: &str, seconds: u64) -> Vec<(Identity, bool)> {
-    let oldest = ticks_since_boot(seconds);
-    let entry = format!("{RING_VARIABLE}={ring}");
-    let Ok(processes) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    processes
-        .flatten()
-        .filter_map(|process| process.file_name().to_str()?.parse::<u32>().ok())
-        .filter_map(|pid| {
-            // What is not readable is not this user's.
-            let maps = fs::read(format!("/proc/{pid}/maps")).ok()?;
-            let start = start_of(&format!("/proc/{pid}/stat"))?;
-            let has_mapped = holds(&maps, ring.as_bytes());
-            let is_young_heir = || {
-                let environment = fs::read(format!("/proc/{pid}/environ")).ok();
-                start >= oldest && environment.is_some_and(|text| carries(&text, &entry))
-            };
-            (has_mapped || is_young_heir()).then_some((Identity { pid, start }, has_mapped))
-        })
-        .collect()
-}
-
-fn holds(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
-}
-
-fn carries(environment: &[u8], entry: &str) -> bool {
-    environment
-        .split(|&byte| byte == 0)
-        .any(|variable| variable == entry.as_bytes())
-}
-
-/// The moment `seconds` ago, in the unit of start times.
-fn ticks_since_boot(seconds: u64) -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let then = (now.tv_sec as u64).saturating_sub(seconds);
-    then * rustix::param::clock_ticks_per_second()
-}
+//! What this process asks of the system about itself, and of itself: signals, rights, its end.
 
 /// The number of the pid namespace that this process sees; 0 when `/proc` does not tell. Pids of another
 /// namespace say nothing here.
 pub(crate) fn pid_namespace() -> u64 {
-    use std::os::unix::fs::MetadataExt;
-    fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino())
+    // Allocates nothing: the first record after a fork may come from a signal handler.
+    rustix::fs::stat(c"/proc/self/ns/pid").map_or(0, |namespace| namespace.st_ino)
 }
 
 /// Makes this process deaf to what a terminal or a supervisor sends to all of a group, so that the drainer
@@ -235,6 +64,25 @@ pub(crate) fn runs_with_foreign_rights() -> bool {
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
+/// Whether this program runs as another user or group than its starter.
+pub(crate) fn runs_as_another_user() -> bool {
+    use rustix::process::{getegid, geteuid, getgid, getuid};
+    (getuid(), getgid()) != (geteuid(), getegid())
+}
+
+/// Gives up, for good, the capabilities that the program's file brought, if that is all it has been given. To be
+/// called before there are other threads, which would keep theirs.
+pub(crate) fn gave_up_foreign_rights() -> bool {
+    use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+    let none = CapabilitySet::empty();
+    let none = CapabilitySets {
+        effective: none,
+        permitted: none,
+        inheritable: none,
+    };
+    !runs_as_another_user() && set_capabilities(None, none).is_ok()
+}
+
 /// What the kernel's name of a thread takes, with the zero behind it.
 pub(crate) const THREAD_NAME_BYTES: usize = 16;
 
@@ -249,90 +97,5 @@ pub(crate) fn thread_name(buffer: &mut [u8; THREAD_NAME_BYTES]) -> &str {
         Ok(name) => name,
         // The kernel may have cut it within a character.
         Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::process::{Command, Stdio};
-
-    #[test]
-    fn a_process_is_gone_only_when_it_has_ended_and_also_while_it_is_a_zombie() {
-        let mut child = Command::new("cat")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let start = start_of(&format!("/proc/{}/stat", child.id())).unwrap();
-        let mut watch = Watch::new(Identity {
-            pid: child.id(),
-            start,
-        });
-        assert!(!watch.is_gone());
-        child.kill().unwrap();
-        // A pidfd is readable from the moment of death, before anybody waits for the process.
-        let pidfd = watch.pidfd.as_ref().unwrap();
-        poll(&mut [PollFd::new(pidfd, PollFlags::IN)], None).unwrap();
-        assert!(watch.is_gone());
-        child.wait().unwrap();
-        assert!(watch.is_gone());
-    }
-
-    #[test]
-    fn a_reused_pid_is_not_taken_for_its_predecessor() {
-        let me = Identity::of_this_process();
-        assert!(!Watch::new(me).is_gone());
-        let predecessor = Identity {
-            start: me.start - 1,
-            ..me
-        };
-        assert!(Watch::new(predecessor).is_gone());
-    }
-
-    #[test]
-    fn numbers_that_are_no_pid_are_gone() {
-        for pid in [0, u32::MAX, i32::MAX as u32] {
-            assert!(Watch::new(Identity { pid, start: 1 }).is_gone());
-        }
-    }
-
-    #[test]
-    fn a_thread_is_gone_when_its_process_has_none_of_its_number() {
-        let pid = std::process::id();
-        assert!(!thread_is_gone(
-            pid,
-            rustix::thread::gettid().as_raw_pid() as u32
-        ));
-        assert!(thread_is_gone(pid, i32::MAX as u32));
-        assert!(
-            !thread_is_gone(i32::MAX as u32, 1),
-            "of a process that is not there nothing is known"
-        );
-    }
-
-    #[test]
-    fn only_young_processes_that_carry_the_name_are_heirs() {
-        let spawn = |ring: &str| {
-            Command::new("cat")
-                .env(RING_VARIABLE, ring)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::null())
-                .spawn()
-        };
-        let (mut mine, mut other) = (
-            spawn("shmlog-heir-a").unwrap(),
-            spawn("shmlog-heir-b").unwrap(),
-        );
-        let heirs = heirs_of("shmlog-heir-a", 60);
-        let pids: Vec<_> = heirs
-            .iter()
-            .map(|(heir, mapped)| (heir.pid, *mapped))
-            .collect();
-        assert_eq!(pids, [(mine.id(), false)]);
-        for child in [&mut mine, &mut other] {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
     }
 }

@@ -7,8 +7,8 @@
 
 use super::Segment;
 use super::drops::{DropReason, DropWords, Drops, OWN_DROP_WORDS};
+use super::identity::Identity;
 use super::layout::{LINE, MEMBER_WORDS, PRODUCER_WORDS};
-use super::process::Identity;
 use crate::level::Level;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{WORD, load_bytes, store_bytes};
@@ -121,6 +121,7 @@ mod member_word {
     pub(super) const START: usize = 1;
     pub(super) const NAME_LEN: usize = 2;
     pub(super) const NAME: std::ops::Range<usize> = 3..19;
+    pub(super) const IMAGE: usize = 19;
 }
 
 /// One process's entry.
@@ -137,6 +138,7 @@ impl<'a> Member<'a> {
         Identity {
             pid: self.state().load().owner(),
             start: self.0[member_word::START].load(Ordering::Relaxed),
+            image: self.0[member_word::IMAGE].load(Ordering::Relaxed),
         }
     }
 
@@ -147,6 +149,7 @@ impl<'a> Member<'a> {
     /// Writes again what is known of its owner. Only the drainer does this, to an entry that is damaged.
     pub(crate) fn restore(&self, state: State, identity: Identity) {
         self.0[member_word::START].store(identity.start, Ordering::Relaxed);
+        self.0[member_word::IMAGE].store(identity.image, Ordering::Relaxed);
         // [entry] Release: as `set`.
         self.state().0.store(state.0, Ordering::Release);
     }
@@ -154,6 +157,7 @@ impl<'a> Member<'a> {
     /// Gives the entry back. Only the drainer does this.
     pub(crate) fn clear(&self) {
         self.0[member_word::START].store(0, Ordering::Relaxed);
+        self.0[member_word::IMAGE].store(0, Ordering::Relaxed);
         self.state().set(Tag::Free);
     }
 }
@@ -337,6 +341,7 @@ impl Segment {
             (0..self.entries()).find(|&i| self.member(i).state().try_claim(identity.pid))?;
         let member = self.member(index);
         member.0[member_word::START].store(identity.start, Ordering::Relaxed);
+        member.0[member_word::IMAGE].store(identity.image, Ordering::Relaxed);
         store_name(
             name,
             &member.0[member_word::NAME],

@@ -8,6 +8,7 @@ mod samples;
 mod stamp;
 mod text;
 
+pub(crate) use missing::{counted, say_owed};
 #[cfg(fuzzing)]
 pub(crate) use text::fuzz;
 
@@ -21,8 +22,28 @@ use crate::record::Record;
 pub struct FilePlace {
     /// The file's name in its folder; empty when there is none.
     pub name: String,
-    /// Its length in bytes.
+    /// Its length in bytes, up to the end of the last whole record.
     pub bytes: u64,
+    /// What should be in it, and is not.
+    pub owed: Owed,
+}
+
+/// Records that are in no file, though the ring has let them go: because the file could not be written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Owed {
+    /// They wait in memory, and count as delivered; they are lost if this process is killed.
+    pub waiting: u64,
+    /// They count as lost already, and the line that says so is not in the file yet.
+    pub untold: u64,
+    /// Whose these are: the ids of some processes, and how many each.
+    pub whose: Vec<(u32, u64)>,
+}
+
+impl Owed {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.waiting.saturating_add(self.untold)
+    }
 }
 
 /// A place that records go to. The drainer calls one sink from one thread only.
@@ -51,6 +72,16 @@ pub trait Sink {
     /// The file that was written last and its length, for a successor of this process to go on with.
     fn place(&self) -> Option<FilePlace> {
         None
+    }
+
+    /// How many records were handed over and will never be in the log, since the last call.
+    fn take_lost(&mut self) -> u64 {
+        0
+    }
+
+    /// What there is to say of this place that is no trouble, since the last call.
+    fn take_news(&mut self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Whether everything committed has really left this process (a console may lag behind).

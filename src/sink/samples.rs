@@ -16,6 +16,7 @@ pub(super) fn record(sequence: u64, message: &str) -> Record<'_> {
         thread: "main",
         tid: 1235,
         target: "can",
+        target_is_module: false,
         file: "src/bin/worker.rs",
         line: 17,
         message,

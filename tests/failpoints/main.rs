@@ -7,14 +7,21 @@
 //! |---|---|
 //! | `dying` | producers die, at every step of a claim, in every combination of up to three |
 //! | `stopped` | a producer is stopped at every step of a claim, for ten laps of the others |
+//! | `overshot` | a producer stands between claim and publish, while others claim what is not free yet |
 //! | `drainer_dies` | the drainer dies at every step of its loop, again and again |
 //! | `drainer_and_producers` | the drainer dies while it deals with stopped and dead producers |
 //! | `killed_often` | the drainer is killed 500 times at moments of no choosing, during a million records |
+//! | `disk_full` | the drainer is killed while the file takes nothing |
 //! | `two_drainers` | a second drainer is started |
+//! | `forks` | a process forks while its threads are at every step of a claim |
+//! | `reused_pid` | a dead producer's pid is another's by the time anybody looks |
+//! | `clock_steps` | the wall clock is set back an hour |
 //!
 //! By the environment: `SHMLOG_TEST_EVERY=k` takes every `k`th combination of three producers (1: all), and
 //! `SHMLOG_TEST_KILLS=n` kills the drainer `n` times.
 
+#[path = "../processes/forking.rs"]
+mod forking;
 #[allow(dead_code)]
 #[path = "../processes/support.rs"]
 mod support;
@@ -41,10 +48,15 @@ macro_rules! cast {
 }
 
 cast! {
+    disk_full
+    clock_steps
     drainer_and_producers
     drainer_dies
     dying
     killed_often
+    overshot
+    forks
+    reused_pid
     stopped
     two_drainers
 }

@@ -20,7 +20,8 @@
  *   run          the slots of one record. Only the FIRST one is ever PUBLISHED, after all the bytes of the run; the others
  *                stay FREE(sequence) while they hold data. The drainer reads the length from the first one's header.
  *   cursor/head  next sequence to read (the drainer's own) / released up to (in the segment). [head, cursor) is the batch.
- *   given up     a slot that its claimer publishes with a mark instead of a record, because it could not have the whole run.
+ *   walked       two words per slot, outside the slots, by turns for the laps: sequence+1 of the last one whose claimer left it
+ *                because it could not have its whole run. The drainer takes it for an orphan whatever the floors say.
  *   floor        the oldest sequence that a producer may own now; IDLE when none.
  *   hole, orphan claimed and not published / and nobody alive can publish it.
  *   parked, late a hole passed because its live owner does not move / its record, come after all. The parked table is in
@@ -51,18 +52,22 @@
  *   LASTFIRST A late run is given away first slot first. Else a death in between leaves a PUBLISHED first slot, and the
  *             restart gives the second slot away a second time, under whoever writes there by now.
  *   NOJOURNAL A restarted drainer honours the intent. Else: written twice.
- *   NOGIVEUP  Who walks away gives up those slots of its run that are FREE(their sequence). Else they are holes without an
- *             owner, and behind the floor of another, stopped producer they are parked as if they were that one's.
- *   MARKLATE  The mark stands before the state. Else the drainer takes a given-up slot for a record.
- *   NOPARKUP  The sweep tells a parked position that was given up from a late record. Else it is read as one.
- *   OVERSHOT  is no rule but a gap, kept in sight: a slot that is not FREE(n) when its claimer looks, because the last lap is
- *             not released, cannot be marked, becomes FREE(n) later, and is then parked as under NOGIVEUP.
+ *   NOWALK    Who walks away says so, for each sequence of its run. Else they are holes without an owner, and behind the
+ *             floor of another, stopped producer they are parked as if they were that one's.
+ *   WALKFIRST It says so after it has looked at the states. Else the drainer gives away a slot that is being written.
+ *   FLOORGONE It says so before it clears its floor. Else the drainer finds neither its floor nor its word.
+ *   ONEWORD   Two laps have a word each. A slot that is not released when the claimer of n comes becomes FREE(n) later; when
+ *             the drainer has not looked by then, and the ring is full again, somebody walks away from n+CAP too, and both
+ *             words are needed.
+ *   OVERWRITE Who walks away from a slot that is two laps behind says nothing: it is parked, and will never be free for this
+ *             sequence. Else it takes away the word of the one that is parked, which was perhaps left after it was parked.
  *
  * What is asserted
  *   never two writers in a slot; never a writer in a slot that the drainer has read and not released; what is read is the
- *   run that was published, whole; each published record gets into the file exactly once; the state word only grows; at
- *   what is parked has not been walked away from, but for the gap (OVERSHOT); at the end head == tail and nothing is parked; no process waits for ever (a blocked drainer is an invalid end state, and
- *   `check` shows for the smaller settings that the model has no cycle at all, so every execution ends).
+ *   run that was published, whole; each published record gets into the file exactly once; the state word only grows;
+ *   whenever the drainer looks at a hole, or at a parked one that floors cover, it sees whether its claimer has gone; at the
+ *   end head == tail and nothing is parked; no process waits for ever (a blocked drainer is an invalid end state, and `check`
+ *   shows for the smaller settings that the model has no cycle at all, so every execution ends).
  *
  * What is left out: payload bytes beyond "whose are they" (body); waiting when full (a full ring is a counted drop here);
  * a record split into several runs; registry entries used again by another process (a dead producer stays dead); more than
@@ -109,7 +114,13 @@
 #define PUBLISHED(n) (2*(n)+1)
 #define SLOT(n) ((n)%CAP)
 #define BIT(n) (1<<(n))
-#define GIVEN_UP 3          /* stands in a header in place of the length */
+#ifdef ONEWORD
+#define TURNS 1
+#else
+#define TURNS 2
+#endif
+#define WORD(n) ((n)%(TURNS*CAP))
+#define WALKED(n) (walked[WORD(n)] == (n)+1)
 
 /* ---- the segment ---- */
 byte tail, head;
@@ -117,6 +128,7 @@ byte st[CAP];
 byte slots[CAP];            /* header of a run, written with the payload of its first slot */
 byte fl[NP];
 byte parked[CAP];
+byte walked[TURNS*CAP];
 bool intent;                /* the four words of the journal: valid, */
 byte intent_hi;             /*   the batch is [head, intent_hi), */
 byte intent_late;           /*   and carries this late sequence (+1; 0: none); */
@@ -131,10 +143,7 @@ byte wr[CAP];               /* producer+1 that is writing this slot */
 bool rd[CAP];               /* the drainer has read this slot and not released it */
 byte body[CAP];             /* sequence+1 of the bytes in this slot; 0 once it is given away */
 short owed;                 /* published and not yet in the file, a bit per (first) sequence */
-#if defined(NOGIVEUP) || defined(OVERSHOT)
-#define LEFT
-short left;                 /* unmarked sequences whose claimer has walked away and cleared its floor */
-#endif
+short left;                 /* sequences whose claimer has walked away and cleared its floor, a bit each */
 
 #define REACH(q, n) (!dead[q] && fl[q] <= (n))
 #if NP==2
@@ -144,7 +153,7 @@ short left;                 /* unmarked sequences whose claimer has walked away 
 #define COVERED(n) (REACH(0, n) || REACH(1, n) || REACH(2, n))
 #define QUIET ((done[0] || dead[0]) && (done[1] || dead[1]) && (done[2] || dead[2]))
 #endif
-#define RIPE(s) (parked[s] != 0 && (st[s] != FREE(parked[s]-1) || !COVERED(parked[s]-1)))
+#define RIPE(s) (parked[s] != 0 && (st[s] != FREE(parked[s]-1) || !COVERED(parked[s]-1) || WALKED(parked[s]-1)))
 #if CAP==2
 #define ANYPARKED (parked[0] || parked[1])
 #define ANYRIPE (RIPE(0) || RIPE(1))
@@ -154,12 +163,6 @@ short left;                 /* unmarked sequences whose claimer has walked away 
 #else
 #define ANYPARKED (parked[0] || parked[1] || parked[2] || parked[3])
 #define ANYRIPE (RIPE(0) || RIPE(1) || RIPE(2) || RIPE(3))
-#endif
-
-#ifdef LEFT                 /* its claimer has gone, so the live floor that reaches it is another's */
-#define NOTLEFT assert(!(left & BIT(cur)) || !COVERED(cur))
-#else
-#define NOTLEFT skip
 #endif
 
 #ifdef DEFER                /* late record in the batch, not written yet; the rule is that there never is one */
@@ -172,22 +175,6 @@ short left;                 /* unmarked sequences whose claimer has walked away 
 
 /* ================================ claim.rs: the producer's half ================================ */
 
-#ifdef MARKLATE
-#define MARK(q) skip
-#define LATEMARK(q) ; slots[SLOT(q)] = GIVEN_UP
-#else
-#define MARK(q) slots[SLOT(q)] = GIVEN_UP
-#define LATEMARK(q)
-#endif
-
-#ifdef LEFT
-#define GONE ; short gone
-#define NOTGONE gone = 0
-#else
-#define GONE
-#define NOTGONE skip
-#endif
-
 inline write_slot(q) {
   atomic {
     assert(wr[SLOT(q)] == 0); assert(!rd[SLOT(q)]); assert(st[SLOT(q)] == FREE(q));
@@ -195,29 +182,28 @@ inline write_slot(q) {
   }
 }
 
-/* One slot of a run that cannot be had whole. Looks again: it may have been released since the check. While it is FREE(q)
- * nobody else touches it (write_slot and the assertion at the publish would tell), so the look and the mark are one step. */
-inline give_up_slot(mine_too, q) {
+/* One sequence of a run that cannot be had whole. */
+inline walk(mine_too, q) {
   if
-#ifdef NOGIVEUP
-  :: atomic { mine_too && st[SLOT(q)] == FREE(q) -> gone = gone | BIT(q) }
+#ifdef OVERWRITE
+  :: mine_too ->
 #else
-  :: atomic { mine_too && st[SLOT(q)] == FREE(q) -> write_slot(q); MARK(q) };
-     atomic { assert(st[SLOT(q)] == FREE(q)); st[SLOT(q)] = PUBLISHED(q); wr[SLOT(q)] = 0 }
-     LATEMARK(q)
+  :: mine_too && st[SLOT(q)] + 2*CAP >= FREE(q) ->        /* not behind FREE(q-CAP): else it is parked */
 #endif
-#ifdef OVERSHOT
-  :: atomic { mine_too && st[SLOT(q)] != FREE(q) -> gone = gone | BIT(q) }
-#else
-  :: mine_too && st[SLOT(q)] != FREE(q) -> skip
+#ifndef NOWALK
+     walked[WORD(q)] = q+1
 #endif
-  :: !(mine_too) -> skip
+  :: else -> skip
   fi
 }
 
 inline walk_away() {                                      /* no record is written */
-  give_up_slot(true, n);
-  give_up_slot(k == 2, n+1)
+  atomic { gone = BIT(n); if :: k == 2 -> gone = gone | BIT(n+1) :: else fi };
+#ifdef FLOORGONE
+  if :: mine -> atomic { fl[me] = IDLE; left = left | gone } :: else fi;
+#endif
+  walk(true, n);
+  walk(k == 2, n+1)
 }
 
 inline one_call() {
@@ -229,6 +215,9 @@ inline one_call() {
         :: else -> mine = false                           /* inside a signal handler: the interrupted call's floor is older */
      fi;
      atomic { n = tail; tail = tail + k; t = 0 };         /* the claim */
+#ifdef WALKFIRST
+     walk(true, n); walk(k == 2, n+1);
+#endif
      if
      :: st[SLOT(n)] != FREE(n) -> walk_away()             /* parked, or not released yet */
      :: else ->
@@ -244,13 +233,9 @@ inline one_call() {
            }
         fi
      fi;
-#ifdef LEFT
-     if :: mine -> atomic { fl[me] = IDLE; left = left | gone } :: else fi
-#else
-     if :: mine -> fl[me] = IDLE :: else fi
-#endif
+     atomic { if :: mine -> fl[me] = IDLE :: else fi; left = left | gone }
   fi;
-  atomic { k = 0; t = 0; n = 0; mine = false; NOTGONE }
+  atomic { k = 0; t = 0; n = 0; mine = false; gone = 0 }
 }
 
 #ifdef SIGNAL
@@ -260,7 +245,7 @@ proctype Producer(byte me; byte recs; byte want) provided (!(handling && _pid ==
 proctype Producer(byte me; byte recs; byte want)
 #endif
 {
-  byte k, t, n; bool mine GONE;
+  byte k, t, n; bool mine; short gone;
   { do :: recs > 0 -> one_call(); recs-- :: else -> break od;
     done[me] = true
   } unless { dead[me] }
@@ -269,7 +254,7 @@ proctype Producer(byte me; byte recs; byte want)
 #ifdef SIGNAL
 /* A handler that logs once, at any step of producer 0, and runs to its end before that one goes on. */
 proctype Handler(byte me; byte want) {
-  byte k, t, n; bool mine GONE;
+  byte k, t, n; bool mine; short gone;
   { atomic { !done[me] -> handling = true };
     one_call();
     handling = false
@@ -352,7 +337,7 @@ inline flush(l) {
      atomic { intent_hi = cur; intent_late = l; wrote = false; intent = true };
      atomic { assert((batch & owed) == batch); owed = owed & ~batch; batch = 0; wrote = true; RESET };
      release()
-  :: else -> release()                                    /* only holes, released or parked already, and what was given up */
+  :: else -> release()                                    /* only holes, released or parked already */
   fi
 }
 
@@ -373,6 +358,11 @@ inline next_parked() {
   }
 }
 
+/* Has the claimer of q left it? It must be seen to have gone as soon as it has. */
+inline look_whether_walked(q) {
+  atomic { w = WALKED(q); assert(w || !(left & BIT(q))) }
+}
+
 /* All floors, one by one. */
 inline snapshot() {
   low = IDLE; i = 0;
@@ -388,20 +378,17 @@ inline sweep() {
      s = st[SLOT(p-1)];
      if
 #ifdef DEFER
-     :: s == PUBLISHED(p-1) && slots[SLOT(p-1)] == GIVEN_UP -> unpark(SLOT(p-1))
-     :: s == PUBLISHED(p-1) && slots[SLOT(p-1)] != GIVEN_UP ->
+     :: s == PUBLISHED(p-1) ->
         if :: late != 0 && late != p -> flush(late) :: else fi;
         if :: late != p -> take(p-1); late = p :: else fi
 #else
-#ifndef NOPARKUP
-     :: s == PUBLISHED(p-1) && slots[SLOT(p-1)] == GIVEN_UP -> unpark(SLOT(p-1))
-     :: s == PUBLISHED(p-1) && slots[SLOT(p-1)] != GIVEN_UP -> take(p-1); flush(p)        /* at once: the slots must be above before a hole is judged */
-#else
-     :: s == PUBLISHED(p-1) -> take(p-1); flush(p)
-#endif
+     :: s == PUBLISHED(p-1) -> take(p-1); flush(p)        /* at once: the slots must be above before a hole is judged */
 #endif
      :: s == FREE(p-1) && low > p-1 -> unpark(SLOT(p-1))  /* orphan */
-     :: s == FREE(p-1) && low <= p-1 -> skip
+     :: s == FREE(p-1) && low <= p-1 ->
+        look_whether_walked(p-1);
+        if :: w -> unpark(SLOT(p-1)) :: else fi;
+        w = false
 #ifdef STALE
      :: s > PUBLISHED(p-1) -> parked[SLOT(p-1)] = 0
 #else
@@ -414,7 +401,7 @@ inline sweep() {
 }
 
 proctype Drainer() {
-  byte cur, s, t, i, k, m, p, low; short batch; bool again;
+  byte cur, s, t, i, k, m, p, low; short batch; bool again, w;
 #ifdef DEFER
   byte late;
 #endif
@@ -458,9 +445,7 @@ proctype Drainer() {
        :: true ->
 #endif
           if
-          :: s == PUBLISHED(cur) && slots[SLOT(cur)] == GIVEN_UP ->
-             atomic { assert(wr[SLOT(cur)] == 0); assert(!rd[SLOT(cur)]); rd[SLOT(cur)] = true; cur++ }
-          :: s == PUBLISHED(cur) && slots[SLOT(cur)] != GIVEN_UP -> take(cur); atomic { cur = cur + k; k = 0 }
+          :: s == PUBLISHED(cur) -> take(cur); atomic { cur = cur + k; k = 0 }
           :: s > PUBLISHED(cur) -> cur++                  /* released already */
           :: else ->
              if
@@ -477,21 +462,27 @@ proctype Drainer() {
 #endif
                 cur++
              :: tail != cur && s == FREE(cur) ->          /* a hole */
-                snapshot();
+                look_whether_walked(cur);
+                if
+                :: w -> atomic { give(SLOT(cur), cur+CAP); cur++; w = false }
+                :: else ->
+                   snapshot();
 #ifndef TEAR
-                sweep();
+                   sweep();
 #endif
 #ifndef NOREREAD
-                s = st[SLOT(cur)];
+                   s = st[SLOT(cur)];
 #endif
-                if
-                :: s != FREE(cur) -> skip                 /* published meanwhile, or part of a run that came late */
-                :: s == FREE(cur) && low > cur -> atomic { give(SLOT(cur), cur+CAP); cur++ }       /* orphan */
-                :: s == FREE(cur) && low <= cur ->
                    if
-                   :: atomic { NOTLEFT; parked[SLOT(cur)] = cur+1; cur++ }          /* stalled too long */
-                   :: cur > head || LATE != 0 -> flush(LATE)
-                   :: cur == head && LATE == 0 -> (st[SLOT(cur)] != FREE(cur) || !COVERED(cur) || ANYRIPE)      /* wait */
+                   :: s != FREE(cur) -> skip              /* published meanwhile, or part of a run that came late */
+                   :: s == FREE(cur) && low > cur -> atomic { give(SLOT(cur), cur+CAP); cur++ }       /* orphan */
+                   :: s == FREE(cur) && low <= cur ->
+                      if
+                      :: atomic { parked[SLOT(cur)] = cur+1; cur++ }                   /* stalled too long */
+                      :: cur > head || LATE != 0 -> flush(LATE)
+                      :: cur == head && LATE == 0 ->      /* wait */
+                         (st[SLOT(cur)] != FREE(cur) || !COVERED(cur) || WALKED(cur) || ANYRIPE)
+                      fi
                    fi
                 fi
              fi
@@ -500,7 +491,7 @@ proctype Drainer() {
        atomic { s = 0; low = 0; p = 0 }
     od
   } unless {
-    atomic { dkill -> dkill = false; again = true; cur = 0; s = 0; t = 0; i = 0; k = 0; m = 0; p = 0; low = 0; batch = 0; RESET;
+    atomic { dkill -> dkill = false; again = true; cur = 0; s = 0; t = 0; i = 0; k = 0; m = 0; p = 0; low = 0; batch = 0; w = false; RESET;
       do :: i < CAP -> rd[i] = false; i++ :: else -> i = 0; break od }
   };
   if :: ended -> break :: else fi

@@ -10,6 +10,7 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 use shmlog::{ShmLogger, info, warn};
 
+use crate::forking::{fork, wait};
 use crate::host::settled_stats;
 use crate::support::{Actor, Folder, Role, assert_nothing_remains, drainers_of, quiet, say};
 use crate::trials;
@@ -32,29 +33,6 @@ pub fn trials() -> Vec<Trial> {
         forks_amid_heavy_logging_of_other_threads_lose_nothing,
         a_child_by_fork_makes_a_ring_of_its_own,
     ]
-}
-
-/// Does `work` in a child made by fork, which ends without running anything of ours at its end.
-fn fork(work: impl FnOnce()) -> libc::pid_t {
-    // SAFETY: what the child does afterwards (allocating, logging, starting threads) glibc allows in a child
-    // of a program of several threads too; it leaves by _exit.
-    match unsafe { libc::fork() } {
-        -1 => panic!("{}", std::io::Error::last_os_error()),
-        0 => {
-            let ended_well = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_ok();
-            // SAFETY: ends this process; nothing of it is needed any more.
-            unsafe { libc::_exit(if ended_well { 0 } else { 1 }) }
-        }
-        child => child,
-    }
-}
-
-/// Waits for a child, which must end well.
-fn wait(child: libc::pid_t) {
-    let mut status = 0;
-    // SAFETY: `status` is there to be written.
-    let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
-    assert_eq!((waited, status), (child, 0));
 }
 
 fn log_self(what: &str) {

@@ -68,6 +68,7 @@ pub fn configured(folder: &str, settings: &str) -> Builder {
             "file" => builder.file(number() == 1),
             "max_file_size" => builder.max_file_size(number()),
             "backup_count" => builder.backup_count(number()),
+            "queue_bytes" => builder.queue_bytes(number() as usize),
             "process_name" => builder.process_name(value),
             _ => panic!("no setting {key:?}"),
         };

@@ -105,7 +105,7 @@ fn scribbler(arguments: &[String]) {
         }),
         // The header: tail, head, phase, stop, counters, settings.
         3 => (0..2000).for_each(|_| map.store(dice.below(PAGE), any(&mut dice))),
-        4 => (0..2000).for_each(|_| {
+        4 => (0..20_000).for_each(|_| {
             let bit = 1 << dice.below(64);
             map.word(anywhere(&mut dice)).fetch_xor(bit, Ordering::Relaxed);
         }),

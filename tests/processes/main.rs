@@ -7,8 +7,12 @@
 //! A module of tests offers `ROLES` and `trials()`. Nothing here sleeps in order to be in step with another
 //! process: roles speak over their standard input and output.
 
+mod faulty;
+mod forking;
+mod interrupting;
 mod support;
 mod tally;
+mod ways_to_crash;
 
 use libtest_mimic::{Arguments, Trial};
 use support::Role;
@@ -29,27 +33,39 @@ macro_rules! cast {
 
 cast! {
     roles:
+        disk_scene
+        alone
         host
     ;
     tests:
         attach
         comings
         console
+        crashes
+        crowds
+        dead_rings
         deaths
+        disks
         endings
         files
         forks
         formats
+        forks_amid
         hostile
+        leaks
         main_job
         messages
         overflow
+        panics
+        programs
         promises
         records
         recovery
         refusals
+        rights
         shares
         signals
+        standstill
         stops
         terminal
 }

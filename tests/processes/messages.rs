@@ -2,11 +2,14 @@
 
 #![allow(unsafe_code)]
 
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+
 use libtest_mimic::Trial;
 use shmlog::{ShmLogger, info};
 
 use crate::host::{host_child, host_good_child};
-use crate::support::{Folder, Line, Role};
+use crate::support::{Folder, Line, Role, assert_says, quiet, role_command};
 use crate::trials;
 
 pub const ROLES: &[Role] = &[
@@ -16,6 +19,7 @@ pub const ROLES: &[Role] = &[
     ("families_of_talkers", families_of_talkers),
     ("talk_and_pause", talk_and_pause),
     ("talk_strangely", talk_strangely),
+    ("harmful_parent", harmful_parent),
 ];
 
 pub fn trials() -> Vec<Trial> {
@@ -28,6 +32,7 @@ pub fn trials() -> Vec<Trial> {
         long_messages_do_not_mix_when_whoever_pauses_is_parked_at_once,
         a_long_message_whose_writer_pauses_again_and_again_keeps_its_parts_in_order,
         lines_emoji_and_control_characters_arrive_and_forge_no_record,
+        what_would_steer_a_terminal_is_harmless_in_file_and_console_wherever_it_stands,
     ]
 }
 
@@ -273,4 +278,42 @@ fn lines_emoji_and_control_characters_arrive_and_forge_no_record() {
     // The target's blank is the parser's trouble; that it began no line of its own is ours.
     assert!(folder.log_text().contains("\\n2026-11-22 forged"));
     assert_eq!(records.len(), expected.len() + 1);
+}
+
+/// Sequences that clear, hide, retitle and answer back; returns; what is nothing; what reorders lines.
+const HARMFUL: &str = "\x1b[2J\x1b]0;title\x07\x1bP$q\x1b\\\u{9b}31m\r\0\x08\x7f\u{202e}\u{2066}\u{61c}\u{2028}";
+
+/// `folder`: says it in every place that a program fills.
+fn harmful_parent(arguments: &[String]) {
+    let builder = quiet(&arguments[0]).console(true);
+    let _logger = builder.process_name(format!("process{HARMFUL}")).init_parent().unwrap();
+    let bytes = [&b"invalid \xff\xfe\xed\xa0\x80\xc2 "[..], HARMFUL.as_bytes()].concat();
+    let invalid = std::ffi::OsStr::from_bytes(&bytes);
+    info!("message {HARMFUL} end");
+    info!("{} end", invalid.display());
+    info!(target: "target\x1b[2J\r\u{202e}", "of a target");
+    // A thread's name may hold no zero.
+    let thread = std::thread::Builder::new().name("thread\x1b[2J\r\u{202e}".to_owned());
+    thread.spawn(|| info!("of a thread")).unwrap().join().unwrap();
+}
+
+fn what_would_steer_a_terminal_is_harmless_in_file_and_console_wherever_it_stands() {
+    let (folder, out) = (Folder::new(), Folder::new());
+    let console = out.path().join("console");
+    let mut command = role_command("harmful_parent", &[folder.text()]);
+    command.stdout(fs::File::create(&console).unwrap()).env("NO_COLOR", "1");
+    assert!(command.status().unwrap().success());
+    for text in [fs::read(&console).unwrap(), folder.log_text().into_bytes()] {
+        let text = String::from_utf8(text).expect("only valid UTF-8 is written");
+        let reorders = |c| matches!(c, '\u{61c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let harmful = |c: char| c != '\n' && (c.is_control() || reorders(c));
+        assert!(!text.contains(harmful), "{text:?}");
+        let shown = "\\x1b[2J\\x1b]0;title\\x07\\x1bP$q\\x1b\\\\u{9b}31m\\r\\0\\x08\\x7f\\u{202e}";
+        // The console breaks lines where they are too long; in both, all of it is to be seen.
+        let joined: String = text.split_whitespace().collect();
+        assert!(joined.matches(shown).count() >= 2, "{text}");
+        assert_says(&joined, &["invalid\u{fffd}", "target\\x1b[2J\\r", "thread\\x1b"]);
+        assert_eq!(text.matches(" end").count(), 2);
+    }
+    assert_eq!(folder.log_text().lines().count(), 4, "a line for each record");
 }

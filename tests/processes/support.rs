@@ -167,7 +167,12 @@ impl Folder {
 
     /// The bytes of all its log files, in order.
     pub fn log_text(&self) -> String {
-        let mut files: Vec<PathBuf> = fs::read_dir(&self.0)
+        Folder::log_text_of(&self.0)
+    }
+
+    /// The same of a folder that is not ours.
+    pub fn log_text_of(folder: &Path) -> String {
+        let mut files: Vec<PathBuf> = fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().path())
             .collect();
@@ -352,13 +357,21 @@ pub fn log_files(folder: &Path) -> Vec<String> {
     names
 }
 
+/// Copies this program. Not by ourselves: what another thread starts meanwhile would inherit the open file for a
+/// moment, and a file that is being written cannot be executed.
+pub fn copy_program(to: &Path) {
+    let mut copy = Command::new("cp");
+    let copied = copy.arg(std::env::current_exe().unwrap()).arg(to).status();
+    assert!(copied.unwrap().success());
+}
+
 /// The command that starts a role as the user `nobody`, which only root can do. The program is copied to where
 /// that user may run it; the copy is gone with the folder.
 pub fn role_of_nobody(role: &str, arguments: &[&str]) -> (Folder, Command) {
     use std::os::unix::process::CommandExt;
     let folder = Folder::new();
     let program = folder.path().join("program");
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    copy_program(&program);
     let mut command = Command::new(program);
     command.env(ROLE_VARIABLE, role).args(arguments);
     command.uid(65_534).gid(65_534).current_dir("/");

@@ -57,7 +57,7 @@ fn log_and_wait(folder: &str, who: &str) {
 }
 
 /// A terminal: the side that a person sits at, and a function that opens the other.
-fn open_terminal() -> (File, impl Fn() -> Stdio) {
+pub fn open_terminal() -> (File, impl Fn() -> Stdio) {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let person = openpt(flags).unwrap();
     grantpt(&person).unwrap();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Drainer;
 use crate::failpoint;
-use crate::segment::{self, Phase, Tag, Watch, process};
+use crate::segment::{self, Phase, Tag, Watch};
 use crate::sync::{Ordering, fence};
 
 /// How often processes that may yet attach are looked for, once nothing else keeps the drainer.
@@ -86,10 +86,14 @@ impl Drainer {
             // Asked only now and then: it means looking at all processes of the machine.
             let until = now + Duration::from_secs(HEIR_AGE_S);
             let me = std::process::id();
-            let found = process::heirs_of(self.segment.name(), HEIR_AGE_S).into_iter();
+            let found = segment::heirs_of(self.segment.name(), HEIR_AGE_S).into_iter();
+            // A parent that runs another program by now may attach like anybody.
+            let parent = match self.members.parent_is_gone() {
+                true => me,
+                false => self.config.parent.pid,
+            };
             let strangers = found.filter(|(heir, _)| {
-                ![me, self.config.parent.pid].contains(&heir.pid)
-                    && !self.members.includes(heir.pid)
+                ![me, parent].contains(&heir.pid) && !self.members.includes(heir.pid)
             });
             self.heirs = strangers
                 .map(|(heir, has_mapped)| Heir {

@@ -35,9 +35,6 @@ use crate::failpoint;
 use crate::level::Level;
 use crate::ring::{Delivered, Floors, Hole, Next, Reader, Ring, Run};
 use crate::segment::{Count, DropReason, Phase, Segment};
-use crate::sink::console::ConsoleSink;
-use crate::sink::file::{FileConfig, FileSink};
-use crate::sink::{FilePlace, Sink};
 use crate::sync::Ordering;
 
 /// Runs in a batch at most: bounds how long slots stay unreleased and how exact the place of a notice is.
@@ -187,6 +184,7 @@ impl Drainer {
                     break;
                 }
                 Next::Unreleased => break,
+                Next::Walked => self.delivery.ledger.add(Count::Orphaned, 1),
                 // First hand over what there is: the hole may fill meanwhile.
                 Next::Hole(_) if taken > 0 => break,
                 Next::Hole(h) => match self.look_into(h) {
@@ -299,6 +297,7 @@ impl Drainer {
         if now - self.looked_around >= LOOK_AROUND_EVERY {
             self.looked_around = now;
             self.delivery.renew_calibration();
+            self.members.look_for_other_programs();
             self.members
                 .look_for_lost_threads(&mut || self.reader.tail());
             self.report_damage();
@@ -363,50 +362,4 @@ impl Drainer {
         self.delivery.ledger.settle(index);
         self.members.note_settled(index);
     }
-}
-
-/// The sinks that the config asks for, where a predecessor left them.
-pub(super) fn open_sinks(
-    segment: &'static Segment,
-    config: &DrainerConfig,
-    place: Option<&Place>,
-    damaged: bool,
-) -> Result<Vec<Box<dyn Sink>>, String> {
-    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    if config.console {
-        let console = ConsoleSink::stdout().map_err(|error| error.to_string())?;
-        sinks.push(Box::new(console));
-    }
-    if let Some(file) = &config.file {
-        let config = FileConfig {
-            folder: file.folder.clone(),
-            program: file.program.clone(),
-            max_file_size: file.max_file_size,
-            backup_count: usize::try_from(file.backup_count).unwrap_or(usize::MAX),
-            queue_bytes: FileConfig::QUEUE_BYTES,
-        };
-        let begun = segment.announced_files();
-        let announce = Box::new(|name: &str| segment.announce_file(name));
-        // Without a checkpoint: in the first that was begun, which holds nothing yet. After damage it may hold
-        // all that was logged: then it stays.
-        let first = begun.first().filter(|_| !damaged).map(|name| FilePlace {
-            name: name.clone(),
-            bytes: 0,
-        });
-        let opened = match place.map(|place| place.file.clone()).or(first) {
-            Some(place) => {
-                if !damaged {
-                    // Those behind it belong to a batch that did not make it.
-                    let known = begun.iter().position(|name| *name == place.name);
-                    let known = known.map_or(0, |at| at + 1);
-                    FileSink::discard(&config, &begun[known..]);
-                    segment.forget_announced_files(known);
-                }
-                FileSink::resume(config, announce, &place)
-            }
-            None => FileSink::open(config, announce),
-        };
-        sinks.push(Box::new(opened.map_err(|error| error.to_string())?));
-    }
-    Ok(sinks)
 }

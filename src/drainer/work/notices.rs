@@ -3,6 +3,7 @@
 use super::Drainer;
 use crate::level::Level;
 use crate::segment::{Count, Tag};
+use crate::sink::counted;
 use crate::sync::Ordering;
 
 /// No honest producer drops more between two looks.
@@ -44,7 +45,10 @@ impl Drainer {
             } else if count > 0 {
                 let at = producer.dropped_at().load(Ordering::Relaxed).min(tail);
                 let who = self.delivery.who(index, &mut self.members);
-                let text = format!("{count} records of {who} dropped: the ring was full");
+                let text = format!(
+                    "{} of {who} dropped: the ring was full",
+                    counted(count, "record", "records")
+                );
                 self.notices.push(Notice {
                     at,
                     producer: Some(index),
@@ -61,10 +65,10 @@ impl Drainer {
             self.damaged_words += 1;
             self.delivery.ledger.add(Count::ReportedUnregistered, count);
         } else if count > 0 {
-            let max = self.segment.entries();
+            let why = self.segment.take_refusals();
             let text = format!(
-                "{count} records dropped of threads that found no entry: all {max} are taken; \
-                 raise max_producers"
+                "{} dropped of threads that found no entry: {why}",
+                counted(count, "record", "records")
             );
             self.notices.push(Notice {
                 at: tail,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Drainer;
 use crate::level::Level;
 use crate::segment::{Count, Tag};
+use crate::sink::counted;
 use crate::sink::file::{OpenFileError, Progress};
 
 /// What a dead ring held.
@@ -53,7 +54,8 @@ impl Drainer {
             let Saved { records, lost } = saved;
             let text = format!(
                 "end of what was recovered from the ring {ring}, whose processes had all been killed: \
-                 {records} records, and {lost} lost"
+                 {}, and {lost} lost",
+                counted(records, "record", "records")
             );
             self.delivery.say(Level::Info, &text);
             self.hand_over(true);

@@ -14,6 +14,7 @@ use crate::record::Statement;
 use crate::record::codec::{INLINE, Tag, write_head};
 use crate::ring::{Lease, claim};
 use crate::segment::{Geometry, Identity, Settings};
+use crate::sink::Sink;
 
 pub(super) const GEOMETRY: Geometry = Geometry {
     slots: 64,
@@ -114,17 +115,21 @@ impl Stage {
         self.drainer.segment.set_phase(self.drainer.phase);
     }
 
+    pub(super) fn lease(&self) -> Lease<'static> {
+        let entry = self.segment.producer(self.producer);
+        let (begun, begun_nested) = entry.begun_words();
+        Lease {
+            floor: entry.floor(),
+            begun,
+            begun_nested,
+        }
+    }
+
     /// Logs as the producer would. `false` when the record was refused.
     pub(super) fn log(&self, text: &str, flags: u8) -> bool {
         let entry = self.segment.producer(self.producer);
         // As producer/write.rs does.
         entry.floor().store(crate::ring::IDLE, Ordering::Release);
-        let (begun, begun_nested) = entry.begun_words();
-        let lease = Lease {
-            floor: entry.floor(),
-            begun,
-            begun_nested,
-        };
         let mut bytes = Vec::new();
         write_head(1, Some(&STATEMENT), None, |part| {
             bytes.extend_from_slice(part)
@@ -136,7 +141,7 @@ impl Stage {
             flags: flags | INLINE,
             producer: self.producer as u16,
         };
-        match claim(&self.ring, &lease, &self.head, bytes.len(), 0, true) {
+        match claim(&self.ring, &self.lease(), &self.head, bytes.len(), 0, true) {
             Ok(claimed) => {
                 claimed.publish(tag.pack(), &bytes);
                 true
@@ -213,6 +218,7 @@ fn drainer(segment: &'static Segment, seen: &Collected) -> Drainer {
         made_with: (GEOMETRY, SETTINGS),
         stall_timeout: Duration::from_nanos(1),
         console: false,
+        queue_bytes: None,
         news: Vec::new(),
         file: None,
     };

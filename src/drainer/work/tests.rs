@@ -1,5 +1,7 @@
 //! The drainer over private memory, turn by turn, while the shared words are damaged.
 
+mod walked;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use proptest::prelude::*;
 use super::stage::{Damage, GEOMETRY, Stage};
 use super::*;
 use crate::record::codec::{CONTINUES, MORE};
+use crate::segment::Refusal;
 
 #[test]
 fn a_ring_in_private_memory_works_and_speaks_of_no_damage() {
@@ -361,7 +364,9 @@ fn the_numbers_are_said_once_a_minute_while_records_are_lost_and_at_no_other_tim
     };
     assert_eq!(a_minute_passes(&mut stage), 0, "nothing was lost");
     let drop_one = |stage: &Stage| {
-        stage.segment.count_drop_unregistered(Level::Debug);
+        stage
+            .segment
+            .count_refused(crate::segment::Refusal::Threads, Level::Debug);
     };
     drop_one(&stage);
     stage.settle();
@@ -378,14 +383,14 @@ fn the_numbers_are_said_once_a_minute_while_records_are_lost_and_at_no_other_tim
 fn a_drainer_that_dies_after_its_last_words_is_followed_by_one_that_does_not_repeat_them() {
     let mut stage = Stage::new();
     stage.assert_works(10);
-    stage.segment.count_drop_unregistered(Level::Debug);
+    stage.segment.count_refused(Refusal::Threads, Level::Debug);
     stage.settle();
     assert!(stage.drainer.tell_last_numbers());
     stage.drainer.hand_over(true);
     stage.restart();
     assert!(!stage.drainer.tell_last_numbers());
     // Whoever entered meanwhile may have logged.
-    stage.segment.count_drop_unregistered(Level::Debug);
+    stage.segment.count_refused(Refusal::Threads, Level::Debug);
     stage.settle();
     assert!(stage.drainer.tell_last_numbers());
     assert_eq!(stage.words().matches("in the end").count(), 2);

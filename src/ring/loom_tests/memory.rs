@@ -20,6 +20,7 @@ pub(super) struct Memory {
     head: AtomicU64,
     slots: Vec<AtomicU64>,
     parked: Vec<AtomicU64>,
+    walked: Vec<AtomicU64>,
     /// A producer's floor, and its two counts.
     producers: Vec<[AtomicU64; 2]>,
     floors: Vec<AtomicU64>,
@@ -44,6 +45,7 @@ impl Memory {
             head: AtomicU64::new(0),
             slots: words(slots * SLOT_WORDS, 0),
             parked: words(slots, 0),
+            walked: words(2 * slots, 0),
             producers: (0..producers)
                 .map(|_| [AtomicU64::new(0), AtomicU64::new(0)])
                 .collect(),
@@ -56,7 +58,8 @@ impl Memory {
     }
 
     pub(super) fn ring(&self) -> Ring<'_> {
-        Ring::new(&self.tail, &self.head, &self.slots, &self.parked)
+        let walked = &self.walked;
+        Ring::new(&self.tail, &self.head, &self.slots, &self.parked, walked)
     }
 
     pub(super) fn pen(&self, producer: usize) -> Pen<'_> {
@@ -181,6 +184,13 @@ impl<'a> Pen<'a> {
         })
     }
 
+    /// Has the producer take the head to be there: it sees room that there was, or will be, as if it had looked
+    /// at the tail long before it claims.
+    pub(super) fn believe(self, head: u64) -> Self {
+        self.cached_head.set(head);
+        self
+    }
+
     pub(super) fn write(&self, bytes: usize) -> Result<Written, Refused> {
         Ok(self.claim(bytes)?.publish())
     }
@@ -227,7 +237,7 @@ impl Owned<'_> {
         sequence
     }
 
-    /// The producer gives the claim up, as it does when it walks away.
+    /// The producer drops the claim: a hole that no floor protects, and of which no word is left.
     pub(super) fn give_up(self) -> u64 {
         self.written.sequence
     }
@@ -262,6 +272,7 @@ impl Drainer<'_> {
             Next::Run(run) => self.take(&run, false),
             Next::Empty => return false,
             Next::Unreleased => self.release(),
+            Next::Walked => self.orphans.push(self.reader.cursor() - 1),
             Next::Hole(_) => return self.inspect() != Hole::Owned || !self.patient,
         }
         true

@@ -124,14 +124,11 @@ impl Reader<'_> {
             if state != free(h) || self.is_parked(h) {
                 break;
             }
-            if lowest <= h && self.parked.len() < most_parked {
+            if lowest <= h && !self.has_walked(h) && self.parked.len() < most_parked {
                 self.park();
                 continue;
             }
-            let freed = free(h.wrapping_add(self.ring.capacity));
-            // [release]: pairs with the load in claim.
-            self.ring.slot(h)[0].store(freed, Ordering::Release);
-            self.cursor = h.wrapping_add(1);
+            self.pass_orphan();
         }
         None
     }

@@ -1,14 +1,17 @@
 //! One record as it stands on a console:
 //!
 //! ```text
-//! 17:45:12 WARN     worker-1/main  bus 2 is slow                                      can worker.rs:17
-//!          INFO     worker-2/imu   a time that has not changed is left out, and the
-//!                                  lines of a message stay under its first         imu worker.rs:18
+//! 17:45:12.123 WARN     worker-1/main       bus 2 is slow                              can worker.rs:17
+//!              INFO     worker-2/imu        a time that has not changed is left out,
+//!                                           and the lines of a message stay under its
+//!                                           first                              imu worker.rs:18
 //! ```
 //!
-//! The column of who grows to the longest seen. Where the width is known the place stands at the right
-//! edge, in the first line that has room for it, and long lines are broken here and not by the terminal,
-//! which would let a message write below the time. Where it is not known the place follows the first line.
+//! Only on a terminal are times left out: what goes through a pipe is often looked at line by line. A target that is
+//! just the module's path is left out, too. The column of who, wide enough from the start for most, grows to the longest
+//! seen. Where the width is known the place stands at the right edge, in the first line that has room for it, and
+//! long lines are broken here and not by the terminal, which would let a message write below the time. Where it is
+//! not known the place follows the first line.
 
 use anstyle::Style;
 use std::io::Write;
@@ -16,13 +19,14 @@ use std::io::Write;
 use super::style;
 use super::wrap::{back, first_piece, front, width};
 use crate::record::Record;
-use crate::sink::stamp::Stamp;
+use crate::sink::stamp::{Stamp, micros};
 use crate::sink::text::{message_lines, push_blanks, push_decimal, push_field, push_text};
 
-const TIME_COLUMNS: usize = 8;
+/// `17:45:12.123`
+const TIME_COLUMNS: usize = 12;
 const LEVEL_COLUMNS: usize = 8;
 /// The column of who is at least and at most so wide.
-const WHO_COLUMNS: std::ops::RangeInclusive<usize> = 12..=24;
+const WHO_COLUMNS: std::ops::RangeInclusive<usize> = 18..=24;
 /// What a thread's name may take of that when it does not fit whole.
 const THREAD_COLUMNS: usize = 11;
 /// Between who, message and place.
@@ -85,8 +89,10 @@ impl Layout {
     }
 
     fn push_time(&mut self, out: &mut Vec<u8>, time_ns: i64) {
-        let time = self.stamp.time_of_day(time_ns);
-        if self.shown == Some(time) {
+        let mut time = *b"00:00:00.000";
+        time[..8].copy_from_slice(&self.stamp.time_of_day(time_ns));
+        time[9..].copy_from_slice(&micros(time_ns)[..3]);
+        if self.width.is_some() && self.shown == Some(time) {
             push_blanks(out, TIME_COLUMNS);
         } else {
             self.push_styled(out, style::QUIET, as_text(&time));
@@ -251,10 +257,12 @@ impl Body<'_> {
     }
 }
 
-/// `target file.rs:17`, as much of it as there is. Returns where the file begins in it.
+/// `target file.rs:17`, as much of it as there is to tell. Returns where the file begins in it.
 fn render_place(place: &mut Vec<u8>, record: &Record<'_>) -> usize {
     place.clear();
-    push_field(place, record.target);
+    if !record.target_is_module {
+        push_field(place, record.target);
+    }
     let file = record
         .file
         .rsplit(['/', '\\'])

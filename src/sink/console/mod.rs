@@ -102,18 +102,19 @@ pub struct ConsoleSink {
 
 impl ConsoleSink {
     /// A console on standard output: coloured and aligned to the width when that is a terminal (and
-    /// `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `TERM` agree), plain otherwise.
+    /// `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `TERM` agree), plain otherwise. `queue_bytes` may wait for it,
+    /// or the [usual](ConsoleConfig::QUEUE_BYTES).
     ///
     /// # Errors
     /// When standard output is closed, or no thread can be started.
-    pub fn stdout() -> Result<ConsoleSink, OpenConsoleError> {
+    pub fn stdout(queue_bytes: Option<usize>) -> Result<ConsoleSink, OpenConsoleError> {
         let stdout = io::stdout();
         let owned = stdout.as_fd().try_clone_to_owned();
         let out = File::from(owned.map_err(OpenConsoleError::Stdout)?);
         let config = ConsoleConfig {
             colour: AutoStream::choice(&stdout) != ColorChoice::Never,
             width: width_of_stdout,
-            queue_bytes: ConsoleConfig::QUEUE_BYTES,
+            queue_bytes: queue_bytes.unwrap_or(ConsoleConfig::QUEUE_BYTES),
         };
         ConsoleSink::new(Box::new(out), config)
     }
@@ -163,27 +164,15 @@ impl ConsoleSink {
     /// Says what is missing at this place, once the console has taken half of what waited: told at every
     /// single gap, it would itself fill the console.
     fn tell_missing(&mut self, room: usize) {
-        if self.missing.total() == 0 || self.waiting() > room {
+        if self.missing.is_empty() || self.waiting() > room {
             return;
         }
         let text = self
             .missing
             .take("the console took no more; files have all");
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let notice = Record {
-            sequence: None,
-            late: false,
-            time_ns: now.map_or(0, |since| since.as_nanos() as i64),
-            level: Level::Warn,
-            process: "shmlog",
-            pid: std::process::id(),
-            thread: "drainer",
-            tid: rustix::thread::gettid().as_raw_nonzero().get() as u32,
-            target: "shmlog",
-            file: "",
-            line: 0,
-            message: &text,
-        };
+        let time_ns = now.map_or(0, |since| since.as_nanos() as i64);
+        let notice = Record::of_drainer(time_ns, Level::Warn, &text);
         self.layout.push(&mut self.batch, &notice);
     }
 
@@ -216,7 +205,7 @@ impl Sink for ConsoleSink {
         }
         self.tell_missing(self.queue_bytes / 2);
         // Once one is missing so are all behind it, up to the line that says so.
-        if self.missing.total() > 0 || self.is_full_for(record.message.len()) {
+        if !self.missing.is_empty() || self.is_full_for(record.message.len()) {
             self.missing.count(record);
         } else {
             self.layout.push(&mut self.batch, record);
@@ -235,7 +224,7 @@ impl Sink for ConsoleSink {
     }
 
     fn settled(&self) -> bool {
-        self.closed || (self.waiting() == 0 && self.missing.total() == 0)
+        self.closed || (self.waiting() == 0 && self.missing.is_empty())
     }
 
     fn finish(&mut self, patience: Duration) -> io::Result<()> {

@@ -1,6 +1,7 @@
-//! The console as a whole: how records look, and what a console that stands still does to the rest.
+//! The console as a whole: how records look, and (in `standing`) what a console that stands still does to the rest.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+mod standing;
+
 use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
@@ -28,60 +29,6 @@ impl Write for Paper {
     }
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// A console on which every write needs a ticket, and says before that it waits for one. What the ticket
-/// says becomes of the write.
-struct Gate {
-    arrived: Sender<()>,
-    tickets: Receiver<Option<io::ErrorKind>>,
-    paper: Paper,
-}
-
-impl Write for Gate {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        _ = self.arrived.send(());
-        match self.tickets.recv() {
-            Ok(Some(kind)) => Err(kind.into()),
-            // Without anybody to give tickets the gate stays open.
-            Ok(None) | Err(_) => self.paper.write(bytes),
-        }
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-struct Gated {
-    sink: ConsoleSink,
-    arrived: Receiver<()>,
-    tickets: Sender<Option<io::ErrorKind>>,
-    paper: Paper,
-}
-
-fn gated(queue_bytes: usize) -> Gated {
-    let (arrived_far, arrived) = channel();
-    let (tickets, tickets_far) = channel();
-    let paper = Paper::default();
-    let gate = Gate {
-        arrived: arrived_far,
-        tickets: tickets_far,
-        paper: paper.clone(),
-    };
-    let sink = ConsoleSink::new(
-        Box::new(gate),
-        ConsoleConfig {
-            queue_bytes,
-            ..PLAIN
-        },
-    )
-    .unwrap();
-    Gated {
-        sink,
-        arrived,
-        tickets,
-        paper,
     }
 }
 
@@ -116,26 +63,50 @@ fn behind_the_time(text: String) -> String {
 
 #[test]
 fn a_record_shows_time_level_who_message_and_where() {
-    let text = behind_the_time(shown(
-        PLAIN,
-        &[record(1, "bus 2 is slow"), record(2, "again")],
-    ));
+    let text = behind_the_time(shown(PLAIN, &[record(1, "bus 2 is slow")]));
     let expected = "\
-99:45:12 WARN     worker-1/main  bus 2 is slow  can worker.rs:17
-         WARN     worker-1/main  again  can worker.rs:17
+99:45:12.123 WARN     worker-1/main       bus 2 is slow  can worker.rs:17
 ";
     assert_eq!(text, expected);
 }
 
 #[test]
-fn a_new_second_is_shown() {
+fn a_time_that_has_not_changed_is_left_out_on_a_terminal_alone() {
+    let records = [record(1, "a"), record(2, "b")];
+    let times = |config| {
+        let text = shown(config, &records);
+        text.lines()
+            .map(|line| line[..12].to_owned())
+            .collect::<Vec<_>>()
+    };
+    let (piped, terminal) = (times(PLAIN), times(EIGHTY));
+    assert!(
+        piped[0].ends_with(":45:12.123") && piped[1] == piped[0],
+        "{piped:?}"
+    );
+    assert_eq!(terminal, [&*piped[0], "            "]);
+}
+
+#[test]
+fn a_target_that_is_the_modules_path_is_left_out() {
+    let plain = Record {
+        target: "worker::imu",
+        target_is_module: true,
+        ..record(1, "x")
+    };
+    let text = shown(PLAIN, &[plain]);
+    assert!(text.ends_with("  x  worker.rs:17\n"), "{text}");
+}
+
+#[test]
+fn a_new_millisecond_is_shown() {
     let later = Record {
-        time_ns: record(2, "").time_ns + 1_000_000_000,
+        time_ns: record(2, "").time_ns + 1_000_000,
         ..record(2, "b")
     };
-    let text = shown(PLAIN, &[record(1, "a"), later]);
+    let text = shown(EIGHTY, &[record(1, "a"), later]);
     assert!(
-        text.lines().nth(1).unwrap().contains(":45:13 WARN"),
+        text.lines().nth(1).unwrap().contains(":45:12.124 WARN"),
         "{text}"
     );
 }
@@ -148,7 +119,7 @@ fn in_a_terminal_the_place_is_at_the_right_edge_and_long_lines_are_broken_below_
             record(1, "bus 2 is slow"),
             record(
                 2,
-                "a long message that needs two lines of a terminal, and then some",
+                "a long message that needs two lines of a terminal, and so on",
             ),
             record(
                 3,
@@ -161,13 +132,13 @@ fn in_a_terminal_the_place_is_at_the_right_edge_and_long_lines_are_broken_below_
         ],
     );
     let expected = "\
-99:45:12 WARN     worker-1/main  bus 2 is slow                  can worker.rs:17
-         WARN     worker-1/main  a long message that needs two lines of a
-                                 terminal, and then some        can worker.rs:17
-         WARN     worker-1/main  two                            can worker.rs:17
-                                 lines 漢字 of a message, the second without
-                                 room
-         WARN     worker-1/main  a message of some length           worker.rs:17
+99:45:12.123 WARN     worker-1/main       bus 2 is slow         can worker.rs:17
+             WARN     worker-1/main       a long message that needs two lines of
+                                          a terminal, and so on     worker.rs:17
+             WARN     worker-1/main       two                   can worker.rs:17
+                                          lines 漢字 of a message, the second
+                                          without room
+             WARN     worker-1/main       a message of some length  worker.rs:17
 ";
     assert_eq!(behind_the_time(text), expected);
 }
@@ -180,9 +151,9 @@ fn names_too_long_for_their_column_are_shortened_and_the_column_never_shrinks() 
         ..record(1, "x")
     };
     let text = shown(PLAIN, &[record(0, "x"), long, record(2, "x")]);
-    let whos: Vec<_> = text.lines().map(|line| &line[18..]).collect();
+    let whos: Vec<_> = text.lines().map(|line| &line[22..]).collect();
     let expected = [
-        "worker-1/main  x  can worker.rs:17",
+        "worker-1/main       x  can worker.rs:17",
         "a_process_o…/and-a-thre…  x  can worker.rs:17",
         "worker-1/main             x  can worker.rs:17",
     ];
@@ -200,9 +171,12 @@ fn late_records_and_the_drainers_own_words_are_told_apart() {
         ..record(0, "y")
     };
     let text = shown(PLAIN, &[late, own]);
-    assert!(text.contains("worker-1/main  late #42 x  can"), "{text}");
     assert!(
-        text.contains("         WARN     [shmlog]       y  can"),
+        text.contains("worker-1/main       late #42 x  can"),
+        "{text}"
+    );
+    assert!(
+        text.contains(" WARN     [shmlog]            y  can"),
         "{text}"
     );
 }
@@ -239,80 +213,6 @@ fn a_message_of_16_mib_goes_through_and_so_do_those_behind_it() {
 }
 
 #[test]
-fn a_console_that_stands_still_holds_nobody_up_and_says_what_it_missed() {
-    let Gated {
-        mut sink,
-        arrived,
-        tickets,
-        paper,
-    } = gated(10_000);
-    sink.record(&record(0, "first"));
-    sink.commit().unwrap();
-    arrived.recv_timeout(AGES).unwrap();
-    for sequence in 1..1_000 {
-        sink.record(&record(sequence, "one of many"));
-        sink.commit().unwrap();
-    }
-    assert!(!sink.settled() && sink.waiting() < 11_000);
-    drop(tickets);
-    sink.finish(AGES).unwrap();
-    assert!(sink.settled());
-    let text = paper.text();
-    let kept = text.matches("one of many").count();
-    let notice = format!(
-        "[shmlog]       {} records are missing here (worker-1[1234]:",
-        999 - kept
-    );
-    assert!(
-        kept > 100 && text.lines().last().unwrap().contains(&notice),
-        "{text}"
-    );
-}
-
-#[test]
-fn once_there_is_room_again_the_gap_is_told_and_records_go_on() {
-    let Gated {
-        mut sink,
-        arrived,
-        tickets,
-        paper,
-    } = gated(1_000);
-    for sequence in 0..50 {
-        sink.record(&record(sequence, "before"));
-        sink.commit().unwrap();
-    }
-    arrived.recv_timeout(AGES).unwrap();
-    drop(tickets);
-    assert_eq!(sink.writer.wait(AGES), 0);
-    sink.record(&record(50, "after"));
-    sink.commit().unwrap();
-    sink.finish(AGES).unwrap();
-    let text = paper.text();
-    let last: Vec<_> = text.lines().rev().take(2).collect();
-    assert!(
-        last[0].contains("after") && last[1].contains("records are missing here"),
-        "{text}"
-    );
-}
-
-#[test]
-fn finishing_gives_up_on_a_console_that_does_not_move() {
-    let Gated {
-        mut sink,
-        arrived,
-        tickets,
-        ..
-    } = gated(1_000);
-    sink.record(&record(1, "x"));
-    sink.commit().unwrap();
-    arrived.recv_timeout(AGES).unwrap();
-    let refused = sink.finish(Duration::from_millis(1)).unwrap_err();
-    assert_eq!(refused.kind(), io::ErrorKind::TimedOut);
-    assert!(!sink.settled());
-    drop(tickets);
-}
-
-#[test]
 fn a_closed_pipe_is_told_once_and_then_records_are_dropped_quietly() {
     let (reader, writer) = io::pipe().unwrap();
     drop(reader);
@@ -335,50 +235,10 @@ fn a_closed_pipe_is_told_once_and_then_records_are_dropped_quietly() {
     assert!(sink.settled() && sink.batch.is_empty() && sink.finish(AGES).is_ok());
 }
 
-#[test]
-fn a_console_that_closes_with_records_missing_has_nothing_left_to_do() {
-    let Gated {
-        mut sink, tickets, ..
-    } = gated(100);
-    for sequence in 0..50 {
-        sink.record(&record(sequence, "x"));
-        sink.commit().unwrap();
-    }
-    tickets.send(Some(io::ErrorKind::BrokenPipe)).unwrap();
-    sink.writer.wait(AGES);
-    sink.commit().unwrap_err();
-    assert!(sink.settled());
-}
-
-#[test]
-fn a_full_disk_behind_a_redirection_is_told_once_and_waited_for() {
-    let Gated {
-        mut sink,
-        arrived,
-        tickets,
-        paper,
-    } = gated(1_000);
-    sink.record(&record(1, "x"));
-    sink.commit().unwrap();
-    arrived.recv_timeout(AGES).unwrap();
-    let mut refusals = vec![];
-    for _ in 0..3 {
-        tickets.send(Some(io::ErrorKind::StorageFull)).unwrap();
-        // It has stored what went wrong before it comes again.
-        arrived.recv_timeout(AGES).unwrap();
-        refusals.extend(sink.commit().err());
-    }
-    assert_eq!(refusals.len(), 1);
-    assert_eq!(refusals[0].kind(), io::ErrorKind::StorageFull);
-    drop(tickets);
-    sink.finish(AGES).unwrap();
-    assert_eq!(paper.text().lines().count(), 1);
-}
-
 proptest! {
     #[test]
     fn nobody_can_forge_a_record_line(
-        texts in prop::collection::vec("(\n|\r\n|\r|\u{2028}|\u{9b}1G|\t|17:45:12 WARN     |         WARN     a/b  |.){0,9}", 5),
+        texts in prop::collection::vec("(\n|\r\n|\r|\u{2028}|\u{9b}1G|\t|17:45:12.123 WARN     |             WARN     a/b  |.){0,9}", 5),
         wide in any::<bool>(),
     ) {
         let forger = Record {
@@ -386,7 +246,7 @@ proptest! {
             ..record(1, &texts[4])
         };
         let text = shown(if wide { EIGHTY } else { PLAIN }, &[forger, record(2, "honest")]);
-        let begins = |line: &&str| line.as_bytes().get(9).is_some_and(|byte| *byte != b' ');
+        let begins = |line: &&str| line.as_bytes().get(13).is_some_and(|byte| *byte != b' ');
         let split = |c: char| matches!(c, '\n' | '\r' | '\x0b' | '\x0c' | '\u{85}' | '\u{2028}' | '\u{2029}');
         prop_assert_eq!(text.split_terminator(split).filter(begins).count(), 2, "{}", text);
         let fits = |line: &str| super::wrap::width(line) <= 80;

@@ -3,24 +3,65 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
-use super::line::record_start;
+use crate::record::Record;
+use crate::sink::Owed;
+use crate::sink::missing::Tally;
 
 /// Memory that a buffer keeps for the next batches; what one huge message needed beyond it is given back.
 const KEPT_BYTES: usize = 4 << 20;
+/// As many records as such a buffer usually holds.
+const KEPT_PIECES: usize = KEPT_BYTES / 128;
+
+/// What the lines of a record mean for who counts records.
+pub(super) enum Meaning {
+    /// A record of the process of this id.
+    Record(u32),
+    /// The drainer's own words.
+    Own,
+    /// Its words that so many records are missing, which are told of when this is in the file.
+    Gap(Box<Tally>),
+}
+
+impl Meaning {
+    pub(super) fn of(record: &Record<'_>) -> Meaning {
+        match record.sequence {
+            Some(_) => Meaning::Record(record.pid),
+            None => Meaning::Own,
+        }
+    }
+}
+
+/// A record of the backlog.
+struct Piece {
+    /// Where it ends, counted from the first byte that ever was in the backlog.
+    end: u64,
+    meaning: Meaning,
+}
 
 /// Whole records in writing order, the first of which may be written in part.
 ///
-/// Invariants: `sent <= bytes.len()`; `bytes` begins with a record; `cuts` ascend, lie beyond `sent` or
-/// at it, and each is the start of a record.
+/// Invariants: `whole <= sent <= bytes.len()`; `bytes` begins with a record; `cuts` ascend, lie beyond `sent` or
+/// at it, and each is the start of a record; `pieces` are the records behind `whole`, and the tallies what they mean.
 #[derive(Default)]
 pub(super) struct Backlog {
     pub(super) bytes: Vec<u8>,
     /// Bytes in front that the file has already; not yet dropped because their record is not whole.
     sent: usize,
+    /// Bytes of the whole records among those.
+    whole: usize,
+    /// Bytes that were dropped in front of the present ones.
+    dropped: u64,
     /// Offsets in `bytes` at which to go on in a new file.
     cuts: VecDeque<usize>,
+    pieces: VecDeque<Piece>,
+    /// Records among the pieces.
+    waiting: Tally,
+    /// Records that gaps among the pieces speak of.
+    untold: Tally,
     /// Length of the file that the last byte goes to, once that is written.
     last_file_length: u64,
+    /// Records that were written whole into the present file.
+    in_file: u64,
 }
 
 impl Backlog {
@@ -39,9 +80,44 @@ impl Backlog {
         self.last_file_length = bytes;
     }
 
+    /// Bytes of a record that is in the file in part.
+    pub(super) fn begun(&self) -> u64 {
+        (self.sent - self.whole) as u64
+    }
+
+    /// Records that wait, or are told of by what waits.
+    pub(super) fn owed(&self) -> Owed {
+        let mut both = Tally::default();
+        both.add_all(&self.waiting);
+        both.add_all(&self.untold);
+        Owed {
+            waiting: self.waiting.total(),
+            untold: self.untold.total(),
+            whose: both.whose().to_vec(),
+        }
+    }
+
+    /// Records that were written whole into the present file.
+    pub(super) fn in_file(&mut self) -> u64 {
+        self.count_whole();
+        self.in_file
+    }
+
+    /// Records that no file has yet.
+    pub(super) fn waiting(&self) -> u64 {
+        self.waiting.total()
+    }
+
     /// Counts the record that was appended at `start`: it goes to a new file if the one before would
     /// exceed `max_file_size` bytes, unless it is the first of its file.
-    pub(super) fn close_record(&mut self, start: usize, max_file_size: u64) {
+    pub(super) fn close_record(&mut self, start: usize, max_file_size: u64, meaning: Meaning) {
+        match &meaning {
+            Meaning::Record(pid) => self.waiting.add(*pid, 1),
+            Meaning::Own => {}
+            Meaning::Gap(tally) => self.untold.add_all(tally),
+        }
+        let end = self.dropped + self.bytes.len() as u64;
+        self.pieces.push_back(Piece { end, meaning });
         let length = (self.bytes.len() - start) as u64;
         if self.last_file_length > 0 && self.last_file_length + length > max_file_size {
             self.cuts.push_back(start);
@@ -74,7 +150,9 @@ impl Backlog {
 
     /// The rest goes to a new, empty file: the first record that is not whole from its beginning.
     pub(super) fn begin_file(&mut self) {
-        self.sent = record_start(&self.bytes, self.sent);
+        self.count_whole();
+        self.in_file = 0;
+        self.sent = self.whole;
         if self.cuts.front() == Some(&self.sent) {
             self.cuts.pop_front();
         }
@@ -83,9 +161,37 @@ impl Backlog {
         }
     }
 
+    /// Finds out which records are written whole.
+    fn count_whole(&mut self) {
+        if self.sent == self.bytes.len() {
+            // The usual case.
+            self.whole = self.sent;
+            self.pieces.clear();
+            self.in_file += self.waiting.total();
+            self.waiting.clear();
+            self.untold.clear();
+            return;
+        }
+        let sent = self.dropped + self.sent as u64;
+        while let Some(piece) = self.pieces.front().filter(|piece| piece.end <= sent) {
+            self.whole = (piece.end - self.dropped) as usize;
+            match &piece.meaning {
+                Meaning::Record(pid) => {
+                    self.in_file += 1;
+                    self.waiting.remove(*pid, 1);
+                }
+                Meaning::Own => {}
+                Meaning::Gap(tally) => self.untold.remove_all(tally),
+            }
+            self.pieces.pop_front();
+        }
+    }
+
     /// Drops the records that are written whole.
     pub(super) fn drop_written(&mut self) {
-        let done = record_start(&self.bytes, self.sent);
+        self.count_whole();
+        let done = std::mem::take(&mut self.whole);
+        self.dropped += done as u64;
         self.bytes.drain(..done);
         self.sent -= done;
         for cut in &mut self.cuts {
@@ -93,12 +199,14 @@ impl Backlog {
         }
         if self.bytes.capacity() > 2 * KEPT_BYTES && self.bytes.len() < KEPT_BYTES {
             self.bytes.shrink_to(KEPT_BYTES);
+            self.pieces.shrink_to(self.pieces.len().max(KEPT_PIECES));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::line::record_start;
     use super::*;
     use proptest::prelude::*;
 
@@ -148,11 +256,16 @@ mod tests {
             for (number, record) in records.iter().enumerate() {
                 let start = backlog.bytes.len();
                 backlog.bytes.extend_from_slice(record.as_bytes());
-                backlog.close_record(start, limit);
+                backlog.close_record(start, limit, Meaning::Record(1));
                 if number % commit_every == 0 {
                     commit(&mut backlog);
+                    let kept = &backlog.bytes[backlog.sent..];
+                    let starts = (0..kept.len()).filter(|at| kept[*at].is_ascii_digit());
+                    let begun = u64::from(backlog.begun() > 0);
+                    prop_assert_eq!(backlog.waiting(), begun + starts.count() as u64);
                 }
             }
+            prop_assert!(backlog.begun() <= backlog.bytes.len() as u64);
             while backlog.unwritten() > 0 {
                 commit(&mut backlog);
             }
@@ -172,7 +285,7 @@ mod tests {
         for record in ["1 one\n", "2 two\n  more\n"] {
             let start = backlog.bytes.len();
             backlog.bytes.extend_from_slice(record.as_bytes());
-            backlog.close_record(start, 1_000);
+            backlog.close_record(start, 1_000, Meaning::Record(1));
         }
         let (mut lost, mut next, mut written) = (vec![], vec![], 0);
         let mut takes = [14, 0].into_iter();

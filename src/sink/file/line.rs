@@ -3,7 +3,7 @@
 //! `2026-11-22 17:45:12.123456 WARN     #42 worker-1[1234] main[1235] can src/bin/worker.rs:17 - bus 2 is slow`
 //!
 //! A record begins at a line that begins with a digit; every further line of its message begins with
-//! [`INDENT`]. No message can break that, so the boundaries of records can be found again in the bytes.
+//! `INDENT`. No message can break that, so the boundaries of records can be found again in the bytes.
 
 use crate::record::Record;
 use crate::sink::stamp::{Stamp, micros};
@@ -41,6 +41,7 @@ pub(super) fn push_record(out: &mut Vec<u8>, stamp: &mut Stamp, record: &Record<
 
 /// Where the record begins that byte `at` belongs to, in bytes that begin with a record. At the first
 /// byte of a record, and at the end, that is `at` itself.
+#[cfg(test)]
 pub(super) fn record_start(bytes: &[u8], at: usize) -> usize {
     let begins = |start: &usize| {
         *start > 0 && bytes[*start - 1] == b'\n' && bytes.get(*start) != Some(&INDENT[0])

@@ -9,9 +9,12 @@
 //!
 //! A file that cannot be written costs nothing but memory at first: the lines wait, half-written ones
 //! included, and go on exactly where they stopped. Past the bound the newest records are counted, and the
-//! first line after the gap says how many and whose are missing, and why.
+//! first line after the gap says how many and whose are missing, and why. What waits when this process is killed
+//! is lost: [`place`](Sink::place) says how much that would be, so that a successor can say it in the log.
 
 mod backlog;
+mod config;
+mod error;
 mod line;
 mod name;
 mod open;
@@ -19,20 +22,22 @@ mod prune;
 mod recovered;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
-use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use self::backlog::Backlog;
+use self::backlog::{Backlog, Meaning};
+pub use self::config::FileConfig;
+pub use self::error::OpenFileError;
 use self::open::LogFile;
 use self::prune::{Pruned, prune};
 pub(crate) use self::recovered::{Folders, Progress, RecoveredFile};
-use crate::level::Level;
+use self::trouble::Trouble;
 use crate::record::Record;
-use crate::sink::missing::Missing;
+use crate::sink::missing::{Missing, Tally, say_owed};
 use crate::sink::stamp::Stamp;
 use crate::sink::{FilePlace, Sink};
 
@@ -45,105 +50,9 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// Tries at pruning a folder that another session prunes; later ones follow with the next commits.
 const PRUNE_TRIES: u32 = 50;
 
-/// Where log files go, and how many and how large.
-#[derive(Clone, Debug)]
-pub struct FileConfig {
-    /// Folder of the files; made if missing.
-    pub folder: PathBuf,
-    /// Name of the program, which begins the names of its files. What a file name may not hold becomes `_`.
-    pub program: String,
-    /// Bytes after which a new file is begun. Only a file of a single, larger record exceeds it.
-    pub max_file_size: u64,
-    /// Files of this program that may stay in `folder`, the open one included; 0 counts as 1.
-    pub backup_count: usize,
-    /// Bytes of lines kept in memory while the file cannot be written. The batch that meets the trouble
-    /// is kept whole, however large.
-    pub queue_bytes: usize,
-}
-
-impl FileConfig {
-    /// The usual [`queue_bytes`](FileConfig::queue_bytes): 16 MiB.
-    pub const QUEUE_BYTES: usize = 16 << 20;
-
-    fn in_order(self) -> FileConfig {
-        FileConfig {
-            program: name::sanitise(&self.program),
-            backup_count: self.backup_count.max(1),
-            ..self
-        }
-    }
-}
-
 /// What is told the name of a log file before that is made, so that a successor of this process knows of it
 /// whatever happens next; an empty name takes the last one back.
 pub type Announce = dyn FnMut(&str);
-
-/// Why no log file could be opened.
-#[derive(Debug)]
-pub enum OpenFileError {
-    /// The folder does not exist and cannot be made.
-    Folder {
-        /// The folder.
-        folder: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The file cannot be made or locked.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// All names of the next microseconds are taken.
-    NoFreeName {
-        /// The first of them.
-        path: PathBuf,
-    },
-}
-
-impl fmt::Display for OpenFileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            OpenFileError::Folder { folder, source } => write!(
-                f,
-                "cannot make the log folder {folder:?}: {source}; name one that this user may make with file_path()"
-            ),
-            OpenFileError::File { path, source } => write!(
-                f,
-                "cannot make the log file {path:?}: {source}; name a folder that this user may write with file_path()"
-            ),
-            OpenFileError::NoFreeName { path } => write!(
-                f,
-                "cannot make the log file {path:?}: its name and those of the microseconds behind it are taken; \
-                 is the system's clock set right?"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for OpenFileError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            OpenFileError::Folder { source, .. } | OpenFileError::File { source, .. } => {
-                Some(source)
-            }
-            OpenFileError::NoFreeName { .. } => None,
-        }
-    }
-}
-
-impl From<OpenFileError> for io::Error {
-    fn from(error: OpenFileError) -> io::Error {
-        let kind = match &error {
-            OpenFileError::Folder { source, .. } | OpenFileError::File { source, .. } => {
-                source.kind()
-            }
-            OpenFileError::NoFreeName { .. } => io::ErrorKind::AlreadyExists,
-        };
-        io::Error::new(kind, error)
-    }
-}
 
 /// The sink that writes log files.
 ///
@@ -158,8 +67,12 @@ pub struct FileSink {
     backlog: Backlog,
     stamp: Stamp,
     missing: Missing,
-    /// Why the last commit could not write; `None` when it could.
-    trouble: Option<io::Error>,
+    /// Records given up since somebody asked.
+    lost: u64,
+    /// What the last commit met; `None` when it could write.
+    trouble: Option<Trouble>,
+    /// What there is to say, and nobody has asked yet.
+    news: Vec<String>,
     /// When to look at the path again.
     next_look: Instant,
     /// A file was begun, and its predecessors have not been counted since.
@@ -194,7 +107,8 @@ impl FileSink {
     }
 
     /// Goes on where a predecessor of this process stopped: at `place`, with whatever the file holds beyond
-    /// it taken away. When the file is gone or in somebody else's hands a new one is begun.
+    /// it taken away. When the file is gone or in somebody else's hands a new one is begun. What the predecessor had
+    /// in its memory is gone, and the first line says so; `name` knows processes by their ids.
     ///
     /// # Errors
     /// As [`open`](FileSink::open).
@@ -202,6 +116,7 @@ impl FileSink {
         config: FileConfig,
         mut announce: Box<Announce>,
         place: &FilePlace,
+        name: &dyn Fn(u32) -> Option<String>,
     ) -> Result<FileSink, OpenFileError> {
         let config = config.in_order();
         let ours = |name: &str| name::belongs_to(name, &config.program);
@@ -216,7 +131,11 @@ impl FileSink {
             Some(log) => log,
             None => LogFile::create(&config.folder, &config.program, &mut *announce)?,
         };
-        Ok(FileSink::with(config, announce, log))
+        let mut sink = FileSink::with(config, announce, log);
+        if let Some(text) = say_owed(&place.owed, name) {
+            sink.append_gap(&text, Tally::of(place.owed.total(), &place.owed.whose));
+        }
+        Ok(sink)
     }
 
     fn with(config: FileConfig, announce: Box<Announce>, log: LogFile) -> FileSink {
@@ -227,7 +146,9 @@ impl FileSink {
             backlog: Backlog::default(),
             stamp: Stamp::default(),
             missing: Missing::default(),
+            lost: 0,
             trouble: None,
+            news: Vec::new(),
             next_look: Instant::now() + LOOK_EVERY,
             prune_due: true,
         };
@@ -249,12 +170,15 @@ impl FileSink {
     fn append(&mut self, record: &Record<'_>) {
         let start = self.backlog.bytes.len();
         line::push_record(&mut self.backlog.bytes, &mut self.stamp, record);
-        if self.trouble.is_some() && self.backlog.unwritten() > self.config.queue_bytes {
-            self.backlog.bytes.truncate(start);
-            self.missing.count(record);
-        } else {
-            self.backlog.close_record(start, self.config.max_file_size);
+        if let Some(trouble) = &mut self.trouble {
+            if self.backlog.unwritten() > self.config.queue_bytes {
+                self.backlog.bytes.truncate(start);
+                return self.give_up(record);
+            }
+            trouble.delayed += u64::from(record.sequence.is_some());
         }
+        let most = self.config.max_file_size;
+        self.backlog.close_record(start, most, Meaning::of(record));
     }
 
     /// Writes all that waits, over as many files as it needs.
@@ -275,7 +199,17 @@ impl FileSink {
         // Deletion is asked for at every write, it is one cheap call; the path only now and then.
         let deleted = self.backlog.unwritten() > 0 && self.log.is_deleted();
         if deleted || (now >= self.next_look && !self.log.is_in_place()) {
+            let (path, mut records) = (self.log.path.clone(), self.backlog.in_file().to_string());
+            if self.log.inherited {
+                records += " or more";
+            }
+            // Not by `deleted`: that is asked for only when there is something to write.
+            let fate = match self.log.is_deleted() {
+                true => "deleted",
+                false => "moved or replaced",
+            };
             self.begin_file()?;
+            self.note_lost_file(&path, fate, &records);
         }
         // Not before it succeeded: nothing may be written to a file that is known to be lost.
         if now >= self.next_look {
@@ -286,38 +220,10 @@ impl FileSink {
 
     fn begin_file(&mut self) -> io::Result<()> {
         let (folder, program) = (&self.config.folder, &self.config.program);
-        self.log = LogFile::create(folder, program, &mut *self.announce)?;
+        self.log = self.log.create_next(folder, program, &mut *self.announce)?;
         self.backlog.begin_file();
         self.prune_due = true;
         Ok(())
-    }
-
-    /// Says in the log, at the place of the gap, what is missing there. Called when all else is written.
-    fn tell_missing(&mut self) -> io::Result<()> {
-        if self.missing.total() == 0 {
-            return Ok(());
-        }
-        let cause = self.trouble.take();
-        let cause = cause.map_or_else(String::new, |cause| cause.to_string());
-        let queue = self.config.queue_bytes;
-        let why = format!("{cause}, and the queue of {queue} bytes was full");
-        let text = self.missing.take(&why);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        self.append(&Record {
-            sequence: None,
-            late: false,
-            time_ns: now.map_or(0, |since| since.as_nanos() as i64),
-            level: Level::Error,
-            process: "shmlog",
-            pid: std::process::id(),
-            thread: "drainer",
-            tid: rustix::thread::gettid().as_raw_nonzero().get() as u32,
-            target: "shmlog",
-            file: "",
-            line: 0,
-            message: &text,
-        });
-        self.write_out()
     }
 
     fn try_to_prune(&mut self) -> io::Result<()> {
@@ -353,25 +259,6 @@ impl FileSink {
             thread::sleep(PAUSE);
         }
     }
-
-    /// The error as the drainer tells it, or nothing if it told that already.
-    fn news_of(&mut self, error: io::Error) -> io::Result<()> {
-        let same = self
-            .trouble
-            .as_ref()
-            .is_some_and(|known| known.to_string() == error.to_string());
-        if same {
-            return Ok(());
-        }
-        let (path, waiting) = (self.path(), self.unwritten());
-        let text = format!(
-            "cannot write the log file {path:?}: {error}; {waiting} bytes wait in memory, which takes {}",
-            self.config.queue_bytes
-        );
-        let news = io::Error::new(error.kind(), text);
-        self.trouble = Some(error);
-        Err(news)
-    }
 }
 
 impl Sink for FileSink {
@@ -381,10 +268,10 @@ impl Sink for FileSink {
 
     fn record(&mut self, record: &Record<'_>) {
         // Once one is missing so are all behind it, up to the line that says so.
-        if self.missing.total() > 0 {
-            self.missing.count(record);
-        } else {
+        if self.missing.is_empty() {
             self.append(record);
+        } else {
+            self.give_up(record);
         }
     }
 
@@ -393,7 +280,7 @@ impl Sink for FileSink {
         self.backlog.drop_written();
         match outcome {
             Ok(()) => {
-                self.trouble = None;
+                self.note_recovery();
                 self.try_to_prune()
             }
             Err(error) => self.news_of(error),
@@ -408,22 +295,31 @@ impl Sink for FileSink {
         let name = self.path().file_name()?.to_string_lossy().into_owned();
         Some(FilePlace {
             name,
-            bytes: self.log.written,
+            // Without what is there of a record that is not whole, which would stay for good.
+            bytes: self.log.written - self.backlog.begun(),
+            owed: self.owed(),
         })
     }
 
+    fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
+    }
+
+    fn take_news(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.news)
+    }
+
     fn settled(&self) -> bool {
-        self.unwritten() == 0 && self.missing.total() == 0
+        self.unwritten() == 0 && self.missing.is_empty()
     }
 
     fn finish(&mut self, patience: Duration) -> io::Result<()> {
-        let mut told = self.commit();
+        // What goes wrong now is told by the last error.
+        let _ = self.commit();
         let (mut left, mut moved) = (self.unwritten(), Instant::now());
         while !self.settled() && moved.elapsed() < patience {
             thread::sleep(PAUSE.min(patience));
-            if let Err(news) = self.commit() {
-                told = Err(news);
-            }
+            let _ = self.commit();
             if self.unwritten() < left {
                 moved = Instant::now();
             }
@@ -432,12 +328,9 @@ impl Sink for FileSink {
         // Files that were open when this one was begun may be closed by now.
         self.prune_due = true;
         self.prune_patiently();
-        if self.settled() {
-            return Ok(());
+        match self.settled() {
+            true => Ok(()),
+            false => Err(self.lose_the_rest()),
         }
-        told.and_then(|()| {
-            let known = self.trouble.take();
-            Err(known.unwrap_or_else(|| io::ErrorKind::TimedOut.into()))
-        })
     }
 }

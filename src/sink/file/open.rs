@@ -8,12 +8,12 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{FlockOperation, flock};
 
 use super::name::file_name;
 use super::{Announce, OpenFileError};
+use crate::clock;
 
 /// Names tried, a microsecond apart, before giving up.
 const ATTEMPTS: i64 = 1_000;
@@ -24,8 +24,12 @@ pub(super) struct LogFile {
     pub(super) path: PathBuf,
     /// Bytes written to it so far, which is its length.
     pub(super) written: u64,
+    /// A predecessor of this process has written to it.
+    pub(super) inherited: bool,
     /// Device and inode, to notice when another file stands at `path`.
     identity: (u64, u64),
+    /// What it is named after, in microseconds since 1970; 0 when a predecessor made it.
+    micros: i64,
 }
 
 impl LogFile {
@@ -36,6 +40,18 @@ impl LogFile {
         announce: &mut Announce,
     ) -> Result<LogFile, OpenFileError> {
         LogFile::create_at(folder, program, micros_now(), announce)
+    }
+
+    /// The file after this one. Its name sorts behind this one's though the wall clock may have been set back, or
+    /// pruning would take the newest for the oldest.
+    pub(super) fn create_next(
+        &self,
+        folder: &Path,
+        program: &str,
+        announce: &mut Announce,
+    ) -> Result<LogFile, OpenFileError> {
+        let micros = micros_now().max(self.micros + 1);
+        LogFile::create_at(folder, program, micros, announce)
     }
 
     /// As [`create`](LogFile::create), under names that `name` gives for a number of microseconds since 1970.
@@ -76,7 +92,10 @@ impl LogFile {
             announce(&name);
             let path = folder.join(name);
             match LogFile::try_create(&path) {
-                Ok(Some(file)) => return Ok(file),
+                Ok(Some(file)) => {
+                    let micros = micros + attempt;
+                    return Ok(LogFile { micros, ..file });
+                }
                 // Somebody else's, or gone: not ours to answer for.
                 Ok(None) => announce(""),
                 Err(source) => return Err(OpenFileError::File { path, source }),
@@ -104,7 +123,9 @@ impl LogFile {
             file,
             path: path.to_owned(),
             written: 0,
+            inherited: false,
             identity: (metadata.dev(), metadata.ino()),
+            micros: 0,
         }))
     }
 
@@ -125,7 +146,9 @@ impl LogFile {
             file,
             path: path.to_owned(),
             written: metadata.len().min(bytes),
+            inherited: true,
             identity: (metadata.dev(), metadata.ino()),
+            micros: 0,
         }))
     }
 
@@ -151,8 +174,7 @@ impl LogFile {
 
 /// Microseconds since 1970. A clock before that counts as 1970: names must be unique, more than true.
 fn micros_now() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |since| since.as_micros() as i64)
+    (clock::wall_ns() / 1000).max(0)
 }
 
 /// Opens and locks a file that exists. `None` when it does not, or somebody else has it locked.
@@ -185,6 +207,19 @@ pub(super) fn remove_unlocked(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::sink::file::tests::Folder;
+
+    #[test]
+    fn the_next_file_sorts_behind_though_the_clock_was_set_back() {
+        let folder = Folder::new("set back");
+        // As if this one had been made before the clock was set back a day.
+        let micros = micros_now() + 86_400_000_000;
+        let mut last = LogFile::create_at(folder.path(), "app", micros, &mut |_| {}).unwrap();
+        for _ in 0..3 {
+            let next = last.create_next(folder.path(), "app", &mut |_| {}).unwrap();
+            assert!(next.path > last.path);
+            last = next;
+        }
+    }
 
     #[test]
     fn two_files_of_the_same_microsecond_get_names_of_their_own() {

@@ -16,7 +16,7 @@ use super::open::{LogFile, remove_unlocked};
 use super::{OpenFileError, PAUSE, line};
 use crate::record::Record;
 use crate::sink::stamp::Stamp;
-use crate::sink::{FilePlace, Sink};
+use crate::sink::{FilePlace, Owed, Sink};
 
 /// Tries at a file that somebody else has locked for a moment.
 const TRIES: u32 = 20;
@@ -191,6 +191,7 @@ impl Sink for RecoveredFile {
         Some(FilePlace {
             name: log.path.file_name()?.to_string_lossy().into_owned(),
             bytes: log.written,
+            owed: Owed::default(),
         })
     }
 

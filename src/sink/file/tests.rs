@@ -1,8 +1,9 @@
-//! The file sink as a whole: rotation, files taken away, and files that cannot be written.
+//! The file sink as a whole: rotation, files taken away, and (in `trouble`) files that cannot be written.
+
+mod trouble;
 
 use std::fs::{self, File};
-use std::io::{PipeReader, Read};
-use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 
 use super::*;
 use crate::sink::samples::record;
@@ -70,23 +71,6 @@ fn log(sink: &mut FileSink, range: std::ops::Range<u64>) {
     for sequence in range {
         sink.record(&record(sequence, "a message\nof two lines"));
     }
-}
-
-/// Puts the real file back in the place of one that failed.
-fn swap(sink: &mut FileSink, file: File) -> File {
-    std::mem::replace(&mut sink.log.file, file)
-}
-
-fn dev_full() -> File {
-    File::options().write(true).open("/dev/full").unwrap()
-}
-
-/// A file that takes what a pipe takes, and no more.
-fn narrow() -> (PipeReader, File) {
-    let (reader, writer) = io::pipe().unwrap();
-    rustix::io::ioctl_fionbio(&writer, true).unwrap();
-    rustix::io::ioctl_fionbio(&reader, true).unwrap();
-    (reader, File::from(OwnedFd::from(writer)))
 }
 
 fn open(config: FileConfig) -> Result<FileSink, OpenFileError> {
@@ -178,83 +162,20 @@ fn a_session_never_deletes_the_file_another_one_writes() {
 }
 
 #[test]
-fn a_full_disk_loses_nothing_that_fits_the_queue_and_is_told_once() {
-    let folder = Folder::new("full");
-    let mut sink = open(config(&folder)).unwrap();
-    log(&mut sink, 0..5);
-    sink.commit().unwrap();
-    let real = swap(&mut sink, dev_full());
-    log(&mut sink, 5..10);
-    let refused = sink.commit().unwrap_err();
-    assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
-    assert!(refused.to_string().contains(".log"), "{refused}");
-    log(&mut sink, 10..15);
-    sink.commit().unwrap();
-    assert!(!sink.settled());
-    swap(&mut sink, real);
-    sink.commit().unwrap();
-    assert!(sink.settled());
-    assert_eq!(sequences(&folder.text()), numbers(0..15));
-}
-
-#[test]
-fn beyond_the_queue_records_are_counted_and_the_log_says_so_at_the_gap() {
-    let folder = Folder::new("beyond");
-    let mut sink = open(FileConfig {
-        queue_bytes: 1_000,
-        ..config(&folder)
-    })
-    .unwrap();
-    let real = swap(&mut sink, dev_full());
-    log(&mut sink, 0..1);
-    sink.commit().unwrap_err();
-    log(&mut sink, 1..100);
-    sink.commit().unwrap();
-    swap(&mut sink, real);
-    sink.commit().unwrap();
-    log(&mut sink, 100..102);
-    sink.commit().unwrap();
-    let text = folder.text();
-    let kept = sequences(&text).len() as u64 - 3;
-    let mut expected = numbers(0..kept);
-    expected.extend(["-", "100", "101"].map(str::to_owned));
-    assert_eq!(sequences(&text), expected);
-    let lost = 100 - kept;
-    assert!(
-        kept > 5
-            && text.contains(&format!(
-                " - {lost} records are missing here (worker-1[1234]: {lost}): No space left"
-            )),
-        "{text}"
-    );
-}
-
-#[test]
-fn a_write_taken_in_parts_goes_on_exactly_where_it_stopped() {
-    let folder = Folder::new("parts");
-    let mut sink = open(config(&folder)).unwrap();
-    let (mut reader, writer) = narrow();
-    swap(&mut sink, writer);
-    log(&mut sink, 0..5_000);
-    let all = sink.backlog.bytes.clone();
-    let (mut arrived, mut refusals) = (Vec::new(), 0);
-    while !sink.settled() {
-        refusals += u32::from(sink.commit().is_err());
-        _ = reader.read_to_end(&mut arrived);
-    }
-    assert!(arrived == all && sink.place().unwrap().bytes == all.len() as u64);
-    assert_eq!(refusals, 1);
-}
-
-#[test]
 fn a_file_deleted_from_outside_is_followed_by_a_new_one_at_the_next_commit() {
     let folder = Folder::new("deleted");
     let mut sink = open(config(&folder)).unwrap();
-    fs::remove_dir_all(folder.path()).unwrap();
     log(&mut sink, 0..3);
     sink.commit().unwrap();
-    assert_eq!(sequences(&folder.text()), numbers(0..3));
+    let lost = sink.path().to_owned();
+    fs::remove_dir_all(folder.path()).unwrap();
+    log(&mut sink, 3..5);
+    sink.commit().unwrap();
+    assert_eq!(sequences(&folder.text()), numbers(3..5));
     assert_eq!(sink.path().parent(), Some(folder.path()));
+    let news = sink.take_news().join("\n");
+    let expected = format!("{lost:?} was deleted from outside; records in it: 3;");
+    assert!(news.contains(&expected), "{news}");
 }
 
 #[test]
@@ -270,6 +191,11 @@ fn a_file_renamed_from_outside_is_followed_by_a_new_one_when_looked_at() {
     assert_eq!(folder.names().len(), 2);
     assert_eq!(sequences(&folder.text()), numbers(0..2));
     assert_eq!(sequences(&fs::read_to_string(sink.path()).unwrap()), ["1"]);
+    let news = sink.take_news().join("\n");
+    assert!(
+        news.contains("moved or replaced from outside; records in it: 1;"),
+        "{news}"
+    );
 }
 
 #[test]
@@ -284,20 +210,6 @@ fn a_file_replaced_from_outside_is_left_to_whoever_put_it_there() {
     sink.commit().unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"");
     assert_eq!(sequences(&fs::read_to_string(sink.path()).unwrap()), ["0"]);
-}
-
-#[test]
-fn while_no_new_file_can_be_made_the_records_wait() {
-    let folder = Folder::new("blocked");
-    let mut sink = open(config(&folder)).unwrap();
-    fs::remove_dir_all(folder.path()).unwrap();
-    fs::write(folder.path(), "in the way").unwrap();
-    log(&mut sink, 0..3);
-    sink.commit().unwrap_err();
-    sink.commit().unwrap();
-    fs::remove_file(folder.path()).unwrap();
-    sink.commit().unwrap();
-    assert_eq!(sequences(&folder.text()), numbers(0..3));
 }
 
 #[test]
@@ -329,17 +241,6 @@ fn old_files_that_cannot_be_deleted_are_told_by_name_and_once() {
         "{told}"
     );
     sink.commit().unwrap();
-}
-
-#[test]
-fn finishing_with_a_file_that_takes_nothing_ends_and_says_so() {
-    let folder = Folder::new("finish");
-    let mut sink = open(config(&folder)).unwrap();
-    swap(&mut sink, dev_full());
-    log(&mut sink, 0..1);
-    sink.commit().unwrap_err();
-    let refused = sink.finish(Duration::from_millis(1)).unwrap_err();
-    assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
 }
 
 #[test]

@@ -1,0 +1,61 @@
+//! Log files that were begun since the last checkpoint: announced before they are made, so that a successor
+//! of the drainer finds them.
+
+use super::{Segment, layout};
+use crate::sync::{AtomicU64, Ordering};
+use crate::words::{load_bytes, store_bytes};
+
+impl Segment {
+    /// Leaves word that a log file of this name is about to be made, behind those announced before; an empty
+    /// name takes the last one back.
+    pub(crate) fn announce_file(&self, name: &str) {
+        let known = self.announced_files().len();
+        if name.is_empty() {
+            return self.forget_announced_files(known.saturating_sub(1));
+        }
+        // There is no place for more than the drainer begins between two checkpoints, unless a disk was full.
+        if let Some(words) = self.announced().nth(known) {
+            let len = store_bytes(&words[1..], name.as_bytes());
+            words[0].store(mark_of(&name.as_bytes()[..len]), Ordering::Release);
+        }
+    }
+
+    /// The log files that were announced, made or not, in that order, up to one whose words are damaged.
+    pub(crate) fn announced_files(&self) -> Vec<String> {
+        let texts = self.announced().map(load_marked);
+        texts.take_while(|name| !name.is_empty()).collect()
+    }
+
+    /// Forgets what was announced but for the first `keep`.
+    pub(crate) fn forget_announced_files(&self, keep: usize) {
+        let places: Vec<_> = self.announced().skip(keep).collect();
+        // The last ones first, so that there is never a gap.
+        for words in places.iter().rev() {
+            words[0].store(0, Ordering::Release);
+        }
+    }
+
+    fn announced(&self) -> impl Iterator<Item = &'static [AtomicU64]> {
+        let words = layout::ANNOUNCED_FILES * layout::ANNOUNCED_WORDS;
+        self.words[layout::ANNOUNCED_AT..][..words].chunks_exact(layout::ANNOUNCED_WORDS)
+    }
+}
+
+/// The length of a name, and 48 bits (FNV-1a) that tell it from damage.
+fn mark_of(name: &[u8]) -> u64 {
+    let mark = name.iter().fold(0xcbf2_9ce4_8422_2325_u64, |mark, &byte| {
+        (mark ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (mark << 16) | name.len() as u64
+}
+
+/// Text behind a word with its [mark](mark_of); nothing if that is not right.
+fn load_marked(words: &[AtomicU64]) -> String {
+    let mark = words[0].load(Ordering::Acquire);
+    let mut text = Vec::new();
+    load_bytes(&words[1..], (mark & 0xffff) as usize, &mut text);
+    match mark_of(&text) == mark {
+        true => String::from_utf8(text).unwrap_or_default(),
+        false => String::new(),
+    }
+}

@@ -1,0 +1,179 @@
+//! The disk is full and the drainer dies: what waited in its memory is lost, counted, and told at its place.
+//!
+//! A limit on the size of files stands in for the full disk: it needs no rights, takes a record in part as a disk
+//! does, and can be lifted from outside. The drainer gets it after its start, and its successors from their parent.
+
+use libtest_mimic::Trial;
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
+use shmlog::{OnFull, ShmLogger};
+use std::time::Duration;
+
+use crate::scene::{FAILPOINTS, arm, disarm, log, text};
+use crate::support::{
+    Actor, Folder, Role, assert_nothing_remains, drainers_of, parse_log, quiet, role_command, say,
+    send, until,
+};
+use crate::tally::settled;
+use crate::trials;
+
+pub const ROLES: &[Role] = &[("parent_with_a_full_disk", parent_with_a_full_disk)];
+
+pub fn trials() -> Vec<Trial> {
+    trials![
+        what_waited_for_a_full_disk_is_told_when_the_drainer_is_killed,
+        what_waited_for_a_full_disk_is_told_once_wherever_the_drainer_dies,
+        what_found_no_room_to_wait_for_a_full_disk_is_told_when_the_drainer_is_killed,
+    ]
+}
+
+const LENGTH: usize = 100;
+/// Records of which all are logged while the disk takes nothing.
+const WHILE_FULL: u64 = 300;
+
+/// Lets files grow to so many bytes: for this process, whose children inherit it, and the ring's drainer.
+fn limit_files(ring: &str, bytes: Option<u64>) {
+    let limit = Rlimit {
+        current: bytes,
+        maximum: None,
+    };
+    let drainers = drainers_of(ring).into_iter();
+    let drainers = drainers.map(|pid| Pid::from_raw(pid as i32).unwrap());
+    for pid in [None].into_iter().chain(drainers.map(Some)) {
+        // A drainer that has just died needs no limit.
+        let _ = prlimit(pid, Resource::Fsize, limit);
+    }
+}
+
+fn log_more(next: &mut u64, count: u64) {
+    (*next..*next + count).for_each(|number| log("parent", number, LENGTH));
+    *next += count;
+}
+
+/// All that was logged is out of the ring.
+fn wait_until_taken(logger: &ShmLogger, count: u64) {
+    until("all is taken", || {
+        let stats = logger.stats();
+        stats.delivered + stats.lost == count
+    });
+}
+
+fn kill_drainer(logger: &ShmLogger) {
+    let before = logger.stats().drainer_restarts;
+    for drainer in drainers_of(logger.name()) {
+        send(drainer, Signal::KILL);
+    }
+    until("there is another", || {
+        logger.stats().drainer_restarts > before && !drainers_of(logger.name()).is_empty()
+    });
+}
+
+/// `folder queue failpoints`
+fn parent_with_a_full_disk(arguments: &[String]) {
+    let [folder, queue, failpoints] = arguments else {
+        panic!("three arguments");
+    };
+    let builder = quiet(folder)
+        .process_name("parent")
+        .on_full(OnFull::Block(Duration::from_secs(60)))
+        .queue_bytes(queue.parse().unwrap());
+    let logger = builder.init_parent().unwrap();
+    let (ring, mut next) = (logger.name().to_owned(), 0);
+    say(&ring);
+    log_more(&mut next, 20);
+    logger.flush(Duration::from_secs(60)).unwrap();
+    // So much that a record fits in part.
+    let file = Folder::log_text_of(folder.as_ref()).len() as u64;
+    limit_files(&ring, Some(file + 350));
+    log_more(&mut next, WHILE_FULL / 2);
+    wait_until_taken(&logger, next);
+    arm(failpoints);
+    kill_drainer(&logger);
+    // Of those that were killed before some are lost now, and these wait with the line that says so.
+    log_more(&mut next, WHILE_FULL / 2);
+    if !failpoints.is_empty() {
+        let before = logger.stats().drainer_restarts;
+        while logger.stats().drainer_restarts < before + 3 {
+            // Some steps are only taken for a record.
+            log_more(&mut next, 1);
+            let _ = logger.flush(Duration::from_millis(1));
+        }
+        disarm();
+    }
+    wait_until_taken(&logger, next);
+    kill_drainer(&logger);
+    // A new one takes the limit from its parent at its start.
+    limit_files(&ring, None);
+    until("the limit is lifted", || {
+        limit_files(&ring, None);
+        logger.flush(Duration::from_millis(1)).is_ok()
+    });
+    log_more(&mut next, 20);
+    let stats = settled(&logger, 1);
+    say(&format!("{next} {} {}", stats.delivered, stats.lost));
+}
+
+/// Plays it; returns how many records are in the file and how many were lost.
+fn play(queue: usize, failpoints: &str) -> (u64, u64) {
+    let folder = Folder::new();
+    let arguments = [folder.text(), &queue.to_string(), failpoints];
+    let mut command = role_command("parent_with_a_full_disk", &arguments);
+    command.env_remove(FAILPOINTS);
+    let mut parent = Actor::from_command(command);
+    let ring = parent.hear("");
+    let stats = parent.hear("");
+    parent.finish();
+    assert_nothing_remains(&ring);
+    let mut stats = stats
+        .split(' ')
+        .map(|number| number.parse::<u64>().unwrap());
+    let [logged, delivered, lost] = [(); 3].map(|()| stats.next().unwrap());
+
+    // Each record stands in its place, or in that place is said how many are missing.
+    let (mut next, mut found, mut told) = (0, 0, 0);
+    for line in parse_log(&folder.log_text()) {
+        if line.sequence.is_some() {
+            let expected = format!("parent {next} {}", text("parent", next, LENGTH));
+            assert_eq!(line.message, expected, "{failpoints}");
+            (next, found) = (next + 1, found + 1);
+        } else if let Some((missing, rest)) = line.message.split_once(" record")
+            && rest.contains("missing here")
+        {
+            let missing: u64 = missing.parse().unwrap();
+            assert!(rest.contains(&format!("parent[{}]: {missing}", parent_pid(&ring))));
+            (next, told) = (next + missing, told + missing);
+        }
+    }
+    assert_eq!(next, logged, "{failpoints}");
+    assert_eq!((delivered, lost), (found, told), "{failpoints}");
+    (found, told)
+}
+
+/// A ring's name has its maker's.
+fn parent_pid(ring: &str) -> &str {
+    ring.split('-').nth(1).unwrap()
+}
+
+fn what_waited_for_a_full_disk_is_told_when_the_drainer_is_killed() {
+    let (found, told) = play(16 << 20, "");
+    // The last records before the disk was full are in the file; of the others, those that waited are not.
+    assert!(found >= 40 && told > WHILE_FULL / 2, "{found} {told}");
+}
+
+fn what_waited_for_a_full_disk_is_told_once_wherever_the_drainer_dies() {
+    for step in [
+        "drainer.read=kill@20",
+        "drainer.written=kill@20",
+        "checkpoint.half=kill@2",
+        "drainer.checkpointed=kill@1",
+        "release.slot=kill@10",
+        "drainer.released=kill@20",
+    ] {
+        let (_, told) = play(16 << 20, step);
+        assert!(told > WHILE_FULL / 2, "{step}: {told}");
+    }
+}
+
+fn what_found_no_room_to_wait_for_a_full_disk_is_told_when_the_drainer_is_killed() {
+    let (found, told) = play(2_000, "");
+    assert!(found >= 40 && told > WHILE_FULL / 2, "{found} {told}");
+}

@@ -1,0 +1,254 @@
+//! Programs with rights that their starter does not have, and processes in another pid namespace.
+//!
+//! Only root can play this; elsewhere nothing can be shown of it.
+
+#![allow(unsafe_code)]
+
+use std::ffi::CString;
+use std::fs::{self, Permissions};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+use shmlog::{AttachError, InitError, ShmLogger, info};
+
+use crate::forking::{fork, wait};
+use crate::support::{
+    copy_program, Actor, Folder, Role, assert_nothing_remains, assert_says, drainers_of, listen, quiet,
+    role_command, say, segments_made_by,
+};
+use crate::tally::{Log, settled};
+use crate::trials;
+
+pub const ROLES: &[Role] = &[
+    ("host_of_others", host_of_others),
+    ("setuid", setuid),
+    ("with_capabilities", with_capabilities),
+    ("in_another_namespace", in_another_namespace),
+    ("parent_of_other_namespaces", parent_of_other_namespaces),
+];
+
+pub fn trials() -> Vec<Trial> {
+    if cfg!(feature = "portable") || !rustix::process::geteuid().is_root() {
+        return Vec::new();
+    }
+    trials![
+        a_setuid_program_obeys_neither_of_our_variables_and_makes_no_ring,
+        a_program_with_capabilities_of_its_file_obeys_no_variable_and_its_drainer_has_none,
+        a_process_of_another_pid_namespace_is_refused_by_name,
+        what_forks_into_another_pid_namespace_is_counted_and_told_of,
+    ]
+}
+
+const NOBODY: u32 = 65_534;
+
+fn has_foreign_rights() -> bool {
+    // SAFETY: only reads what the kernel laid down at the start of the process.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+/// A ring to be kept out of.
+fn host_of_others(arguments: &[String]) {
+    let logger = quiet(&arguments[0]).init_parent().unwrap();
+    say(logger.name());
+    listen();
+}
+
+/// A copy of this program, in a folder that everybody may enter, and what starts it in a role.
+fn copy(folder: &Folder, role: &str, arguments: &[&str]) -> (std::path::PathBuf, Command) {
+    let program = folder.path().join("program");
+    copy_program(&program);
+    let role = role_command(role, arguments);
+    let mut command = Command::new(&program);
+    command.args(role.get_args()).current_dir("/");
+    command.envs(role.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    (program, command)
+}
+
+/// `ring folder`: is told of a ring, and to be a drainer.
+fn setuid(arguments: &[String]) {
+    assert!(has_foreign_rights());
+    assert_eq!(rustix::process::geteuid().as_raw(), NOBODY);
+    assert_eq!(std::env::var("SHMLOG_RING").as_ref(), Ok(&arguments[0]));
+    let error = ShmLogger::attach().unwrap_err();
+    assert!(matches!(error, AttachError::NoRing), "{error:?}");
+    for error in [
+        ShmLogger::init().unwrap_err(),
+        quiet(&arguments[1]).init_parent().unwrap_err(),
+    ] {
+        assert!(matches!(error, InitError::ForeignRights), "{error:?}");
+        assert_says(&error.to_string(), &["setuid", "setresuid"]);
+    }
+    assert_eq!(segments_made_by(std::process::id()), [""; 0]);
+    // By its name, which its own code gives, it is looked at like any other.
+    let error = ShmLogger::attach_to(&arguments[0]).unwrap_err();
+    let foreign = matches!(error, AttachError::Foreign { owner: 0, me: NOBODY, .. });
+    assert!(foreign, "{error:?}");
+    say("played");
+}
+
+fn a_setuid_program_obeys_neither_of_our_variables_and_makes_no_ring() {
+    let (logs, folder) = (Folder::new(), Folder::new());
+    let mut host = Actor::start("host_of_others", &[logs.text()]);
+    let ring = host.hear("");
+    let drainer = drainers_of(&ring)[0];
+    let environment = fs::read(format!("/proc/{drainer}/environ")).unwrap();
+    let told = environment.split(|byte| *byte == 0);
+    let mut told = told.filter_map(|variable| variable.strip_prefix(b"SHMLOG_DRAINER="));
+    let told = std::ffi::OsStr::from_bytes(told.next().unwrap()).to_owned();
+    let (program, mut command) = copy(&folder, "setuid", &[&ring, folder.text()]);
+    chown(&program, Some(NOBODY), None).unwrap();
+    fs::set_permissions(&program, Permissions::from_mode(0o4755)).unwrap();
+    command.env("SHMLOG_RING", &ring).env("SHMLOG_DRAINER", told);
+    let mut actor = Actor::from_command(command);
+    actor.hear("played");
+    actor.finish();
+    host.finish();
+    assert_nothing_remains(&ring);
+    assert_eq!(logs.records(), []);
+}
+
+/// Gives a file a capability, effective at once: the lowest that this container has to give.
+fn give_capability(program: &Path) {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let bounding = status.lines().find_map(|line| line.strip_prefix("CapBnd:")).unwrap();
+    let bounding = u64::from_str_radix(bounding.trim(), 16).unwrap();
+    let permitted = 1_u64 << bounding.trailing_zeros();
+    // VFS_CAP_REVISION_2 with the effective flag; then permitted and inheritable, low and high halves.
+    let words = [0x0200_0001, permitted as u32, 0, (permitted >> 32) as u32, 0];
+    let value: Vec<u8> = words.iter().flat_map(|word: &u32| word.to_le_bytes()).collect();
+    let program = CString::new(program.as_os_str().as_bytes()).unwrap();
+    // SAFETY: two texts that end in zero, and a value of that length.
+    let failed = unsafe {
+        libc::setxattr(
+            program.as_ptr(),
+            c"security.capability".as_ptr(),
+            value.as_ptr().cast(),
+            value.len(),
+            0,
+        )
+    };
+    assert_eq!(failed, 0, "{}", std::io::Error::last_os_error());
+}
+
+/// `folder`: a robot's program that may raise its priority, say.
+fn with_capabilities(arguments: &[String]) {
+    assert!(has_foreign_rights());
+    // There is such a ring, but it is the starter's word.
+    assert!(std::env::var_os("SHMLOG_RING").is_some());
+    assert!(matches!(ShmLogger::attach().unwrap_err(), AttachError::NoRing));
+    let logger = quiet(&arguments[0]).init_parent().unwrap();
+    info!("works");
+    logger.flush(Duration::from_secs(60)).unwrap();
+    say(logger.name());
+    listen();
+}
+
+fn a_program_with_capabilities_of_its_file_obeys_no_variable_and_its_drainer_has_none() {
+    let (folder, logs) = (Folder::new(), Folder::new());
+    fs::set_permissions(logs.path(), Permissions::from_mode(0o777)).unwrap();
+    let (program, mut command) = copy(&folder, "with_capabilities", &[logs.text()]);
+    give_capability(&program);
+    let nobodys = format!("shmlog-1-{}", "0".repeat(32));
+    command.uid(NOBODY).gid(NOBODY).env("SHMLOG_RING", nobodys);
+    let mut actor = Actor::from_command(command);
+    let ring = actor.hear("");
+    let drainer = drainers_of(&ring)[0];
+    let capabilities = |pid: u32| -> Vec<bool> {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let sets = status.lines().filter(|line| line.starts_with("CapPrm") || line.starts_with("CapEff"));
+        sets.map(|set| !set.ends_with("0000000000000000")).collect()
+    };
+    assert_eq!(capabilities(actor.pid()), [true, true]);
+    assert_eq!(capabilities(drainer), [false, false]);
+    actor.finish();
+    assert_nothing_remains(&ring);
+    assert_eq!(logs.records().len(), 1);
+}
+
+fn unshare_pids() {
+    // SAFETY: no memory is involved; it is children made from now on that are elsewhere.
+    let failed = unsafe { libc::unshare(libc::CLONE_NEWPID) };
+    assert_eq!(failed, 0, "{}", std::io::Error::last_os_error());
+}
+
+fn in_another_namespace(_: &[String]) {
+    for error in [
+        ShmLogger::attach().unwrap_err(),
+        ShmLogger::attach_to(&std::env::var("SHMLOG_RING").unwrap()).unwrap_err(),
+    ] {
+        assert!(matches!(error, AttachError::OtherNamespace { .. }), "{error:?}");
+        assert_says(&error.to_string(), &["pid namespace", "shmlog-", "init_parent", "--pid"]);
+    }
+    info!("goes nowhere");
+    // A ring of its own it can have.
+    let folder = Folder::new();
+    let logger = quiet(folder.text()).init_parent().unwrap();
+    info!("goes into its own");
+    drop(logger);
+    assert_eq!(folder.records().len(), 1);
+    say("played");
+}
+
+fn a_process_of_another_pid_namespace_is_refused_by_name() {
+    let folder = Folder::new();
+    let mut host = Actor::start("host_of_others", &[folder.text()]);
+    let ring = host.hear("");
+    let role = role_command("in_another_namespace", &[]);
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--mount-proc"]).arg(role.get_program());
+    command.envs(role.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    command.env("SHMLOG_RING", &ring);
+    let mut actor = Actor::from_command(command);
+    actor.hear("played");
+    actor.finish();
+    host.finish();
+    assert_nothing_remains(&ring);
+    assert_eq!(folder.records(), []);
+}
+
+/// `folder`: its children are elsewhere, a child that forks and a drainer.
+fn parent_of_other_namespaces(arguments: &[String]) {
+    let logger = quiet(&arguments[0]).init_parent().unwrap();
+    say(logger.name());
+    info!("parent before");
+    wait(fork(|| {
+        info!("child before");
+        unshare_pids();
+        wait(fork(|| {
+            info!("goes nowhere");
+            info!("goes nowhere");
+        }));
+        info!("child after");
+    }));
+    info!("parent after");
+    let stats = settled(&logger, 1);
+    assert_eq!((stats.dropped, stats.lost), (2, 0));
+    drop(logger);
+    unshare_pids();
+    let error = quiet(&arguments[0]).init_parent().unwrap_err();
+    assert!(matches!(error, InitError::Drainer(_)), "{error:?}");
+    assert_says(&error.to_string(), &["pid namespace", "init_parent", "unshare"]);
+    assert_eq!(segments_made_by(std::process::id()), [""; 0]);
+}
+
+fn what_forks_into_another_pid_namespace_is_counted_and_told_of() {
+    let folder = Folder::new();
+    let mut parent = Actor::start("parent_of_other_namespaces", &[folder.text()]);
+    let ring = parent.hear("");
+    parent.finish();
+    assert_nothing_remains(&ring);
+    let log = Log::read(&folder);
+    let messages: Vec<&str> = log.records.iter().map(|record| &*record.message).collect();
+    assert_eq!(messages, ["parent before", "child before", "child after", "parent after"]);
+    let said = log.words.iter().map(|word| &*word.message);
+    let said: Vec<&str> = said.filter(|text| text.contains("found no entry:")).collect();
+    assert!(!said.is_empty(), "{:?}", log.words);
+    for text in said {
+        assert_says(text, &["records dropped", "another pid namespace"]);
+    }
+}
