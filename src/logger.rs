@@ -70,7 +70,7 @@ impl fmt::Debug for ShmLogger {
 }
 
 impl ShmLogger {
-    /// A ring with the defaults: console, [`Level::Warn`]. See [`Builder`].
+    /// A ring with the defaults: console, [`Level::Warn`](crate::Level::Warn). See [`Builder`].
     ///
     /// # Errors
     /// As [`Builder::init_parent`].
