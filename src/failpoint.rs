@@ -31,6 +31,7 @@ pub(crate) fn hit(place: &str) {
 /// How far a test has set the wall clock: nanoseconds, as text in the file that `SHMLOG_WALL_SHIFT` names. Where a
 /// real clock may not be set, and has no namespace.
 #[cfg(feature = "failpoints")]
+#[cfg_attr(loom, allow(dead_code))]
 pub(crate) fn wall_shift_ns() -> i64 {
     use std::sync::OnceLock;
     static SHIFT: OnceLock<Option<std::ffi::OsString>> = OnceLock::new();

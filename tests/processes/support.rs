@@ -42,9 +42,19 @@ pub fn play_if_asked(roles: &[Role]) {
         .iter()
         .find(|(role, _)| *role == name)
         .expect("a role of that name");
+    mind_signals();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     play(&arguments);
     std::process::exit(0);
+}
+
+/// A shell has its background jobs ignore some signals, which is inherited; roles are to be ended by them.
+#[allow(unsafe_code)]
+fn mind_signals() {
+    for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP] {
+        // SAFETY: sets a disposition of the system's own, no handler of ours.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
 }
 
 /// The command that starts a role. It inherits this process's environment, so a ring's name too.
