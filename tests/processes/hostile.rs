@@ -141,8 +141,10 @@ fn hostile_fresh(arguments: &[String]) {
     let logger = logger.into_inner().unwrap();
     until("a registry entry is free again", || {
         info!("may be refused");
-        let producers = logger.stats().producers;
-        producers.iter().any(|producer| producer.pid == std::process::id())
+        let mut producers = logger.stats().producers.into_iter();
+        // By pid and thread: the entry of a talker's thread may point at our process by now.
+        let (pid, tid) = (std::process::id(), rustix::thread::gettid().as_raw_pid() as u32);
+        producers.any(|producer| (producer.pid, producer.tid) == (pid, tid))
     });
     for n in 0..FRESH {
         info!("fresh-{} {n}.", arguments[0]);
