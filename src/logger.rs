@@ -87,7 +87,8 @@ impl ShmLogger {
     /// its children. Attaching again to the same ring is allowed and gives another handle.
     ///
     /// # Errors
-    /// [`AttachError`]: no ring named, gone, damaged, of another layout version, or of another user.
+    /// [`AttachError`]: no ring named, gone, damaged, of another layout version, of another user, or of
+    /// another pid namespace.
     pub fn attach() -> Result<ShmLogger, AttachError> {
         ShmLogger::attach_as(None, None)
     }

@@ -33,7 +33,7 @@ pub fn trials() -> Vec<Trial> {
 /// How many children there are: `SHMLOG_TEST_CHILDREN`, for all the 100,000.
 fn multitude() -> u64 {
     let asked = std::env::var("SHMLOG_TEST_CHILDREN");
-    asked.map_or(10_000, |number| number.parse().unwrap())
+    asked.map_or(3_000, |number| number.parse().unwrap())
 }
 
 const ENTRIES: u64 = 64;
