@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::record::capture::{Arguments, ByText, ByValue, Held, Put};
+use crate::record::capture::{Arguments, ByText, ByValue, Capture, Held, Put};
 
 impl Put for Vec<u8> {
     fn put(&mut self, bytes: &[u8]) {
@@ -19,29 +19,46 @@ fn rendered(format: &str, arguments: &impl Arguments) -> Option<String> {
     Some(text)
 }
 
-/// Compares one value in one style with `format!`: all flags, with and without width and precision.
+/// Specs of one value, in which `1$` stands for the width and `2$` for the precision, and what `format!` gives.
+type Cases = Vec<(&'static str, String)>;
+
+fn compare(
+    value: &impl Capture,
+    width: usize,
+    precision: usize,
+    cases: Cases,
+) -> Result<(), TestCaseError> {
+    for (spec, expected) in cases {
+        let spec = spec.replace("1$", &width.to_string());
+        let format = format!("{{:{}}}", spec.replace("2$", &precision.to_string()));
+        let text = rendered(&format, &(value,));
+        prop_assert_eq!(text, Some(expected), "{}", format);
+    }
+    Ok(())
+}
+
+/// Compares one value in one style with `format!`: all flags, with and without width and precision. (Only the
+/// cases are made by the macro: there are thousands.)
 macro_rules! compare {
-    ($value:expr, $width:expr, $precision:expr, $style:literal) => {
-        compare!(@flags $value, $width, $precision, $style;
-            "" "+" "-" "#" "+#" "0" "+0" "#0" "+#0" "<" "^" ">" "*<" "*^" "é>" "<+" "^#" ">+#" "0^+#" "->-")
-    };
-    (@flags $value:expr, $width:expr, $precision:expr, $style:literal; $($flags:literal)*) => {$(
-        compare!(@spec $value, $width, $precision, concat!($flags, $style));
-        compare!(@spec $value, $width, $precision, concat!($flags, "1$", $style));
-        compare!(@spec $value, $width, $precision, concat!($flags, ".2$", $style));
-        compare!(@spec $value, $width, $precision, concat!($flags, "1$.2$", $style));
-    )*};
-    // The width is argument 1, the precision argument 2; the places at the end show nothing, but use both.
-    (@spec $value:expr, $width:expr, $precision:expr, concat!($($part:literal),*)) => {{
-        let (value, width, precision): (_, usize, usize) = (&$value, $width, $precision);
-        let format = concat!("{:", $($part,)* "}");
-        let format = format.replace("1$", &width.to_string()).replace("2$", &precision.to_string());
-        let expected = format!(
-            concat!("{0:", $($part,)* "}{3:.1$}{3:.2$}"),
-            value, width, precision, ""
-        );
-        prop_assert_eq!(rendered(&format, &(value,)), Some(expected), "{} of {:?}", format, value);
+    ($value:expr, $width:expr, $precision:expr, $style:literal) => {{
+        let mut cases = Cases::new();
+        compare!(@flags cases, $value, $width, $precision, $style;
+            "" "+" "-" "#" "+#" "0" "+0" "#0" "<" "^" "*<" "é>" ">+#" "0^+#");
+        compare(&$value, $width, $precision, cases)?;
     }};
+    (@flags $cases:ident, $value:expr, $width:expr, $precision:expr, $style:literal; $($flags:literal)*) => {$(
+        compare!(@spec $cases, $value, $width, $precision, concat!($flags, $style));
+        compare!(@spec $cases, $value, $width, $precision, concat!($flags, "1$", $style));
+        compare!(@spec $cases, $value, $width, $precision, concat!($flags, ".2$", $style));
+        compare!(@spec $cases, $value, $width, $precision, concat!($flags, "1$.2$", $style));
+    )*};
+    // The places at the end show nothing, but use width and precision.
+    (@spec $cases:ident, $value:expr, $width:expr, $precision:expr, concat!($($part:literal),*)) => {
+        $cases.push((
+            concat!($($part),*),
+            format!(concat!("{0:", $($part,)* "}{3:.1$}{3:.2$}"), $value, $width, $precision, ""),
+        ));
+    };
 }
 
 /// Also the special ones.
