@@ -30,7 +30,7 @@ impl Content for fmt::Arguments<'_> {
             }
             None => fmt::write(record, *self),
         };
-        if rendered.is_err() && !record.refused {
+        if rendered.is_err() {
             record.push(FORMATTING_FAILED.as_bytes());
         }
     }
@@ -141,13 +141,11 @@ pub(crate) struct Outgoing<'a> {
 }
 
 impl fmt::Write for Outgoing<'_> {
+    /// Never an error, though the rest of the record goes nowhere: `format!` gives none, and an argument's own
+    /// `Display` may rely on that.
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.push(text.as_bytes());
-        if self.refused {
-            Err(fmt::Error)
-        } else {
-            Ok(())
-        }
+        Ok(())
     }
 }
 
@@ -155,10 +153,6 @@ impl Put for Outgoing<'_> {
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
         self.push(bytes);
-    }
-
-    fn takes_more(&self) -> bool {
-        !self.refused
     }
 }
 

@@ -67,10 +67,6 @@ impl Kind {
 pub trait Put {
     /// Appends bytes.
     fn put(&mut self, bytes: &[u8]);
-    /// Whether there is any use in more.
-    fn takes_more(&self) -> bool {
-        true
-    }
 }
 
 /// A value that can be captured.
@@ -185,7 +181,7 @@ impl Capture for Rendered<'_> {
     #[inline(never)]
     fn capture(&self, out: &mut impl Put) {
         let mut pieces = Pieces(out);
-        if pieces.write_fmt(self.0).is_err() && pieces.0.takes_more() {
+        if pieces.write_fmt(self.0).is_err() {
             // Never an error of ours.
             let _ = pieces.write_str(FORMATTING_FAILED);
         }
@@ -197,6 +193,7 @@ impl Capture for Rendered<'_> {
 struct Pieces<'p, P: Put>(&'p mut P);
 
 impl<P: Put> Write for Pieces<'_, P> {
+    /// Never an error: see `Outgoing`.
     fn write_str(&mut self, mut text: &str) -> fmt::Result {
         while !text.is_empty() {
             let mut end = text.len().min(u16::MAX.into());
@@ -208,11 +205,7 @@ impl<P: Put> Write for Pieces<'_, P> {
             self.0.put(piece.as_bytes());
             text = rest;
         }
-        if self.0.takes_more() {
-            Ok(())
-        } else {
-            Err(fmt::Error)
-        }
+        Ok(())
     }
 }
 

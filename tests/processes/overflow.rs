@@ -18,6 +18,7 @@ pub const ROLES: &[Role] = &[
     ("parent_of_an_overflow", parent_of_an_overflow),
     ("parent_of_a_storm", parent_of_a_storm),
     ("one_who_logs_as_told", one_who_logs_as_told),
+    ("one_whose_display_trusts", one_whose_display_trusts),
     ("one_who_flushes", one_who_flushes),
     ("one_who_flushes_in_vain", one_who_flushes_in_vain),
     ("one_who_flushes_too_late", one_who_flushes_too_late),
@@ -27,6 +28,7 @@ pub fn trials() -> Vec<Trial> {
     trials![
         an_overflow_is_told_at_its_place_by_number_and_by_name,
         in_a_storm_over_a_small_ring_every_record_is_delivered_or_told_of,
+        a_full_ring_is_no_error_to_what_is_formatted,
         what_flush_waited_for_stands_in_the_file,
         flush_gives_up_on_a_stopped_drainer_and_is_served_when_it_goes_on,
         flush_says_that_the_ring_is_over_when_nobody_will_deliver_any_more,
@@ -63,6 +65,37 @@ pub fn stop_drainer(ring: &str) -> u32 {
     send(drainers[0], Signal::STOP);
     wait_until_stopped(drainers[0]);
     drainers[0]
+}
+
+/// Relies on its formatter, which under `format!` never fails.
+struct Trusting;
+
+impl fmt::Display for Trusting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (0..200).for_each(|_| f.write_str(&"x".repeat(100)).unwrap());
+        Ok(())
+    }
+}
+
+fn one_whose_display_trusts(arguments: &[String]) {
+    let logger = quiet(&arguments[0]).slots(64).init_parent().unwrap();
+    say(logger.name());
+    let drainer = stop_drainer(logger.name());
+    (0..64).for_each(|_| info!("full"));
+    info!("{}", Trusting);
+    info!("{}{:.*}", Trusting, 0, 1.5);
+    send(drainer, Signal::CONT);
+    assert_eq!(settled(&logger, 1).dropped, 2);
+    say("done");
+}
+
+fn a_full_ring_is_no_error_to_what_is_formatted() {
+    let folder = Folder::new();
+    let mut parent = Actor::start("one_whose_display_trusts", &[folder.text()]);
+    let ring = parent.hear("");
+    parent.hear("done");
+    parent.finish();
+    assert_nothing_remains(&ring);
 }
 
 fn parent_of_an_overflow(arguments: &[String]) {
