@@ -17,6 +17,7 @@ use std::str::Chars;
 pub(crate) use value::Value;
 
 use super::capture::Kind;
+use super::site::MAX_NAME;
 
 /// A format string, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,10 +71,17 @@ enum Style {
 
 /// `format!` allows no more.
 const MOST: usize = u16::MAX as usize;
+/// The macros capture no more values, and store no longer format. A member that writes what it must not could have
+/// thousands of places, each of which makes a quarter of a megabyte of its width.
+const MOST_VALUES: usize = 16;
+const MOST_BYTES: usize = MAX_NAME;
 
 impl Format {
-    /// `None` for what `format!` would not compile, or not without more arguments.
+    /// `None` for what `format!` would not compile, or not without more arguments, and what no macro stores.
     pub(crate) fn parse(text: &str) -> Option<Format> {
+        if text.len() > MOST_BYTES {
+            return None;
+        }
         let mut pieces = Vec::new();
         let mut literal = String::new();
         let mut rest = text.chars().peekable();
@@ -99,10 +107,8 @@ impl Format {
         let values = pieces
             .iter()
             .filter(|piece| matches!(piece, Piece::Value(_)));
-        Some(Format {
-            values: values.count(),
-            pieces,
-        })
+        let values = values.count();
+        (values <= MOST_VALUES).then_some(Format { pieces, values })
     }
 
     /// Appends the text for the arguments that stand in `bytes`, as `capture` wrote them. `None` when they are

@@ -30,7 +30,7 @@ pub(crate) fn format(bytes: &[u8]) {
     };
     let mut text = String::new();
     let _ = format.render(arguments, &mut text);
-    // At most 64 places of 65,535 characters of 4 bytes, and floats of a thousand digits.
+    // At most 16 places of 65,535 characters of 4 bytes, and floats of a thousand digits.
     assert!(text.len() < (1 << 26));
 }
 

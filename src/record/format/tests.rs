@@ -201,6 +201,11 @@ fn what_format_would_not_take_is_refused() {
     ] {
         assert_eq!(Format::parse(format), None, "{format}");
     }
+    for (places, text) in [(17, 0), (1, MOST_BYTES - 1)] {
+        let format = "{}".repeat(places) + &" ".repeat(text);
+        assert_eq!(Format::parse(&format), None, "{places} places");
+        assert!(Format::parse(&format[2..]).is_some(), "{places} places");
+    }
     assert!(Format::parse("{0:5} {name} { } {:x? }").is_some());
 }
 
