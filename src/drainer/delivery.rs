@@ -23,6 +23,8 @@ const SHOWN_OF_DAMAGED: usize = 256;
 const DAMAGED_SHOWN: u32 = 100;
 /// Bytes that the buffer for text keeps between records.
 const TEXT_KEPT: usize = 64 << 10;
+/// Bytes of messages after which a batch ends: a few bytes of arguments may make a message of megabytes.
+const BATCH_BYTES: usize = 4 << 20;
 /// Bytes of call sites that are kept.
 const SITES_KEPT: usize = 64 << 20;
 
@@ -50,6 +52,8 @@ pub(super) struct Delivery {
     pub(super) ledger: Ledger,
     calibration: Calibration,
     sinks: Vec<Box<dyn Sink>>,
+    /// Bytes of messages in the present batch.
+    batch_bytes: usize,
     /// Damaged records since we looked around: those that were shown, and those that were not.
     damaged_shown: u32,
     damaged_hidden: u64,
@@ -75,6 +79,7 @@ impl Delivery {
             text: String::new(),
             site_cache: Vec::new(),
             site_bytes: 0,
+            batch_bytes: 0,
             damaged_shown: 0,
             damaged_hidden: 0,
             writers: (0..segment.entries()).map(|_| None).collect(),
@@ -190,6 +195,7 @@ impl Delivery {
             message: &message,
         };
         self.sinks.iter_mut().for_each(|sink| sink.record(&record));
+        self.batch_bytes += message.len();
         self.ledger.count_delivered(tag.producer.into(), late);
     }
 
@@ -258,7 +264,7 @@ impl Delivery {
 
     /// Whether the batch should end here.
     pub(super) fn wants_commit(&self) -> bool {
-        self.sinks.iter().any(|sink| sink.wants_commit())
+        self.batch_bytes >= BATCH_BYTES || self.sinks.iter().any(|sink| sink.wants_commit())
     }
 
     /// Makes what was handed over a thing of the past: a successor will not do it again.
@@ -278,6 +284,7 @@ impl Delivery {
     /// Hands the batch over. What a sink could not do, the others are told.
     pub(super) fn commit(&mut self) {
         let (mut troubles, mut news) = (Vec::new(), Vec::new());
+        self.batch_bytes = 0;
         for sink in &mut self.sinks {
             if let Err(error) = sink.commit() {
                 troubles.push(format!("{}: {error}", sink.name()));

@@ -127,14 +127,19 @@ impl Stage {
 
     /// Logs as the producer would. `false` when the record was refused.
     pub(super) fn log(&self, text: &str, flags: u8) -> bool {
+        self.log_as(&STATEMENT, text.as_bytes(), flags)
+    }
+
+    /// The same for a call site of any kind.
+    pub(super) fn log_as(&self, statement: &Statement<'_>, content: &[u8], flags: u8) -> bool {
         let entry = self.segment.producer(self.producer);
         // As producer/write.rs does.
         entry.floor().store(crate::ring::IDLE, Ordering::Release);
         let mut bytes = Vec::new();
-        write_head(1, Some(&STATEMENT), None, |part| {
+        write_head(1, Some(statement), None, |part| {
             bytes.extend_from_slice(part)
         });
-        bytes.extend_from_slice(text.as_bytes());
+        bytes.extend_from_slice(content);
         let tag = Tag {
             site: 0,
             level: 2,

@@ -1,6 +1,7 @@
 //! The drainer over private memory, turn by turn, while the shared words are damaged.
 
 mod walked;
+mod wide;
 
 use std::collections::HashSet;
 use std::time::Duration;
