@@ -104,7 +104,11 @@ impl Call {
         for (place, index) in places.iter().zip(&indices) {
             let mut spec = Literal::string(&format!("{{:{}}}", place.spec));
             spec.set_span(span);
-            let value = local(*index);
+            // What is wrong with it is shown where it stands.
+            let mut value = local(*index);
+            if let Some(place) = first_place(values[*index].clone()) {
+                value.set_span(Span::mixed_site().located_at(place));
+            }
             let arguments = list([TokenTree::from(spec).into(), value.clone().into()]);
             let mut text: TokenStream = code("::core::format_args");
             text.extend([punct('!'), parenthesised(arguments)]);
@@ -145,8 +149,9 @@ impl Call {
         let names = (0..values.len()).map(|index| local(index).into());
         let names = list(std::iter::once(target.clone().into()).chain(names));
         let site = ident("__SHMLOG_SITE");
-        // One of the two may not be needed.
-        let mut body = code("#[allow(unused_imports)] use");
+        // One of the two may not be needed: the compiler does not say so of other crates' macros, and an attribute that
+        // allows it is an error where the user forbids that.
+        let mut body = code("use");
         body.extend(self.private_path("{ByText as _, ByValue as _};"));
         body.extend([ident("static"), site.clone(), punct(':')]);
         body.extend(self.private_path("CallSite"));
@@ -215,13 +220,13 @@ impl Call {
         (0..values.len()).all(is_used).then_some((values, indices))
     }
 
-    /// `(&$crate::…::Held(value)).hold(text)`
+    /// `(&$crate::…::Held(value)).__shmlog_hold(text)`
     fn hold(&self, value: TokenTree, text: TokenStream) -> TokenStream {
         let held = reference_to(self.private("Held", value.into()));
         [
             parenthesised(held),
             punct('.'),
-            ident("hold"),
+            ident("__shmlog_hold"),
             parenthesised(text),
         ]
         .into_iter()
@@ -247,14 +252,28 @@ impl Call {
     }
 }
 
-/// The variable that a format string names.
+/// Where the first token is as the user wrote it, not the invisible group that a macro_rules! macro puts it into.
+fn first_place(tokens: TokenStream) -> Option<Span> {
+    match tokens.into_iter().next()? {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
+            first_place(group.stream())
+        }
+        token => Some(token.span()),
+    }
+}
+
+/// The variable that a format string names, which may do so by a keyword: `{type}` is `r#type`.
 fn name_of(name: &str, span: Span) -> Option<TokenTree> {
     let mut tokens = name.parse::<TokenStream>().ok()?.into_iter();
-    let mut token = tokens
-        .next()
-        .filter(|token| matches!(token, TokenTree::Ident(_)))?;
-    token.set_span(span);
-    tokens.next().is_none().then_some(token)
+    let (TokenTree::Ident(_), None) = (tokens.next()?, tokens.next()) else {
+        return None;
+    };
+    let ident = match name {
+        "self" => Ident::new(name, span),
+        "Self" | "super" | "crate" => return None,
+        _ => Ident::new_raw(name, span),
+    };
+    Some(ident.into())
 }
 
 /// A name that no code of the user's can mean.

@@ -32,6 +32,10 @@ pub(crate) fn read(format: &str) -> Option<Vec<Place>> {
         let (inside, behind) = behind.split_once('}').filter(|_| brace == "{")?;
         rest = behind;
         let (name, spec) = inside.split_once(':').unwrap_or((inside, ""));
+        // `{:}<` begins with a brace to fill with.
+        if inside.ends_with(':') && behind.starts_with(is_align) {
+            return None;
+        }
         if inside.contains(['{', '$']) || spec.contains(".*") || spec.trim_end().ends_with('p') {
             return None;
         }
@@ -56,9 +60,12 @@ fn which(name: &str, next: &mut usize) -> Option<Which> {
     is_name.then(|| Which::Name(name.to_owned()))
 }
 
+fn is_align(c: char) -> bool {
+    matches!(c, '<' | '^' | '>')
+}
+
 /// Alignment counts for such a value only when it turns out to be none, like NaN.
 fn is_aligned_and_filled_with_zeros(spec: &str) -> bool {
-    let is_align = |c: char| matches!(c, '<' | '^' | '>');
     let mut chars = spec.chars();
     let (first, second) = (chars.next(), chars.next());
     let flags = match (first, second) {
@@ -97,6 +104,7 @@ mod tests {
             ("{} {x} {} {1:?}", "0: x: 1: 1:?"),
             ("{:>8.3} {name:#x} {größe}", "0:>8.3 name:#x größe:"),
             ("{{{}}}", "0:"),
+            ("{}< {:<} {0: }>", "0: 1:< 0:"),
             ("{:*<08} {:08} {:<+08} {:0<8}", "0:*<08! 1:08 2:<+08! 3:0<8"),
         ] {
             assert_eq!(shown(format).as_deref(), Some(expected), "{format}");
@@ -118,6 +126,9 @@ mod tests {
             "{a b}",
             "{-1}",
             "{:{}}",
+            "{:}<",
+            "{x:}^5}",
+            "{:}>}}",
         ] {
             assert_eq!(shown(format), None, "{format}");
         }

@@ -133,7 +133,7 @@ like_what_it_points_to! {
 }
 
 /// A value in one place of a format string, on its way to be captured or, if its type is none that can be,
-/// rendered. Which of the two, the compiler decides: `(&Held(&value)).hold(…)` finds [`ByValue`] first, where
+/// rendered. Which of the two, the compiler decides: `(&Held(&value)).__shmlog_hold(…)` finds [`ByValue`] first, where
 /// that is implemented, and [`ByText`] through one more reference.
 #[doc(hidden)]
 #[derive(Debug)]
@@ -144,13 +144,13 @@ pub trait ByValue<'a> {
     /// What is captured.
     type Value: Capture + ?Sized;
     /// Drops the text, which nobody has rendered.
-    fn hold(&self, _text: fmt::Arguments<'_>) -> &'a Self::Value;
+    fn __shmlog_hold(&self, _text: fmt::Arguments<'_>) -> &'a Self::Value;
 }
 
 impl<'a, T: Capture + ?Sized> ByValue<'a> for Held<'a, T> {
     type Value = T;
     #[inline]
-    fn hold(&self, _text: fmt::Arguments<'_>) -> &'a T {
+    fn __shmlog_hold(&self, _text: fmt::Arguments<'_>) -> &'a T {
         self.0
     }
 }
@@ -158,12 +158,12 @@ impl<'a, T: Capture + ?Sized> ByValue<'a> for Held<'a, T> {
 #[doc(hidden)]
 pub trait ByText {
     /// Keeps the text, to be rendered.
-    fn hold<'t>(&self, text: fmt::Arguments<'t>) -> Rendered<'t>;
+    fn __shmlog_hold<'t>(&self, text: fmt::Arguments<'t>) -> Rendered<'t>;
 }
 
 impl<T: ?Sized> ByText for &Held<'_, T> {
     #[inline]
-    fn hold<'t>(&self, text: fmt::Arguments<'t>) -> Rendered<'t> {
+    fn __shmlog_hold<'t>(&self, text: fmt::Arguments<'t>) -> Rendered<'t> {
         Rendered(text)
     }
 }

@@ -41,6 +41,15 @@ struct Pose<'a> {
     frame: &'a str,
 }
 
+/// Anybody may have methods of such a name for all types.
+trait Hold {
+    fn hold(&self) -> u8 {
+        1
+    }
+}
+
+impl<T: ?Sized> Hold for T {}
+
 fn generic<T: Display + Debug>(value: T) {
     both!("{value} {:>12} {value:?}", value);
 }
@@ -68,6 +77,8 @@ fn texts() {
     both!("escapes \u{e4}\x41 {} goes \
            on \\ {{{}}}", 1, 2);
     both!("{}", String::new());
+    let r#type = "keyword";
+    both!("{type} {:}>4} {:}<2}|", 1, 'x');
     both!("nothing to say");
     both!("");
     both!("{{}}");
@@ -78,6 +89,7 @@ fn texts() {
 fn others() {
     let (width, precision) = (9, 2);
     both!("{:width$.precision$}|{:>1$}|{:.*}", 1.23456, 7, 3, 7.654_321);
+    both!("{} {}", "a".hold(), Joint(3).hold());
     both!("{} {:>12} {:#?}", Joint(4), Joint(5), Pose { x: 0.5, frame: "map" });
     both!("{:?} {:?} {:?}", Some(3), [1.0, 2.0], ((), "tuple"));
     both!("{}", format_args!("nested {}", 1));

@@ -183,10 +183,10 @@ fn values_of_other_types_are_rendered_as_their_place_asks_for() {
     let text = rendered(
         "{:#?} {} {:5} {}",
         &(
-            (&Held(&point)).hold(format_args!("{point:#?}")),
-            Held(&7).hold(format_args!("not asked for")),
-            (&Held(&format_args!(""))).hold(format_args!("<{long}>")),
-            (&Held(&())).hold(format_args!("")),
+            (&Held(&point)).__shmlog_hold(format_args!("{point:#?}")),
+            Held(&7).__shmlog_hold(format_args!("not asked for")),
+            (&Held(&format_args!(""))).__shmlog_hold(format_args!("<{long}>")),
+            (&Held(&())).__shmlog_hold(format_args!("")),
         ),
     );
     let text = text.unwrap();
