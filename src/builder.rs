@@ -208,7 +208,7 @@ impl Builder {
     }
 
     /// Attaches as a child under the [`process_name`](Builder::process_name) set here; all other settings
-    /// are the parent's, and ignored.
+    /// are the parent's, and ignored. A process that logs into the ring already keeps its name.
     ///
     /// # Errors
     /// As [`ShmLogger::attach`].

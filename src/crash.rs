@@ -242,7 +242,7 @@ fn log_panic(info: &PanicHookInfo<'_>) {
     producer::write(
         Level::Error,
         &SITE,
-        None,
+        Some("panic"),
         &format_args!("panicked at {place}: {message}\n{backtrace}"),
     );
 }

@@ -99,6 +99,10 @@ impl Stats {
         let attempted = attempted.fold(drops.total(), u64::wrapping_add);
         drops.add(&segment.dropped_by_left().load());
         producers.iter().for_each(|of| drops.add(&of.drops));
+        // The tail first: so it is never more than there was. The drainer notes the most only when it comes by.
+        let tail = segment.tail().load(Ordering::Acquire);
+        let taken = tail.wrapping_sub(segment.head().load(Ordering::Acquire)) as i64;
+        let taken = taken.clamp(0, segment.geometry().slots as i64) as u64;
         Stats {
             attempted: attempted.wrapping_add(count(Count::AttemptedByLeft)),
             delivered: count(Count::Delivered),
@@ -108,7 +112,7 @@ impl Stats {
             late: count(Count::Late),
             parked: count(Count::Parked),
             orphaned: count(Count::Orphaned),
-            high_water: count(Count::HighWater),
+            high_water: count(Count::HighWater).max(taken),
             slots: segment.geometry().slots,
             drainer_restarts: count(Count::Restarts),
             sink_errors: count(Count::SinkErrors),
@@ -153,13 +157,22 @@ impl fmt::Display for Stats {
             self.lost, self.high_water, self.slots
         )?;
         let rare = [
-            (self.late, "records came late"),
-            (self.parked, "slots are parked"),
-            (self.orphaned, "sequences were given up"),
-            (self.drainer_restarts, "restarts of the drainer"),
-            (self.sink_errors, "errors of sinks"),
+            (self.late, "record came late", "records came late"),
+            (self.parked, "slot is parked", "slots are parked"),
+            (
+                self.orphaned,
+                "sequence was given up",
+                "sequences were given up",
+            ),
+            (
+                self.drainer_restarts,
+                "restart of the drainer",
+                "restarts of the drainer",
+            ),
+            (self.sink_errors, "error of a sink", "errors of sinks"),
         ];
-        for (count, what) in rare.into_iter().filter(|(count, _)| *count > 0) {
+        for (count, one, many) in rare.into_iter().filter(|(count, ..)| *count > 0) {
+            let what = if count == 1 { one } else { many };
             write!(f, ", {count} {what}")?;
         }
         Ok(())

@@ -87,7 +87,8 @@ pub(crate) fn write_last_words(level: Level, site: &'static CallSite, message: f
     thread::forget_refusals();
     with_thread(level, |ready| {
         let mut buffer = [0; FRUGAL_RUN_BYTES];
-        write_with(ready, &mut buffer, level, site, None, &message);
+        let target = Some(site.statement.target);
+        write_with(ready, &mut buffer, level, site, target, &message);
     });
 }
 

@@ -18,9 +18,10 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn add(&mut self, pid: u32, count: u64) {
-        self.total += count;
+        // Saturating, here and below: a predecessor's numbers come from shared memory.
+        self.total = self.total.saturating_add(count);
         if let Some((_, of_it)) = self.whose.iter_mut().find(|(id, _)| *id == pid) {
-            *of_it += count;
+            *of_it = of_it.saturating_add(count);
         } else if self.whose.len() < NAMED {
             self.whose.push((pid, count));
         }
@@ -36,20 +37,26 @@ impl Tally {
     }
 
     pub(super) fn add_all(&mut self, other: &Tally) {
-        let named: u64 = other.whose.iter().map(|(_, count)| count).sum();
+        let named = other.named();
         for (pid, count) in &other.whose {
             self.add(*pid, *count);
         }
-        self.total += other.total - named;
+        let unnamed = other.total.saturating_sub(named);
+        self.total = self.total.saturating_add(unnamed);
     }
 
     /// Takes back what was [added](Tally::add_all).
     pub(super) fn remove_all(&mut self, other: &Tally) {
-        let named: u64 = other.whose.iter().map(|(_, count)| count).sum();
+        let named = other.named();
         for (pid, count) in &other.whose {
             self.remove(*pid, *count);
         }
-        self.total = self.total.saturating_sub(other.total - named);
+        self.total = self.total.saturating_sub(other.total.saturating_sub(named));
+    }
+
+    fn named(&self) -> u64 {
+        let counts = self.whose.iter().map(|(_, count)| *count);
+        counts.fold(0, u64::saturating_add)
     }
 
     pub(super) const fn total(&self) -> u64 {

@@ -106,7 +106,7 @@ impl FileSink {
     pub(super) fn owed(&self) -> Owed {
         let (mut owed, missing) = (self.backlog.owed(), self.missing.records());
         if missing.total() > 0 {
-            owed.untold += missing.total();
+            owed.untold = owed.untold.saturating_add(missing.total());
             owed.whose.extend_from_slice(missing.whose());
         }
         owed
@@ -115,7 +115,7 @@ impl FileSink {
     /// Gives up what is not in the file, and says how much that is.
     pub(super) fn lose_the_rest(&mut self) -> io::Error {
         let owed = self.owed();
-        self.lost += owed.waiting;
+        self.lost = self.lost.saturating_add(owed.waiting);
         let cause = self.trouble.as_ref().map(|trouble| &trouble.cause);
         let kind = cause.map_or(io::ErrorKind::TimedOut, io::Error::kind);
         let cause = cause.map_or_else(|| "it takes nothing".to_owned(), io::Error::to_string);
