@@ -152,8 +152,8 @@ impl Missing {
             let before = if position == 0 { " (" } else { ", " };
             _ = write!(text, "{before}{name}[{pid}]: {count}");
         }
-        let named: u64 = records.whose.iter().map(|(_, count)| count).sum();
-        match records.total - named {
+        let named = records.named();
+        match records.total.saturating_sub(named) {
             0 => {}
             others if named == 0 => _ = write!(text, " (others: {others}"),
             others => _ = write!(text, ", others: {others}"),
