@@ -243,21 +243,31 @@ fn ticks_since_boot(seconds: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::{Command, Stdio};
+    use std::io::{Read, Write};
+    use std::process::{Child, Command, Stdio};
 
-    fn identity_of(pid: u32) -> Identity {
+    /// A process that has begun its program: when `spawn` returns, the kernel may still be laying out its memory.
+    fn cat() -> (Child, Identity) {
+        let mut command = Command::new("cat");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.as_mut().unwrap().write_all(b"a").unwrap();
+        let mut echo = [0];
+        child
+            .stdout
+            .as_mut()
+            .unwrap()
+            .read_exact(&mut echo)
+            .unwrap();
+        let pid = child.id();
         let Stat { start, image, .. } = Stat::of(pid).unwrap();
-        Identity { pid, start, image }
+        (child, Identity { pid, start, image })
     }
 
     #[test]
     fn a_process_is_gone_only_when_it_has_ended_and_also_while_it_is_a_zombie() {
-        let mut child = Command::new("cat")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut watch = Watch::new(identity_of(child.id()));
+        let (mut child, id) = cat();
+        let mut watch = Watch::new(id);
         assert!(!watch.is_gone());
         child.kill().unwrap();
         // A pidfd is readable from the moment of death, before anybody waits for the process.
@@ -295,8 +305,7 @@ mod tests {
 
     #[test]
     fn without_a_pidfd_what_proc_tells_is_proof_enough_and_a_zombie_has_ended() {
-        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
-        let id = identity_of(child.id());
+        let (mut child, id) = cat();
         for refusal in [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE] {
             assert!(!Watch::with(id, |_| Err(refusal)).is_gone());
         }
