@@ -25,8 +25,14 @@ impl Folder {
     }
 
     fn init(&self) -> Result<ShmLogger, InitError> {
-        let builder = ShmLogger::builder().level(Level::Info).console(false);
-        builder.file(true).file_path(&self.0).init_parent()
+        ShmLogger::builder()
+            .level(Level::Info)
+            .console(false)
+            .file(true)
+            .file_path(&self.0)
+            // Rings that other programs of this user left are told of in the log.
+            .recover(false)
+            .init_parent()
     }
 
     /// What stands behind the dash in each line of all files.

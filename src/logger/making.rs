@@ -114,15 +114,15 @@ fn make_segment(
         clock: clock as u64,
         leave: Level::ALL.map(|level| builder.leave(level)),
     };
-    let segment = Segment::create(builder.geometry(), settings)?;
-    Ring::from(&segment).format();
-    segment.set_home(&Home {
-        maker: Identity::of_this_process(),
-        namespace: process::pid_namespace(),
-        made: clock::note(clock),
-        program: process_name.to_owned(),
-        folder: file.map(|file| file.folder.clone()),
-    });
-    segment.set_ready();
+    let segment = Segment::create(builder.geometry(), settings, |segment| {
+        Ring::from(segment).format();
+        segment.set_home(&Home {
+            maker: Identity::of_this_process(),
+            namespace: process::pid_namespace(),
+            made: clock::note(clock),
+            program: process_name.to_owned(),
+            folder: file.map(|file| file.folder.clone()),
+        });
+    })?;
     Ok((segment, settings))
 }

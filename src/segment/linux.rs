@@ -21,26 +21,60 @@ fn path_of(name: &str) -> PathBuf {
     Path::new(FOLDER).join(name)
 }
 
-/// Makes a segment of zeros, mapped and with all its pages present, under a name nobody has yet.
-pub(super) fn create(name: &str, bytes: usize) -> Result<&'static [AtomicU64], CreateError> {
-    let path = path_of(name);
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(&path)
-        .map_err(|source| CreateError::Open {
-            path: path.clone(),
-            source,
-        })?;
-    match reserve_and_map(&file, bytes) {
-        Ok(words) => Ok(words),
+/// A segment that is made and mapped, and that nobody can find yet.
+pub(super) struct Unnamed {
+    file: File,
+    /// It has its name already: the file system knows no files without one.
+    is_named: bool,
+}
+
+/// Makes a segment of zeros, mapped and with all its pages present, that is to get a name nobody has yet. Without
+/// one it is gone when its maker is killed.
+pub(super) fn create(
+    name: &str,
+    bytes: usize,
+) -> Result<(Unnamed, &'static [AtomicU64]), CreateError> {
+    let refused = |source| CreateError::Open {
+        path: path_of(name),
+        source,
+    };
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    let nameless = options.clone().custom_flags(libc::O_TMPFILE).open(FOLDER);
+    let (file, is_named) = match nameless {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR)) => {
+            options.create_new(true).custom_flags(libc::O_NOFOLLOW);
+            (options.open(path_of(name)).map_err(refused)?, true)
+        }
+        nameless => (nameless.map_err(refused)?, false),
+    };
+    let made = Unnamed { file, is_named };
+    match reserve_and_map(&made.file, bytes) {
+        Ok(words) => Ok((made, words)),
         Err(error) => {
-            let _ = std::fs::remove_file(&path);
+            if is_named {
+                let _ = remove(name);
+            }
             Err(no_space_by_name(error, bytes))
         }
+    }
+}
+
+impl Unnamed {
+    /// Lets others find it.
+    pub(super) fn give_name(self, name: &str) -> Result<(), CreateError> {
+        use rustix::fs::{AtFlags, CWD, linkat};
+        use std::os::fd::AsRawFd;
+        if self.is_named {
+            return Ok(());
+        }
+        // As open(2) has it: naming the descriptor itself needs a capability.
+        let this = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        let path = path_of(name);
+        linkat(CWD, this, CWD, &path, AtFlags::SYMLINK_FOLLOW).map_err(|error| CreateError::Open {
+            path,
+            source: error.into(),
+        })
     }
 }
 

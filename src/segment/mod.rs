@@ -42,6 +42,7 @@ pub(crate) use platform::{CAN_LOCK, DrainLock};
 pub(crate) use refusal::Refusal;
 pub(crate) use registry::{Producer, State, Tag};
 
+use crate::failpoint;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{load_bytes, store_bytes};
 use layout::{Flaw, Layout, READY};
@@ -109,12 +110,17 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    /// Makes a segment that is not ready yet: whoever opens it is refused until [`Segment::set_ready`].
-    pub(crate) fn create(geometry: Geometry, settings: Settings) -> Result<Segment, CreateError> {
+    /// Makes a segment; `fill` writes into it what is its maker's to say. Others find it when everything is
+    /// written, and not before.
+    pub(crate) fn create(
+        geometry: Geometry,
+        settings: Settings,
+        fill: impl FnOnce(&Segment),
+    ) -> Result<Segment, CreateError> {
         debug_assert!(geometry.is_allowed());
         let layout = Layout::of(&geometry);
         let name = name::unguessable().map_err(CreateError::Name)?;
-        let words = platform::create(&name, layout.bytes())?;
+        let (unnamed, words) = platform::create(&name, layout.bytes())?;
         let segment = Segment {
             name,
             geometry,
@@ -124,11 +130,17 @@ impl Segment {
             words,
         };
         segment.format();
+        fill(&segment);
+        segment.set_ready();
+        failpoint::hit("segment.made");
+        unnamed.give_name(&segment.name)?;
+        failpoint::hit("segment.named");
         Ok(segment)
     }
 
-    /// Says that everything is written. `[ready]` Release, pairs with the load in [`Segment::open`].
-    pub(crate) fn set_ready(&self) {
+    /// Says that everything is written: where a segment has its name before that, whoever opens it is refused.
+    /// `[ready]` Release, pairs with the load in [`Segment::open`].
+    fn set_ready(&self) {
         self.words[0].store(READY, Ordering::Release);
     }
 

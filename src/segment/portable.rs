@@ -28,14 +28,26 @@ fn system_error(error: ShmemError) -> io::Error {
     }
 }
 
-pub(super) fn create(name: &str, bytes: usize) -> Result<&'static [AtomicU64], CreateError> {
+/// A segment that is made, and refused by whoever opens it until it is ready: here it has its name at once.
+pub(super) struct Unnamed;
+
+impl Unnamed {
+    pub(super) fn give_name(self, _name: &str) -> Result<(), CreateError> {
+        Ok(())
+    }
+}
+
+pub(super) fn create(
+    name: &str,
+    bytes: usize,
+) -> Result<(Unnamed, &'static [AtomicU64]), CreateError> {
     let mut memory = ShmemConf::new()
         .os_id(os_id(name))
         .size(bytes)
         .create()
         .map_err(|error| CreateError::Map(system_error(error)))?;
     memory.set_owner(false);
-    Ok(keep(memory, bytes))
+    Ok((Unnamed, keep(memory, bytes)))
 }
 
 #[allow(unsafe_code)]

@@ -5,6 +5,7 @@
 //!
 //! | module | who fails, and where |
 //! |---|---|
+//! | `in_the_making` | a parent is killed while it makes its ring |
 //! | `dying` | producers die, at every step of a claim, in every combination of up to three |
 //! | `stopped` | a producer is stopped at every step of a claim, for ten laps of the others |
 //! | `overshot` | a producer stands between claim and publish, while others claim what is not free yet |
@@ -56,6 +57,7 @@ cast! {
     killed_often
     overshot
     forks
+    in_the_making
     reused_pid
     stopped
     two_drainers
