@@ -207,6 +207,7 @@ impl<'a> Claim<'a> {
         // [publish]: pairs with the loads in Reader::next and in the sweep.
         first[0].store(published(self.sequence), Ordering::Release);
         failpoint::hit("publish.published");
+        ring.fetch_ahead(self.sequence, ring.shape.slots_for(bytes.len()) as u64);
         // Dropping `self` clears the floor.
     }
 }

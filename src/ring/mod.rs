@@ -42,6 +42,7 @@
 mod claim;
 #[cfg(all(test, loom))]
 mod loom_tests;
+mod prefetch;
 mod read;
 mod sequence;
 

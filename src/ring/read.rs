@@ -178,6 +178,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether a run stands at the cursor, by its slot alone: the tail is not looked at, which producers need for
+    /// every claim, and which would have to come back to them. `false` may also mean something to be passed.
+    pub(crate) fn has_run(&self) -> bool {
+        let h = self.cursor;
+        // [publish]: as in next, which is to follow.
+        self.ring.slot(h)[0].load(Ordering::Acquire) == published(h)
+    }
+
     /// Takes back the last step of [`Reader::next`], which handed out `run` and will do so again.
     pub(crate) fn put_back(&mut self, run: &Run) {
         debug_assert_eq!(self.cursor, run.sequence.wrapping_add(run.slots));

@@ -7,7 +7,7 @@
 //!     make a checkpoint    from here on the batch is delivered, whoever dies
 //!     release its slots    and only now: who dies before the checkpoint finds the batch again
 //!     keep up              who came, who died, entries given back, parked slots looked at
-//!     nothing there?       wait, a little longer each time, at most a millisecond
+//!     caught up?           pause: see `pause.rs`
 //! ```
 
 mod damage;
@@ -16,6 +16,7 @@ mod ending;
 pub(crate) mod fuzz;
 mod notices;
 mod numbers;
+mod pause;
 mod saving;
 #[cfg(any(test, fuzzing))]
 mod stage;
@@ -24,8 +25,6 @@ mod tests;
 
 pub(super) use ending::HEIR_AGE_S;
 use std::time::{Duration, Instant};
-
-use crossbeam_utils::Backoff;
 
 use super::config::DrainerConfig;
 use super::delivery::Delivery;
@@ -36,6 +35,7 @@ use crate::level::Level;
 use crate::ring::{Delivered, Floors, Hole, Next, Reader, Ring, Run};
 use crate::segment::{Count, DropReason, Phase, Segment};
 use crate::sync::Ordering;
+use pause::Pause;
 
 /// Runs in a batch at most: bounds how long slots stay unreleased and how exact the place of a notice is.
 const BATCH: usize = 1024;
@@ -43,8 +43,6 @@ const BATCH: usize = 1024;
 const KEEP_UP_EVERY: Duration = Duration::from_millis(5);
 /// How often the clocks are compared and threads are asked whether they still exist.
 const LOOK_AROUND_EVERY: Duration = Duration::from_secs(1);
-/// The longest nap.
-const NAP: Duration = Duration::from_millis(1);
 
 /// What a look into a hole came to.
 enum Look {
@@ -54,6 +52,17 @@ enum Look {
     Wait,
     /// A run that is late.
     Late(Run),
+}
+
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// At the size of a batch: more is there to be taken at once.
+    Full,
+    /// It took all there was.
+    CaughtUp,
+    /// There was nothing.
+    Nothing,
 }
 
 pub(super) struct Drainer {
@@ -138,32 +147,43 @@ impl Drainer {
         self.segment.set_phase(self.phase);
         self.publish();
         self.members.renew(&mut || self.reader.tail());
-        let backoff = Backoff::new();
-        let mut nap = NAP / 16;
+        let mut pause = Pause::new(self.segment.geometry().slots);
         loop {
-            let moved = self.turn();
+            let turn = self.turn();
             self.keep_up();
-            if moved {
-                backoff.reset();
-                nap = NAP / 16;
-            } else if self.may_end() {
-                break;
-            } else if !backoff.is_completed() {
-                backoff.snooze();
-            } else {
-                std::thread::sleep(nap);
-                nap = (nap * 2).min(NAP);
+            match turn {
+                Turn::Full => {}
+                Turn::CaughtUp => pause.once(true),
+                Turn::Nothing if self.may_end() => break,
+                Turn::Nothing => pause.once(false),
             }
         }
         self.end();
     }
 
-    /// Takes a batch and hands it over. `false` when there was nothing.
-    fn turn(&mut self) -> bool {
+    /// Takes a batch and hands it over.
+    fn turn(&mut self) -> Turn {
         self.collect_drops();
+        let (taken, more) = self.take_batch();
+        if more {
+            let tail = self.reader.tail();
+            self.note_high_water(tail);
+        }
+        match self.hand_over(taken > 0) || taken > 0 {
+            true if more => Turn::Full,
+            true => Turn::CaughtUp,
+            false => Turn::Nothing,
+        }
+    }
+
+    /// Takes runs up to a limit or to what is no run. Returns how many, and whether more may be there.
+    fn take_batch(&mut self) -> (usize, bool) {
         let mut taken = 0;
-        let mut caught_up = false;
         while taken < BATCH && !self.stuck {
+            // The end, most likely. To ask the tail would let the next claim wait for it.
+            if taken > 0 && !self.reader.has_run() {
+                return (taken, false);
+            }
             match self.reader.next() {
                 // First what its producer wrote before it, and may have been passed by: the parts of a long
                 // record must come in order.
@@ -176,32 +196,28 @@ impl Drainer {
                     self.take(&run, false);
                     taken += 1;
                     if self.delivery.wants_commit() {
-                        break;
+                        return (taken, true);
                     }
                 }
                 Next::Empty => {
-                    caught_up = true;
-                    break;
+                    self.give_notices(self.reader.cursor());
+                    return (taken, false);
                 }
-                Next::Unreleased => break,
+                Next::Unreleased => return (taken, true),
                 Next::Walked => self.delivery.ledger.add(Count::Orphaned, 1),
                 // First hand over what there is: the hole may fill meanwhile.
-                Next::Hole(_) if taken > 0 => break,
+                Next::Hole(_) if taken > 0 => return (taken, true),
                 Next::Hole(h) => match self.look_into(h) {
                     Look::Again => {}
-                    Look::Wait => break,
+                    Look::Wait => return (taken, false),
                     Look::Late(run) => {
                         self.take(&run, true);
-                        taken += 1;
-                        break;
+                        return (taken + 1, true);
                     }
                 },
             }
         }
-        if caught_up {
-            self.give_notices(self.reader.cursor());
-        }
-        self.hand_over(taken > 0) || taken > 0
+        (taken, !self.stuck)
     }
 
     fn take(&mut self, run: &Run, late: bool) {
@@ -218,8 +234,8 @@ impl Drainer {
     fn hand_over(&mut self, write: bool) -> bool {
         failpoint::hit("drainer.read");
         let before = self.reader.head();
-        self.note_high_water();
         if write || self.careful || self.reader.cursor() != before {
+            self.note_high_water(self.reader.cursor());
             self.delivery.commit();
             failpoint::hit("drainer.written");
             self.stuck = self.careful && !self.delivery.is_settled();

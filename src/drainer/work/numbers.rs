@@ -65,10 +65,10 @@ impl Drainer {
         true
     }
 
-    /// Notes how many slots are taken. Only we free any, so between two releases there are never more than
-    /// right before the second.
-    pub(super) fn note_high_water(&mut self) {
-        let taken = self.reader.tail().wrapping_sub(self.reader.head());
+    /// Notes how many slots are taken, below `end`: the cursor or, if we are behind, the tail. Only we free any, so
+    /// between two releases there are never more than right before the second.
+    pub(super) fn note_high_water(&mut self, end: u64) {
+        let taken = end.wrapping_sub(self.reader.head());
         let taken = taken.min(self.segment.geometry().slots);
         let word = self.segment.count(Count::HighWater);
         // Relaxed: only the drainer stores it.

@@ -157,7 +157,7 @@ impl Stage {
 
     /// One round of the drainer's loop.
     pub(super) fn turn(&mut self) -> bool {
-        let moved = self.drainer.turn();
+        let moved = self.drainer.turn() != Turn::Nothing;
         self.drainer.kept_up -= KEEP_UP_EVERY;
         self.drainer.keep_up();
         moved

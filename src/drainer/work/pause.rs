@@ -1,0 +1,51 @@
+//! The pauses of a drainer that has caught up.
+//!
+//! It does not chase: a slot that it looks at while a producer writes it, and the tail, must travel between two
+//! processors' caches for every record, and the producer waits for them. So it leaves the ring alone for as long as
+//! it may, and then takes a batch.
+
+use std::time::Duration;
+
+/// After records: as long as a record may wait. Not longer than one busy producer needs for a part of the ring.
+const SHORT: Duration = Duration::from_micros(100);
+/// What one busy producer needs for a slot, at the least.
+const PER_SLOT: Duration = Duration::from_nanos(20);
+/// The part of the ring that may fill meanwhile: an eighth.
+const SHARE: u32 = 8;
+/// When nothing comes for long.
+const LONG: Duration = Duration::from_millis(1);
+/// What a sleep takes at the least; shorter pauses are spent awake.
+const SLEEP: Duration = Duration::from_micros(5);
+
+/// How long to pause next.
+pub(super) struct Pause {
+    short: Duration,
+    next: Duration,
+}
+
+impl Pause {
+    /// For a ring of `slots` slots.
+    pub(super) fn new(slots: u64) -> Pause {
+        // The kernel adds 50 microseconds to every sleep, unless told that we mean what we say.
+        let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
+        let slots = u32::try_from(slots).unwrap_or(u32::MAX);
+        let short = SHORT.min(PER_SLOT.saturating_mul(slots / SHARE));
+        Pause { short, next: short }
+    }
+
+    /// Pauses; longer and longer as long as nothing has `moved` since the last pause.
+    pub(super) fn once(&mut self, moved: bool) {
+        if moved {
+            self.next = self.short;
+        }
+        if self.next < SLEEP {
+            let begin = std::time::Instant::now();
+            while begin.elapsed() < self.next {
+                std::hint::spin_loop();
+            }
+        } else {
+            std::thread::sleep(self.next);
+        }
+        self.next = (self.next * 2).clamp(Duration::from_nanos(100), LONG);
+    }
+}
