@@ -118,8 +118,7 @@ pub mod private {
         target: Option<&(impl AsRef<str> + ?Sized)>,
         arguments: &impl Arguments,
     ) {
-        let content = producer::Captured(arguments);
-        producer::write(level, site, target.map(AsRef::as_ref), &content);
+        producer::write_captured(level, site, target.map(AsRef::as_ref), arguments);
     }
 
     /// Writes one record with its text.

@@ -25,11 +25,22 @@ pub(crate) fn store_bytes(words: &[AtomicU64], bytes: &[u8]) -> usize {
         word.store(u64::from_ne_bytes(*chunk), Relaxed);
     }
     if !rest.is_empty() {
-        let mut last = [0; WORD];
-        last[..rest.len()].copy_from_slice(rest);
-        words[whole.len()].store(u64::from_ne_bytes(last), Relaxed);
+        words[whole.len()].store(last_word(bytes, rest), Relaxed);
     }
     bytes.len()
+}
+
+/// The last bytes, `rest`, of `bytes`, and zeros. Without a copy whose length is not known, which is a call.
+#[inline]
+fn last_word(bytes: &[u8], rest: &[u8]) -> u64 {
+    let word = match bytes.last_chunk::<WORD>() {
+        Some(last) => u64::from_le_bytes(*last) >> (8 * (WORD - rest.len())),
+        None => rest
+            .iter()
+            .rev()
+            .fold(0, |word, &byte| word << 8 | u64::from(byte)),
+    };
+    word.to_le()
 }
 
 /// Appends the first `len` bytes that stand in `words` (fewer when there are not so many) to `out`.

@@ -1,11 +1,12 @@
 //! The producer's side: this process's tie to the ring, each thread's entry, and the log call itself.
 //!
-//! A log call is: a level compared, a few thread-local loads, the record rendered into a buffer, one
-//! `fetch_add`, the bytes stored, the state word stored. No lock, no allocation, no system call; system calls belong
+//! A log call is: a level compared, a few thread-local loads, one `fetch_add`, the arguments stored, the state word
+//! stored (`quick`); or, if they are to be rendered, that before it, into a buffer (`write`). No lock, no allocation, no system call; system calls belong
 //! to a thread's first record, which registers it, and the first after a fork, which registers the new process.
 
 mod attachment;
 mod departure;
+mod quick;
 mod thread;
 mod wait;
 mod write;
@@ -13,4 +14,5 @@ mod write;
 pub(crate) use attachment::{
     Attachment, current, detach, is_enabled, is_of_this_process, set_current,
 };
-pub(crate) use write::{Captured, write, write_last_words};
+pub(crate) use quick::write_captured;
+pub(crate) use write::{write, write_last_words};

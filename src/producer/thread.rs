@@ -17,8 +17,9 @@ const REFUSALS_BETWEEN_TRIES: u32 = 64;
 pub(super) struct Thread {
     generation: Cell<u64>,
     attachment: Cell<Option<&'static Attachment>>,
-    /// Index of our entry among the producers.
+    /// Index of our entry among the producers, and the entry.
     index: Cell<u16>,
+    producer: Cell<Option<Producer<'static>>>,
     /// The process that took it.
     pid: Cell<u32>,
     /// The drainer's head as we saw it last.
@@ -41,6 +42,7 @@ thread_local! {
             generation: Cell::new(0),
             attachment: Cell::new(None),
             index: Cell::new(0),
+            producer: Cell::new(None),
             pid: Cell::new(0),
             cached_head: Cell::new(0),
             broken_off: Cell::new(None),
@@ -110,6 +112,15 @@ pub(super) fn with_thread(level: Level, write: impl FnOnce(Ready<'_>)) {
     });
 }
 
+/// The same for a thread that is registered already. `None` if it is not, or if `write` has done nothing.
+#[inline]
+pub(super) fn with_known_thread(write: impl FnOnce(Ready<'_>) -> Option<()>) -> Option<()> {
+    THREAD.with(|thread| {
+        let ready = thread.is_known().then(|| thread.ready())??;
+        write(ready)
+    })
+}
+
 impl Thread {
     #[inline]
     fn is_known(&self) -> bool {
@@ -128,12 +139,11 @@ impl Thread {
     #[inline]
     fn ready(&self) -> Option<Ready<'_>> {
         let attachment = self.attachment.get()?;
-        let index = self.index.get();
         Some(Ready {
             thread: self,
             attachment,
-            producer: attachment.segment.producer(index.into()),
-            index,
+            producer: self.producer.get()?,
+            index: self.index.get(),
             generation: self.generation.get(),
             pid: self.pid.get(),
             aside: false,
@@ -228,6 +238,7 @@ impl Thread {
         }
         self.attachment.set(Some(attachment));
         self.index.set(entry.index);
+        self.producer.set(Some(entry.producer));
         self.pid.set(entry.pid);
         // A signal handler that finds the generation finds the rest as well.
         compiler_fence(Ordering::SeqCst);

@@ -15,6 +15,7 @@ use crate::record::codec::{CONTINUES, CUT, MORE, Tag, write_head};
 use crate::ring::{Claim, IDLE, MAX_RUN_BYTES, Refused, claim};
 use crate::segment::DropReason;
 use crate::sync::Ordering;
+use crate::words::WORD;
 
 /// What a record says: its text, or its arguments.
 pub(crate) trait Content {
@@ -37,7 +38,7 @@ impl Content for fmt::Arguments<'_> {
 }
 
 /// Arguments of a call site that has a format.
-pub(crate) struct Captured<'a, A>(pub(crate) &'a A);
+pub(super) struct Captured<'a, A>(pub(super) &'a A);
 
 impl<A: Arguments> Content for Captured<'_, A> {
     #[inline]
@@ -59,11 +60,14 @@ pub(crate) fn write(
         Ok(mut buffer) => {
             compiler_fence(Ordering::SeqCst);
             mend_floor(ready);
-            write_with(ready, &mut buffer[..], level, site, target, content);
+            write_with(ready, &mut buffer[..], level, site, target, content, None);
             compiler_fence(Ordering::SeqCst);
         }
         // We are inside the rendering of another record of this thread.
-        Err(_) => write_with(ready, &mut [0; MAX_RUN_BYTES], level, site, target, content),
+        Err(_) => {
+            let buffer = &mut [0; MAX_RUN_BYTES];
+            write_with(ready, buffer, level, site, target, content, None);
+        }
     });
 }
 
@@ -88,18 +92,19 @@ pub(crate) fn write_last_words(level: Level, site: &'static CallSite, message: f
     with_thread(level, |ready| {
         let mut buffer = [0; FRUGAL_RUN_BYTES];
         let target = Some(site.statement.target);
-        write_with(ready, &mut buffer, level, site, target, &message);
+        write_with(ready, &mut buffer, level, site, target, &message, None);
     });
 }
 
-#[inline]
-fn write_with(
+/// Renders a record into `buffer` and sends it. `refused` is why its first claim was refused, if it has been tried.
+pub(super) fn write_with(
     ready: Ready<'_>,
     buffer: &mut [u8],
     level: Level,
     site: &'static CallSite,
     target: Option<&str>,
     content: &dyn Content,
+    refused: Option<Refused>,
 ) {
     if ready.thread.broken_off.get().is_some() {
         report_broken_off(ready);
@@ -118,11 +123,12 @@ fn write_with(
             producer: ready.index,
         },
         origin: None,
+        first_refused: refused,
         refused: false,
     };
     let inline = (id == 0).then_some(&site.statement);
     let time = attachment.clock.ticks();
-    let flags = write_head(time, inline, target, |part| record.push(part));
+    let flags = write_head(time, inline, target, &mut record);
     record.tag.flags |= flags;
     content.write(&mut record);
     record.send(0);
@@ -137,6 +143,8 @@ pub(crate) struct Outgoing<'a> {
     tag: Tag,
     /// Sequence of the first run, once it is sent and as long as more are to follow.
     origin: Option<u64>,
+    /// Why the first run was refused when it was tried before.
+    first_refused: Option<Refused>,
     /// A run was refused: the rest of the record goes nowhere.
     refused: bool,
 }
@@ -152,8 +160,15 @@ impl fmt::Write for Outgoing<'_> {
 
 impl Put for Outgoing<'_> {
     #[inline]
-    fn put(&mut self, bytes: &[u8]) {
+    fn word(&mut self, word: u64) {
+        self.push(&word.to_ne_bytes());
+    }
+
+    #[inline]
+    fn bytes(&mut self, bytes: &[u8]) {
         self.push(bytes);
+        // All runs hold whole words, so what is padded in the run is padded in the record.
+        self.push(&[0; WORD][..bytes.len().wrapping_neg() % WORD]);
     }
 }
 
@@ -195,11 +210,16 @@ impl Outgoing<'_> {
         let first = self.origin.is_none();
         let mut tag = self.tag;
         tag.flags |= more | if first { 0 } else { CONTINUES };
-        match put(self.ready, tag, &self.buffer[..self.filled], first) {
+        let bytes = &self.buffer[..self.filled];
+        let sent = match self.first_refused.take() {
+            None => put(self.ready, tag, bytes, first),
+            Some(refused) => put_patiently(self.ready, tag, bytes, first, refused),
+        };
+        match sent {
             Ok(sequence) if more != 0 => {
                 let origin = *self.origin.get_or_insert(sequence);
-                self.buffer[..8].copy_from_slice(&origin.to_ne_bytes());
-                self.filled = 8;
+                self.buffer[..WORD].copy_from_slice(&origin.to_ne_bytes());
+                self.filled = WORD;
             }
             Ok(_) => self.origin = None,
             Err(refused) => self.give_up(refused),
@@ -256,7 +276,7 @@ fn report_broken_off(ready: Ready<'_>) {
         producer: ready.index,
     };
     let (ring, head) = (&ready.attachment.ring, &ready.thread.cached_head);
-    match claim(ring, &ready.lease(), head, 8, 0, false) {
+    match claim(ring, &ready.lease(), head, WORD, 0, false) {
         Ok(claimed) => claimed.publish(tag.pack(), &origin.to_ne_bytes()),
         Err(_) => ready.thread.broken_off.set(Some(origin)),
     }

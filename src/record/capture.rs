@@ -1,17 +1,22 @@
 //! Arguments of a log call as bytes: what the drainer needs to write the text that `format!` would have.
 //!
 //! ```text
-//!   kinds: a byte per value │ values, one behind the other, in the machine's byte order
-//!   number, bool, char      its bytes (char: 4)
-//!   text                    length 8 │ bytes
-//!   rendered                pieces: length 2 │ bytes; a length of 0 ends them
+//!   kinds: a byte per value │ values, one behind the other
+//!   number, bool, char      its bits in a word (128 bits: in two, the lower ones first)
+//!   text                    length │ bytes
+//!   rendered                pieces: length │ bytes; a length of 0 ends them
 //! ```
+//!
+//! Everything begins at a word, of the machine's byte order, and is padded to one with zeros: so it goes from
+//! registers into the slot as it is, without lying in pieces in between.
 //!
 //! A value is captured once per place of the format string, so a place says all about it. Which values can be
 //! captured is decided by their type ([`Held`]); any other is rendered here, with the flags of its place.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
+
+use crate::words::words_for;
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,11 +67,25 @@ impl Kind {
     }
 }
 
-/// Where captured bytes go.
+/// Where captured words go.
 #[doc(hidden)]
 pub trait Put {
-    /// Appends bytes.
-    fn put(&mut self, bytes: &[u8]);
+    /// Appends a word.
+    fn word(&mut self, word: u64);
+    /// Appends bytes, and zeros up to the end of the word.
+    fn bytes(&mut self, bytes: &[u8]);
+}
+
+#[cfg(any(test, fuzzing))]
+impl Put for Vec<u8> {
+    fn word(&mut self, word: u64) {
+        self.extend(word.to_ne_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.extend(bytes);
+        self.resize(self.len().next_multiple_of(8), 0);
+    }
 }
 
 /// A value that can be captured.
@@ -74,41 +93,87 @@ pub trait Put {
 pub trait Capture {
     /// What it is.
     const KIND: Kind;
-    /// Hands over its bytes.
+    /// How many words it takes; `None` if that is known only when it has been rendered.
+    fn words(&self) -> Option<usize>;
+    /// Hands it over.
     fn capture(&self, out: &mut impl Put);
 }
 
 macro_rules! numbers {
-    ($($type:ty as $stored:ty: $kind:ident)*) => {$(
+    ($($type:ty as $bits:ty: $kind:ident)*) => {$(
         impl Capture for $type {
             const KIND: Kind = Kind::$kind;
             #[inline]
+            fn words(&self) -> Option<usize> {
+                Some(1)
+            }
+            #[inline]
             fn capture(&self, out: &mut impl Put) {
-                // The same, or of the same size.
-                out.put(&(*self as $stored).to_ne_bytes());
+                // The same, or of the same size; and without a sign, lest it be stretched.
+                out.word((*self as $bits).into());
             }
         }
     )*};
 }
 
 numbers! {
-    u8 as u8: U8 u16 as u16: U16 u32 as u32: U32 u64 as u64: U64 u128 as u128: U128
-    i8 as i8: I8 i16 as i16: I16 i32 as i32: I32 i64 as i64: I64 i128 as i128: I128
-    f32 as f32: F32 f64 as f64: F64
+    u8 as u8: U8 u16 as u16: U16 u32 as u32: U32 u64 as u64: U64
+    i8 as u8: I8 i16 as u16: I16 i32 as u32: I32 i64 as u64: I64
     bool as u8: Bool char as u32: Char
 }
 
 #[cfg(target_pointer_width = "64")]
-numbers! { usize as u64: U64 isize as i64: I64 }
+numbers! { usize as u64: U64 isize as u64: I64 }
 #[cfg(target_pointer_width = "32")]
-numbers! { usize as u32: U32 isize as i32: I32 }
+numbers! { usize as u32: U32 isize as u32: I32 }
+
+macro_rules! floats {
+    ($($type:ty: $kind:ident)*) => {$(
+        impl Capture for $type {
+            const KIND: Kind = Kind::$kind;
+            #[inline]
+            fn words(&self) -> Option<usize> {
+                Some(1)
+            }
+            #[inline]
+            fn capture(&self, out: &mut impl Put) {
+                out.word(self.to_bits().into());
+            }
+        }
+    )*};
+}
+
+floats! { f32: F32 f64: F64 }
+
+macro_rules! long_numbers {
+    ($($type:ty: $kind:ident)*) => {$(
+        impl Capture for $type {
+            const KIND: Kind = Kind::$kind;
+            #[inline]
+            fn words(&self) -> Option<usize> {
+                Some(2)
+            }
+            #[inline]
+            fn capture(&self, out: &mut impl Put) {
+                out.word(*self as u64);
+                out.word((*self >> 64) as u64);
+            }
+        }
+    )*};
+}
+
+long_numbers! { u128: U128 i128: I128 }
 
 impl Capture for str {
     const KIND: Kind = Kind::Text;
     #[inline]
+    fn words(&self) -> Option<usize> {
+        Some(1 + words_for(self.len()))
+    }
+    #[inline]
     fn capture(&self, out: &mut impl Put) {
-        out.put(&(self.len() as u64).to_ne_bytes());
-        out.put(self.as_bytes());
+        out.word(self.len() as u64);
+        out.bytes(self.as_bytes());
     }
 }
 
@@ -116,6 +181,10 @@ macro_rules! like_what_it_points_to {
     ($(($($generic:tt)*) $type:ty: $target:ty;)*) => {$(
         impl<$($generic)*> Capture for $type {
             const KIND: Kind = <$target>::KIND;
+            #[inline]
+            fn words(&self) -> Option<usize> {
+                <$target>::words(self)
+            }
             #[inline]
             fn capture(&self, out: &mut impl Put) {
                 <$target>::capture(self, out);
@@ -178,32 +247,63 @@ pub(crate) const FORMATTING_FAILED: &str = "‹formatting failed›";
 
 impl Capture for Rendered<'_> {
     const KIND: Kind = Kind::Rendered;
+    #[inline]
+    fn words(&self) -> Option<usize> {
+        None
+    }
     #[inline(never)]
     fn capture(&self, out: &mut impl Put) {
-        let mut pieces = Pieces(out);
+        let mut pieces = Pieces {
+            out,
+            piece: [0; PIECE],
+            filled: 0,
+        };
         if pieces.write_fmt(self.0).is_err() {
             // Never an error of ours.
             let _ = pieces.write_str(FORMATTING_FAILED);
         }
-        out.put(&0_u16.to_ne_bytes());
+        pieces.send();
+        out.word(0);
     }
 }
 
-/// Writes each text with its length before it.
-struct Pieces<'p, P: Put>(&'p mut P);
+/// Bytes of text that are sent together, whole characters: formatting comes in many small steps.
+const PIECE: usize = 256;
+
+/// Text on its way, in pieces with their lengths before them.
+struct Pieces<'p, P: Put> {
+    out: &'p mut P,
+    piece: [u8; PIECE],
+    filled: usize,
+}
+
+impl<P: Put> Pieces<'_, P> {
+    fn send(&mut self) {
+        if self.filled > 0 {
+            self.out.word(self.filled as u64);
+            self.out.bytes(&self.piece[..self.filled]);
+            self.filled = 0;
+        }
+    }
+}
 
 impl<P: Put> Write for Pieces<'_, P> {
     /// Never an error: see `Outgoing`.
-    fn write_str(&mut self, mut text: &str) -> fmt::Result {
-        while !text.is_empty() {
-            let mut end = text.len().min(u16::MAX.into());
-            while !text.is_char_boundary(end) {
-                end -= 1;
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while !rest.is_empty() {
+            let mut now = rest.len().min(PIECE - self.filled);
+            while !rest.is_char_boundary(now) {
+                now -= 1;
             }
-            let (piece, rest) = text.split_at(end);
-            self.0.put(&(piece.len() as u16).to_ne_bytes());
-            self.0.put(piece.as_bytes());
-            text = rest;
+            if now == 0 {
+                self.send();
+                continue;
+            }
+            let (part, left) = rest.split_at(now);
+            self.piece[self.filled..][..now].copy_from_slice(part.as_bytes());
+            self.filled += now;
+            rest = left;
         }
         Ok(())
     }
@@ -212,6 +312,8 @@ impl<P: Put> Write for Pieces<'_, P> {
 /// All arguments of one log call: a tuple of values.
 #[doc(hidden)]
 pub trait Arguments {
+    /// How many words they take, kinds and all; `None` if that is known only when they have been rendered.
+    fn words(&self) -> Option<usize>;
     /// Hands over the kinds, then the values.
     fn capture_all(&self, out: &mut impl Put);
 }
@@ -220,8 +322,13 @@ macro_rules! tuples {
     ($(($($value:ident $index:tt)*))*) => {$(
         impl<$($value: Capture),*> Arguments for ($($value,)*) {
             #[inline]
+            fn words(&self) -> Option<usize> {
+                const KINDS: usize = words_for(<[u8]>::len(&[$($index),*]));
+                Some(KINDS $(+ self.$index.words()?)*)
+            }
+            #[inline]
             fn capture_all(&self, _out: &mut impl Put) {
-                _out.put(&[$($value::KIND as u8),*]);
+                _out.bytes(&[$($value::KIND as u8),*]);
                 $(self.$index.capture(_out);)*
             }
         }

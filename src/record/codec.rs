@@ -2,17 +2,19 @@
 //!
 //! ```text
 //!   tag (48 bits)     producer 16 │ flags 5 │ level 3 │ call site 24
-//!   first run         time 8 │ [INLINE: line 4, bytes of target 2, of file 2, of format + 1 2, the three]
-//!                            │ [TARGET: bytes 2, target] │ content …
-//!   further runs      origin 8: sequence of the first run │ content …
+//!   first run         time │ [INLINE: line, bytes of target, of file, of format + 1, the three texts]
+//!                          │ [TARGET: bytes, target] │ content …
+//!   further runs      origin: sequence of the first run │ content …
 //! ```
 //!
 //! The content is the message's text or, if the call site has a format, its arguments: see `capture.rs`.
-//! Numbers are in the machine's byte order. All runs of a record but the last carry the flag `MORE`, all but
+//! Numbers are words of the machine's byte order, and texts before the content are padded to words. All runs of a record but the last carry the flag `MORE`, all but
 //! the first `CONTINUES`; a record that its producer had to break off ends with a run that says `CUT`.
 
+use super::capture::{Capture, Put};
 use super::site::{Site, SiteId, Statement, cut};
 use crate::level::Level;
+use crate::words::{WORD, words_for};
 
 /// More runs of this record follow.
 pub(crate) const MORE: u8 = 1;
@@ -62,35 +64,43 @@ impl Tag {
     }
 }
 
-/// Hands what stands before the text of a record to `put`, piece by piece, and returns the flags for it.
-/// `inline` is the call site when it has no number.
+/// Puts what stands before the content of a record, and returns the flags for it. `inline` is the call site when
+/// it has no number.
 #[inline]
 pub(crate) fn write_head(
     time: u64,
     inline: Option<&Statement<'_>>,
     target: Option<&str>,
-    mut put: impl FnMut(&[u8]),
+    out: &mut impl Put,
 ) -> u8 {
     let mut flags = 0;
-    put(&time.to_ne_bytes());
+    out.word(time);
     if let Some(statement) = inline {
         flags |= INLINE;
-        let statement = statement.cut();
-        put(&statement.line.to_ne_bytes());
-        put(&(statement.target.len() as u16).to_ne_bytes());
-        put(&(statement.file.len() as u16).to_ne_bytes());
-        put(&(statement.format_len() as u16).to_ne_bytes());
-        put(statement.target.as_bytes());
-        put(statement.file.as_bytes());
-        put(statement.format.unwrap_or("").as_bytes());
+        write_statement(&statement.cut(), out);
     }
     if let Some(target) = target {
         flags |= TARGET;
-        let target = cut(target);
-        put(&(target.len() as u16).to_ne_bytes());
-        put(target.as_bytes());
+        cut(target).capture(out);
     }
     flags
+}
+
+/// The words that [`write_head`] puts when the call site has a number.
+#[inline]
+pub(crate) fn head_words(target: Option<&str>) -> usize {
+    1 + target.map_or(0, |target| 1 + words_for(cut(target).len()))
+}
+
+#[cold]
+fn write_statement(statement: &Statement<'_>, out: &mut impl Put) {
+    out.word(statement.line.into());
+    out.word(statement.target.len() as u64);
+    out.word(statement.file.len() as u64);
+    out.word(statement.format_len());
+    for text in statement.texts() {
+        out.bytes(text.as_bytes());
+    }
 }
 
 /// A record's bytes, taken apart. Text is as the producer wrote it, which may be anything.
@@ -110,16 +120,16 @@ impl<'a> Body<'a> {
     /// `None` when the bytes end before what the flags promise.
     pub(crate) fn parse(flags: u8, bytes: &'a [u8]) -> Option<Body<'a>> {
         let mut rest = bytes;
-        let time = u64::from_ne_bytes(take_array(&mut rest)?);
+        let time = take_word(&mut rest)?;
         let mut inline = None;
         if flags & INLINE != 0 {
-            let line = u32::from_ne_bytes(take_array(&mut rest)?);
-            let target_len = u16::from_ne_bytes(take_array(&mut rest)?);
-            let file_len = u16::from_ne_bytes(take_array(&mut rest)?);
-            let format_len = u16::from_ne_bytes(take_array(&mut rest)?);
-            let target = take(&mut rest, target_len.into())?;
-            let file = take(&mut rest, file_len.into())?;
-            let format = take(&mut rest, format_len.saturating_sub(1).into())?;
+            let line = take_word(&mut rest)? as u32;
+            let lens = [(); 3].map(|()| take_word(&mut rest));
+            let [target_len, file_len, format_len] = lens;
+            let format_len = format_len?;
+            let target = take_text(&mut rest, target_len?)?;
+            let file = take_text(&mut rest, file_len?)?;
+            let format = take_text(&mut rest, format_len.saturating_sub(1))?;
             let [target, file, format] = [target, file, format].map(String::from_utf8_lossy);
             inline = Some(Site::of(&Statement {
                 target: &target,
@@ -130,8 +140,8 @@ impl<'a> Body<'a> {
         }
         let mut target = None;
         if flags & TARGET != 0 {
-            let len = u16::from_ne_bytes(take_array(&mut rest)?);
-            target = Some(take(&mut rest, len.into())?);
+            let len = take_word(&mut rest)?;
+            target = Some(take_text(&mut rest, len)?);
         }
         Some(Body {
             time,
@@ -144,20 +154,23 @@ impl<'a> Body<'a> {
 
 /// Splits the sequence of the first run off the payload of a further one.
 pub(crate) fn split_origin(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let (origin, rest) = bytes.split_first_chunk()?;
-    Some((u64::from_ne_bytes(*origin), rest))
+    let mut rest = bytes;
+    let origin = take_word(&mut rest)?;
+    Some((origin, rest))
 }
 
-fn take<'a>(rest: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
-    let (taken, left) = rest.split_at_checked(len)?;
+fn take_word(rest: &mut &[u8]) -> Option<u64> {
+    let (word, left) = rest.split_first_chunk()?;
     *rest = left;
-    Some(taken)
+    Some(u64::from_ne_bytes(*word))
 }
 
-fn take_array<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (taken, left) = rest.split_first_chunk()?;
+/// Takes text and its padding.
+fn take_text<'a>(rest: &mut &'a [u8], len: u64) -> Option<&'a [u8]> {
+    let len = usize::try_from(len).ok()?;
+    let (text, left) = rest.split_at_checked(len.checked_next_multiple_of(WORD)?)?;
     *rest = left;
-    Some(*taken)
+    Some(&text[..len])
 }
 
 /// The level of a tag; a number that none has is shown as an error, never hidden.
@@ -187,16 +200,19 @@ mod tests {
         };
         assert_eq!(tag.pack(), 0x1234_2bab_cdef);
         let mut bytes = Vec::new();
-        let flags = write_head(7, Some(&STATEMENT), Some("imu"), |part| {
-            bytes.extend_from_slice(part)
-        });
+        let flags = write_head(7, Some(&STATEMENT), Some("imu"), &mut bytes);
         assert_eq!(flags, INLINE | TARGET);
-        let golden = if cfg!(target_endian = "little") {
-            &b"\x07\0\0\0\0\0\0\0\x09\0\0\0\x01\0\x01\0\x03\0tf{}\x03\0imu"[..]
-        } else {
-            &b"\0\0\0\0\0\0\0\x07\0\0\0\x09\0\x01\0\x01\0\x03tf{}\0\x03imu"[..]
+        let numbers = |numbers: &[u64]| -> Vec<u8> {
+            let bytes = numbers.iter().map(|number| number.to_ne_bytes());
+            bytes.flatten().collect()
         };
-        assert_eq!(bytes, golden);
+        let golden = [
+            &numbers(&[7, 9, 1, 1, 3])[..],
+            b"t\0\0\0\0\0\0\0f\0\0\0\0\0\0\0{}\0\0\0\0\0\0",
+            &numbers(&[3]),
+            b"imu\0\0\0\0\0",
+        ];
+        assert_eq!(bytes, golden.concat());
     }
 
     proptest! {
@@ -215,7 +231,10 @@ mod tests {
             let mut bytes = Vec::new();
             let statement = Statement { target: &site, file: "src/main.rs", line, format: format.as_deref() };
             let site = inline.then_some(&statement);
-            let flags = write_head(time, site, target.as_deref(), |part| bytes.extend_from_slice(part));
+            let flags = write_head(time, site, target.as_deref(), &mut bytes);
+            if site.is_none() {
+                prop_assert_eq!(bytes.len(), head_words(target.as_deref()) * 8);
+            }
             bytes.extend_from_slice(&content);
             let body = Body::parse(flags, &bytes).unwrap();
             prop_assert_eq!(body.time, time);

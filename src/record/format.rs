@@ -18,6 +18,7 @@ pub(crate) use value::Value;
 
 use super::capture::Kind;
 use super::site::MAX_NAME;
+use crate::words::{WORD, words_for};
 
 /// A format string, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,9 +115,8 @@ impl Format {
     /// Appends the text for the arguments that stand in `bytes`, as `capture` wrote them. `None` when they are
     /// not whole: then what could be written has been.
     pub(crate) fn render(&self, bytes: &[u8], out: &mut String) -> Option<()> {
-        let kinds = bytes.get(..self.values)?;
+        let (kinds, mut rest) = bytes.split_at_checked(words_for(self.values) * WORD)?;
         let mut kinds = kinds.iter();
-        let mut rest = &bytes[self.values..];
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.push_str(text),

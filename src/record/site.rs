@@ -81,13 +81,18 @@ impl CallSite {
     /// changes with the process and with the ring, and is never 0). 0 when there is no room.
     #[inline]
     pub(crate) fn id(&self, table: &SiteTable<'_>, generation: u64) -> SiteId {
+        self.known_id(generation)
+            .unwrap_or_else(|| self.enter(table, generation))
+    }
+
+    /// The number, if it has been entered in this generation.
+    #[inline]
+    pub(crate) fn known_id(&self, generation: u64) -> Option<SiteId> {
         // Relaxed: the number is all there is; the entry is read by the drainer, which sees it through
         // the publish of the record that names it.
         let known = self.known.load(Ordering::Relaxed);
-        if known >> 24 == generation & (u64::MAX >> 24) {
-            return (known & 0xff_ffff) as SiteId;
-        }
-        self.enter(table, generation)
+        let is_known = known >> 24 == generation & (u64::MAX >> 24);
+        is_known.then_some((known & 0xff_ffff) as SiteId)
     }
 
     #[cold]
@@ -276,7 +281,7 @@ impl<'a> Statement<'a> {
     }
 
     /// All its texts, in their order in the table.
-    fn texts(&self) -> [&'a str; 3] {
+    pub(super) fn texts(&self) -> [&'a str; 3] {
         [self.target, self.file, self.format.unwrap_or("")]
     }
 

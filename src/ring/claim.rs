@@ -18,11 +18,11 @@
 use std::cell::Cell;
 use std::sync::atomic::compiler_fence;
 
-use super::Ring;
 use super::sequence::{IDLE, MAX_RUN, can_become_free, fits, free, published, walked};
+use super::{Ring, Slots};
 use crate::failpoint;
 use crate::sync::{AtomicU64, Ordering};
-use crate::words::store_bytes;
+use crate::words::{store_bytes, words_for};
 
 /// How often one call claims when it runs into slots that are not free. A stopped producer leaves up to
 /// [`MAX_RUN`] parked slots in a row, so this many tries walk past the longest such row.
@@ -53,8 +53,10 @@ pub(crate) enum Refused {
 /// recognises as an orphan, since no floor covers it any more.
 #[must_use = "a claim that is not published is a hole in the ring"]
 pub(crate) struct Claim<'a> {
-    ring: Ring<'a>,
+    slots: Slots<'a>,
     sequence: u64,
+    /// The slots that it spans.
+    span: u64,
     /// The floor to clear at the end; `None` in a claim that interrupted another of the same thread.
     floor: Option<&'a AtomicU64>,
 }
@@ -62,7 +64,7 @@ pub(crate) struct Claim<'a> {
 /// Claims a run of `bytes` payload bytes, at most [`Ring::longest_run`]. `cached_head` belongs to the
 /// calling thread and spares it the drainer's line as long as the ring is not nearly full; `leave` is how many
 /// slots must stay free for others; `first` says that the run begins a record, as opposed to going on with one.
-#[inline]
+#[inline(always)]
 pub(crate) fn claim<'a>(
     ring: &Ring<'a>,
     lease: &Lease<'a>,
@@ -71,58 +73,91 @@ pub(crate) fn claim<'a>(
     leave: u64,
     first: bool,
 ) -> Result<Claim<'a>, Refused> {
-    let slots = ring.shape.slots_for(bytes) as u64;
+    let span = ring.slots.shape.slots_for(bytes) as u64;
     // Relaxed: nobody but this thread (and its signal handlers) writes the floor.
     let outermost = lease.floor.load(Ordering::Relaxed) == IDLE;
-    let need = slots.wrapping_add(leave);
-    let mut begun = !first;
-    let mut refused = Refused::Full(0);
-    for _ in 0..ATTEMPTS {
-        // Relaxed: a guess; the fetch_add below decides.
+    let need = span.wrapping_add(leave);
+    // Relaxed: a guess; the fetch_add below decides.
+    let tail = ring.tail.load(Ordering::Relaxed);
+    failpoint::hit("claim.looked");
+    if !has_room(ring, tail, need, cached_head) {
+        return Err(Refused::Full(tail));
+    }
+    if outermost {
+        announce(lease, tail);
+    }
+    if first {
+        count_begun(lease, outermost);
+    }
+    let claim = Claim {
+        slots: ring.slots,
+        sequence: take(ring, span),
+        span,
+        floor: outermost.then_some(lease.floor),
+    };
+    match run_is_free(ring, claim.sequence, span) {
+        true => Ok(claim),
+        false => claim_again(ring, claim, lease, cached_head, need, first),
+    }
+}
+
+/// The only read-modify-write.
+#[inline]
+fn take(ring: &Ring<'_>, span: u64) -> u64 {
+    // [tail]: the release half makes the floor visible to whoever sees the tail past this run.
+    let sequence = ring.tail.fetch_add(span, Ordering::AcqRel);
+    failpoint::hit("claim.claimed");
+    sequence
+}
+
+/// Walks away from a run that is not free, and claims once more, a few times.
+#[cold]
+#[inline(never)]
+fn claim_again<'a>(
+    ring: &Ring<'a>,
+    mut claim: Claim<'a>,
+    lease: &Lease<'a>,
+    cached_head: &Cell<u64>,
+    need: u64,
+    first: bool,
+) -> Result<Claim<'a>, Refused> {
+    for attempt in 1.. {
+        walk_away(ring, claim.sequence, claim.span);
+        if attempt == ATTEMPTS {
+            break;
+        }
+        // Relaxed: as in claim.
         let tail = ring.tail.load(Ordering::Relaxed);
         failpoint::hit("claim.looked");
         if !has_room(ring, tail, need, cached_head) {
-            if !begun || !first {
-                refused = Refused::Full(tail);
+            // What begins a record has begun it by now: it is not one that found the ring full.
+            if !first {
+                return Err(Refused::Full(tail));
             }
             break;
         }
-        if outermost {
+        if claim.floor.is_some() {
             announce(lease, tail);
         }
-        if !begun {
-            count_begun(lease, outermost);
-            begun = true;
+        claim.sequence = take(ring, claim.span);
+        if run_is_free(ring, claim.sequence, claim.span) {
+            return Ok(claim);
         }
-        // [tail]: the release half makes the floor visible to whoever sees the tail past this run.
-        let sequence = ring.tail.fetch_add(slots, Ordering::AcqRel);
-        failpoint::hit("claim.claimed");
-        if run_is_free(ring, sequence, slots) {
-            return Ok(Claim {
-                ring: *ring,
-                sequence,
-                floor: outermost.then_some(lease.floor),
-            });
-        }
-        walk_away(ring, sequence, slots);
-        refused = Refused::Overtaken(sequence);
     }
-    if outermost {
-        // [floor]: whatever was claimed above we have walked away from; the drainer may take it as orphaned.
-        lease.floor.store(IDLE, Ordering::Release);
-    }
-    Err(refused)
+    // Dropping the claim clears the floor ([floor]): whatever was claimed above we have walked away from; the
+    // drainer may take it as orphaned.
+    Err(Refused::Overtaken(claim.sequence))
 }
 
 /// Whether `slots` more sequences from `tail` on fit, by the cached head or else by the true one.
 #[inline]
 fn has_room(ring: &Ring<'_>, tail: u64, slots: u64, cached_head: &Cell<u64>) -> bool {
-    if fits(tail, slots, cached_head.get(), ring.capacity) {
+    if fits(tail, slots, cached_head.get(), ring.slots.capacity) {
         return true;
     }
     // [head]: pairs with the store in Reader::release.
     cached_head.set(ring.head.load(Ordering::Acquire));
-    fits(tail, slots, cached_head.get(), ring.capacity)
+    fits(tail, slots, cached_head.get(), ring.slots.capacity)
 }
 
 /// Says that whatever the thread gets will not be older than `tail`.
@@ -169,7 +204,7 @@ fn walk_away(ring: &Ring<'_>, sequence: u64, slots: u64) {
         // [release]: as in run_is_free.
         let state = ring.slot(n)[0].load(Ordering::Acquire);
         // The word of a parked sequence stays: perhaps its claimer has left it, and the drainer has not seen it.
-        if can_become_free(state, n, ring.capacity) {
+        if can_become_free(state, n, ring.slots.capacity) {
             // [walk]: pairs with the load in Reader::has_walked. Not moved after the store to the floor that
             // follows, which is a Release too: else a drainer that sees us gone could miss it.
             ring.walked(n).store(walked(n), Ordering::Release);
@@ -188,27 +223,81 @@ impl<'a> Claim<'a> {
     /// `tag` is the caller's own 48 bits.
     #[inline]
     pub(crate) fn publish(self, tag: u64, bytes: &[u8]) {
-        let ring = self.ring;
-        let shape = ring.shape;
-        let first = ring.slot(self.sequence);
-        debug_assert!(tag < 1 << 48 && bytes.len() <= ring.longest_run());
+        self.publish_with(tag, bytes.len(), |payload| payload.bytes(bytes));
+    }
+
+    /// The same, the payload's `bytes` bytes being written by `write`. That must be no code of the user: whatever
+    /// stops here stops a whole run of slots.
+    #[inline(always)]
+    pub(crate) fn publish_with(self, tag: u64, bytes: usize, write: impl FnOnce(&mut Payload<'a>)) {
+        let slots = self.slots;
+        let first = slots.slot(self.sequence);
+        debug_assert!(tag < 1 << 48 && slots.shape.slots_for(bytes) as u64 == self.span);
         failpoint::hit("claim.checked");
         // Relaxed: ordered by the publish below.
-        first[1].store((tag << 16) | bytes.len() as u64, Ordering::Relaxed);
-        let mut written = store_bytes(&first[2..], bytes);
+        first[1].store((tag << 16) | bytes as u64, Ordering::Relaxed);
         failpoint::hit("publish.half");
-        let mut n = self.sequence;
-        while written < bytes.len() {
-            n = n.wrapping_add(1);
-            let part = &bytes[written..bytes.len().min(written + shape.further_bytes())];
-            written += store_bytes(&ring.slot(n)[1..], part);
-        }
+        write(&mut Payload {
+            slots,
+            next: self.sequence.wrapping_add(1),
+            end: self.sequence.wrapping_add(self.span),
+            room: &first[2..],
+        });
         failpoint::hit("publish.written");
         // [publish]: pairs with the loads in Reader::next and in the sweep.
         first[0].store(published(self.sequence), Ordering::Release);
         failpoint::hit("publish.published");
-        ring.fetch_ahead(self.sequence, ring.shape.slots_for(bytes.len()) as u64);
+        slots.fetch_ahead(self.sequence, self.span);
         // Dropping `self` clears the floor.
+    }
+}
+
+/// Where the payload of a claimed run goes, one piece behind the other.
+pub(crate) struct Payload<'a> {
+    slots: Slots<'a>,
+    /// The run's next slot, and the first that is not the run's.
+    next: u64,
+    end: u64,
+    /// What is left of the present slot.
+    room: &'a [AtomicU64],
+}
+
+impl Payload<'_> {
+    /// Appends a word.
+    #[inline]
+    pub(crate) fn word(&mut self, word: u64) {
+        if self.room.is_empty() {
+            self.go_on();
+        }
+        if let Some((place, room)) = self.room.split_first() {
+            // Relaxed: ordered by the publish.
+            place.store(word, Ordering::Relaxed);
+            self.room = room;
+        }
+    }
+
+    /// Appends bytes, and zeros up to the end of the word.
+    #[inline]
+    pub(crate) fn bytes(&mut self, mut bytes: &[u8]) {
+        loop {
+            let stored = store_bytes(self.room, bytes);
+            self.room = &self.room[words_for(stored)..];
+            bytes = &bytes[stored..];
+            if bytes.is_empty() || !self.go_on() {
+                return;
+            }
+        }
+    }
+
+    /// Goes to the run's next slot, if there is one: what was not claimed is not written.
+    fn go_on(&mut self) -> bool {
+        let more = self.next != self.end;
+        if more {
+            self.room = &self.slots.slot(self.next)[1..];
+            self.next = self.next.wrapping_add(1);
+        }
+        debug_assert!(more, "more than was claimed");
+        more
     }
 }
 

@@ -46,7 +46,7 @@ mod prefetch;
 mod read;
 mod sequence;
 
-pub(crate) use claim::{Claim, Lease, Refused, claim};
+pub(crate) use claim::{Claim, Lease, Payload, Refused, claim};
 pub(crate) use read::{Delivered, Floors, Hole, Next, Reader, Run};
 pub(crate) use sequence::{IDLE, MAX_RUN_BYTES, RunShape};
 
@@ -59,17 +59,40 @@ pub(crate) struct Ring<'a> {
     tail: &'a AtomicU64,
     /// Next sequence to be released; all below it are free again or parked.
     head: &'a AtomicU64,
-    /// `capacity` slots of `shape.slot_words` words.
-    slots: &'a [AtomicU64],
+    slots: Slots<'a>,
     /// A word per slot: 0, or 1 + the sequence that is parked in it. Only the drainer touches it.
     parked: &'a [AtomicU64],
     /// Two words per slot, by turns for the laps: 0, or 1 + the last sequence whose claimer walked away. Two,
     /// because a sequence and the one a lap later may both have been walked away from before the drainer comes.
     /// Looked at only when a claim or the drainer meets what it cannot take.
     walked: &'a [AtomicU64],
+    /// Payload bytes of the longest run.
+    longest_run: usize,
+}
+
+/// The slots of a ring.
+#[derive(Clone, Copy)]
+struct Slots<'a> {
+    /// `capacity` slots of `shape.slot_words` words.
+    words: &'a [AtomicU64],
     shape: RunShape,
     /// Number of slots, a power of two.
     capacity: u64,
+}
+
+impl<'a> Slots<'a> {
+    #[inline]
+    fn index(&self, n: u64) -> usize {
+        (n & (self.capacity - 1)) as usize
+    }
+
+    /// The words of the slot that sequence `n` lives in.
+    #[inline]
+    fn slot(&self, n: u64) -> &'a [AtomicU64] {
+        let words = self.shape.slot_words;
+        let start = self.index(n) * words;
+        &self.words[start..start + words]
+    }
 }
 
 #[cfg(not(loom))]
@@ -102,27 +125,32 @@ impl<'a> Ring<'a> {
             slot_words: slots.len() / capacity,
         };
         assert!(shape.slot_words.is_power_of_two() && shape.slot_words >= 4);
+        let slots = Slots {
+            words: slots,
+            shape,
+            capacity: capacity as u64,
+        };
         Ring {
             tail,
             head,
             slots,
             parked,
             walked,
-            shape,
-            capacity: capacity as u64,
+            longest_run: shape.longest_run(slots.capacity),
         }
     }
 
     /// Writes the state words of a ring that has never been used.
     pub(crate) fn format(&self) {
-        for n in 0..self.capacity {
+        for n in 0..self.slots.capacity {
             self.slot(n)[0].store(sequence::free(n), crate::sync::Ordering::Relaxed);
         }
     }
 
     /// Payload bytes of the longest run.
+    #[inline]
     pub(crate) fn longest_run(&self) -> usize {
-        self.shape.longest_run(self.capacity)
+        self.longest_run
     }
 
     /// Whether a parked run has been published and not yet been delivered and released.
@@ -150,19 +178,17 @@ impl<'a> Ring<'a> {
 
     #[inline]
     fn slot_index(&self, n: u64) -> usize {
-        (n & (self.capacity - 1)) as usize
+        self.slots.index(n)
     }
 
     /// Where it is left word of, if whoever claims `n` walks away.
     fn walked(&self, n: u64) -> &'a AtomicU64 {
-        &self.walked[(n & (2 * self.capacity - 1)) as usize]
+        &self.walked[(n & (2 * self.slots.capacity - 1)) as usize]
     }
 
     /// The words of the slot that sequence `n` lives in.
     #[inline]
     fn slot(&self, n: u64) -> &'a [AtomicU64] {
-        let words = self.shape.slot_words;
-        let start = self.slot_index(n) * words;
-        &self.slots[start..start + words]
+        self.slots.slot(n)
     }
 }

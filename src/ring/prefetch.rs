@@ -4,7 +4,7 @@
 //! whole rest of a log call, and the claim must wait for it, since it looks at the slot's state. So each publish asks for
 //! slots some way ahead; by the time they are claimed they have come.
 
-use super::Ring;
+use super::Slots;
 
 /// How many slots ahead. In a burst a claim comes every 20 ns or so, and a line takes some 100.
 const AHEAD: u64 = 8;
@@ -14,7 +14,7 @@ const LINE_WORDS: usize = 8;
 /// lines that are written one after the other.
 const LINES: usize = 2;
 
-impl Ring<'_> {
+impl Slots<'_> {
     /// Asks for as many slots as were just taken by the run at `sequence`.
     #[inline]
     pub(super) fn fetch_ahead(&self, sequence: u64, slots: u64) {

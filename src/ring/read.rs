@@ -148,7 +148,7 @@ impl<'a> Reader<'a> {
     /// What stands at the cursor; moves past runs and past positions that hold nothing.
     pub(crate) fn next(&mut self) -> Next {
         loop {
-            if self.cursor.wrapping_sub(self.head) >= self.ring.capacity {
+            if self.cursor.wrapping_sub(self.head) >= self.ring.slots.capacity {
                 return Next::Unreleased;
             }
             let h = self.cursor;
@@ -214,7 +214,7 @@ impl<'a> Reader<'a> {
     /// Passes the hole at the cursor, which nobody can fill any more.
     fn pass_orphan(&mut self) {
         let h = self.cursor;
-        let freed = free(h.wrapping_add(self.ring.capacity));
+        let freed = free(h.wrapping_add(self.ring.slots.capacity));
         // [release]: pairs with the load in claim.
         self.ring.slot(h)[0].store(freed, Ordering::Release);
         failpoint::hit("orphan");
@@ -231,7 +231,7 @@ impl<'a> Reader<'a> {
     /// Appends the payload of a run that was handed out and not yet released.
     pub(crate) fn copy(&self, run: &Run, out: &mut Vec<u8>) {
         let mut rest = run.bytes.unwrap_or(0);
-        let shape = self.ring.shape;
+        let shape = self.ring.slots.shape;
         let first = rest.min(shape.first_bytes());
         load_bytes(&self.ring.slot(run.sequence)[2..], first, out);
         rest -= first;
@@ -248,7 +248,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn release(&mut self) -> u64 {
         for n in self.head..self.cursor {
             let word = &self.ring.slot(n)[0];
-            let freed = free(n.wrapping_add(self.ring.capacity));
+            let freed = free(n.wrapping_add(self.ring.slots.capacity));
             // Relaxed: only the drainer raises a state word past PUBLISHED.
             let state = word.load(Ordering::Relaxed);
             if state < freed && !self.slot_is_parked(n) {
@@ -276,7 +276,11 @@ impl<'a> Reader<'a> {
         let word = self.ring.slot(n)[1].load(Ordering::Relaxed);
         let bytes = (word & 0xffff) as usize;
         let possible = bytes <= self.ring.longest_run();
-        let slots = self.ring.shape.slots_for(if possible { bytes } else { 0 });
+        let slots = self
+            .ring
+            .slots
+            .shape
+            .slots_for(if possible { bytes } else { 0 });
         debug_assert!(slots <= MAX_RUN);
         Run {
             sequence: n,

@@ -74,9 +74,11 @@ impl RunShape {
     /// The slots that a run of `bytes` payload bytes spans, 1 at least.
     #[inline]
     pub(crate) const fn slots_for(self, bytes: usize) -> usize {
-        1 + bytes
-            .saturating_sub(self.first_bytes())
-            .div_ceil(self.further_bytes())
+        // Most runs are of one slot, and a division takes as long as all the rest of a claim.
+        match bytes.checked_sub(self.first_bytes()) {
+            None | Some(0) => 1,
+            Some(further) => 1 + further.div_ceil(self.further_bytes()),
+        }
     }
 
     /// The payload bytes that the longest run carries in a ring of `capacity` slots.

@@ -136,9 +136,7 @@ impl Stage {
         // As producer/write.rs does.
         entry.floor().store(crate::ring::IDLE, Ordering::Release);
         let mut bytes = Vec::new();
-        write_head(1, Some(statement), None, |part| {
-            bytes.extend_from_slice(part)
-        });
+        write_head(1, Some(statement), None, &mut bytes);
         bytes.extend_from_slice(content);
         let tag = Tag {
             site: 0,

@@ -3,17 +3,14 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::record::capture::{Arguments, ByText, ByValue, Capture, Held, Put};
-
-impl Put for Vec<u8> {
-    fn put(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
-    }
-}
+use crate::record::capture::{Arguments, ByText, ByValue, Capture, Held};
 
 fn rendered(format: &str, arguments: &impl Arguments) -> Option<String> {
     let mut bytes = Vec::new();
     arguments.capture_all(&mut bytes);
+    if let Some(words) = arguments.words() {
+        assert_eq!(words * 8, bytes.len(), "{format}");
+    }
     let mut text = String::new();
     Format::parse(format)?.render(&bytes, &mut text)?;
     Some(text)
@@ -164,7 +161,7 @@ proptest! {
         spec in "[<^>*+#0.x?oe 0-9-]{0,8}", kinds in proptest::collection::vec(0u8..18, 2), bytes: Vec<u8>,
     ) {
         if let Some(format) = Format::parse(&format!("a{{:{spec}}}b{{}}")) {
-            let _ = format.render(&[kinds, bytes].concat(), &mut String::new());
+            let _ = format.render(&[kinds, vec![0; 6], bytes].concat(), &mut String::new());
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::{Binary, Debug, Display, LowerExp, LowerHex, Octal, UpperExp, Uppe
 
 use super::{Align, Spec, Style, float};
 use crate::record::capture::Kind;
+use crate::words::WORD;
 
 /// A value as it was captured.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,39 +30,35 @@ pub(crate) enum Value<'a> {
 impl<'a> Value<'a> {
     /// Takes the next value from `rest`. `None` when it is not whole, or none of its kind.
     pub(crate) fn take(kind: Kind, rest: &mut &'a [u8]) -> Option<Value<'a>> {
-        macro_rules! number {
-            ($type:ty) => {{
-                let (bytes, left) = rest.split_first_chunk()?;
-                *rest = left;
-                <$type>::from_ne_bytes(*bytes)
-            }};
+        let mut word = || take_word(rest);
+        macro_rules! unsigned {
+            ($type:ty) => {
+                Value::Unsigned((word()? as $type).into())
+            };
         }
         macro_rules! signed {
             ($type:ty) => {
-                Value::Signed(number!($type).into(), <$type>::BITS)
+                Value::Signed((word()? as $type).into(), <$type>::BITS)
             };
         }
         Some(match kind {
-            Kind::U8 => Value::Unsigned(number!(u8).into()),
-            Kind::U16 => Value::Unsigned(number!(u16).into()),
-            Kind::U32 => Value::Unsigned(number!(u32).into()),
-            Kind::U64 => Value::Unsigned(number!(u64).into()),
-            Kind::U128 => Value::Unsigned(number!(u128)),
+            Kind::U8 => unsigned!(u8),
+            Kind::U16 => unsigned!(u16),
+            Kind::U32 => unsigned!(u32),
+            Kind::U64 => unsigned!(u64),
+            Kind::U128 => Value::Unsigned(take_two(rest)?),
             Kind::I8 => signed!(i8),
             Kind::I16 => signed!(i16),
             Kind::I32 => signed!(i32),
             Kind::I64 => signed!(i64),
-            Kind::I128 => signed!(i128),
-            Kind::F32 => Value::Single(number!(f32)),
-            Kind::F64 => Value::Double(number!(f64)),
-            Kind::Bool => Value::Bool(number!(u8) != 0),
-            Kind::Char => Value::Char(char::from_u32(number!(u32))?),
+            Kind::I128 => Value::Signed(take_two(rest)? as i128, i128::BITS),
+            Kind::F32 => Value::Single(f32::from_bits(word()? as u32)),
+            Kind::F64 => Value::Double(f64::from_bits(word()?)),
+            Kind::Bool => Value::Bool(word()? != 0),
+            Kind::Char => Value::Char(char::from_u32(word()? as u32)?),
             Kind::Text => {
-                let len = usize::try_from(number!(u64)).ok()?;
-                // What is left of one that was cut off is shown.
-                let (text, left) = rest.split_at(len.min(rest.len()));
-                *rest = left;
-                Value::Text(text)
+                let len = usize::try_from(word()?).ok()?;
+                Value::Text(take_text(rest, len))
             }
             Kind::Rendered => {
                 let pieces = *rest;
@@ -294,13 +291,29 @@ fn push_lossy(bytes: &[u8], out: &mut String) {
     }
 }
 
-/// The next piece of rendered text, and whether there may be more of them.
-fn take_piece<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let (len, left) = rest.split_first_chunk()?;
-    let len = usize::from(u16::from_ne_bytes(*len));
-    let (piece, left) = left.split_at(len.min(left.len()));
+fn take_word(rest: &mut &[u8]) -> Option<u64> {
+    let (word, left) = rest.split_first_chunk()?;
     *rest = left;
-    (len > 0).then_some(piece)
+    Some(u64::from_ne_bytes(*word))
+}
+
+fn take_two(rest: &mut &[u8]) -> Option<u128> {
+    let (low, high) = (take_word(rest)?, take_word(rest)?);
+    Some(u128::from(high) << 64 | u128::from(low))
+}
+
+/// Takes text and its padding; of text that was cut off, what is left.
+fn take_text<'a>(rest: &mut &'a [u8], len: usize) -> &'a [u8] {
+    let text = &rest[..len.min(rest.len())];
+    let padded = len.checked_next_multiple_of(WORD).unwrap_or(len);
+    *rest = &rest[padded.min(rest.len())..];
+    text
+}
+
+/// The next piece of rendered text, if there are more of them.
+fn take_piece<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let len = take_word(rest).filter(|&len| len > 0)?;
+    Some(take_text(rest, usize::try_from(len).ok()?))
 }
 
 fn pass_pieces(rest: &mut &[u8]) {

@@ -121,8 +121,8 @@ impl Memory {
     pub(super) fn assert_clean(&self) {
         let (ring, tail) = (self.ring(), self.tail.load(Ordering::Acquire));
         assert_eq!(self.head.load(Ordering::Acquire), tail, "head at the tail");
-        for slot in 0..ring.capacity {
-            let next = next_in_slot(slot, tail, ring.capacity);
+        for slot in 0..ring.slots.capacity {
+            let next = next_in_slot(slot, tail, ring.slots.capacity);
             let state = ring.slot(slot)[0].load(Ordering::Acquire);
             assert_eq!(state, free(next), "state of slot {slot}, tail {tail}");
             assert_eq!(self.parked[slot as usize].load(Ordering::Acquire), 0);
@@ -174,7 +174,7 @@ impl<'a> Pen<'a> {
         let ring = memory.ring();
         let claim = claim(&ring, &lease, &self.cached_head, bytes, 0, true)?;
         let sequence = claim.sequence();
-        for i in 0..ring.shape.slots_for(bytes) as u64 {
+        for i in 0..ring.slots.shape.slots_for(bytes) as u64 {
             memory.ghost(sequence + i).with_mut(|_| ());
         }
         Ok(Owned {
@@ -218,6 +218,7 @@ impl Owned<'_> {
         let slots = self
             .memory
             .ring()
+            .slots
             .shape
             .slots_for(self.written.tag as u8 as usize) as u64;
         for i in 0..slots {

@@ -57,18 +57,20 @@ impl Reader<'_> {
 
     fn is_possible_tail(&self, tail: u64) -> bool {
         // Wrapping: a tail behind the cursor is very far ahead of it.
-        tail.wrapping_sub(self.cursor) <= 2 * (self.ring.capacity + self.slack())
+        tail.wrapping_sub(self.cursor) <= 2 * (self.ring.slots.capacity + self.slack())
     }
 
     /// Beyond all that there can be to read now.
     pub(crate) fn farthest(&self) -> u64 {
         self.cursor
-            .wrapping_add(4 * (self.ring.capacity + self.slack()))
+            .wrapping_add(4 * (self.ring.slots.capacity + self.slack()))
     }
 
     #[cold]
     fn mend_tail(&mut self, mut seen: u64) -> u64 {
-        let beyond_all = self.cursor.wrapping_add(self.ring.capacity + self.slack());
+        let beyond_all = self
+            .cursor
+            .wrapping_add(self.ring.slots.capacity + self.slack());
         for _ in 0..TRIES {
             // [tail]: as the producers' fetch_add; the acquire half shows the floors of all that claimed before.
             let set = self.ring.tail.compare_exchange(
@@ -116,7 +118,7 @@ impl Reader<'_> {
         }
         // What honest threads can own. A floor that is damaged too must not park the whole ring.
         let most_parked = self.floors.count() * MAX_RUN;
-        let lap = self.head.wrapping_add(self.ring.capacity);
+        let lap = self.head.wrapping_add(self.ring.slots.capacity);
         while self.is_mending() && self.cursor != lap {
             let h = self.cursor;
             // [publish]: the look that decides, after the floors.
@@ -138,7 +140,7 @@ impl Reader<'_> {
     pub(super) fn is_possible(&self, h: u64, state: u64, tail: u64) -> bool {
         let sequence = state >> 1;
         let is_ours = self.ring.slot_index(sequence) == self.ring.slot_index(h);
-        let is_near = sequence <= tail.wrapping_add(self.ring.capacity);
+        let is_near = sequence <= tail.wrapping_add(self.ring.slots.capacity);
         (is_ours && is_near && state >= free(h)) || self.slot_is_parked(h)
     }
 
@@ -148,7 +150,7 @@ impl Reader<'_> {
     pub(super) fn mend_slot(&mut self, h: u64, tail: u64) {
         self.damage.states += 1;
         let slot = self.ring.slot_index(h) as u64;
-        let next = next_in_slot(slot, tail, self.ring.capacity);
+        let next = next_in_slot(slot, tail, self.ring.slots.capacity);
         // [release]: pairs with the load in claim.
         self.ring.slot(h)[0].store(free(next), Ordering::Release);
     }

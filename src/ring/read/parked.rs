@@ -79,7 +79,7 @@ impl Reader<'_> {
         let slot = self.ring.slot_index(p);
         // [tail]: whoever claimed below this saw the slot not free and walked away.
         let beyond = self.claimed();
-        let next = next_in_slot(slot as u64, beyond, self.ring.capacity);
+        let next = next_in_slot(slot as u64, beyond, self.ring.slots.capacity);
         // [release]: pairs with the load in claim.
         self.ring.slot(p)[0].store(free(next), Ordering::Release);
         failpoint::hit("unpark.half");

@@ -41,7 +41,7 @@ impl<'a> Reader<'a> {
     /// Releases what a drainer had delivered and not, or not wholly, released when it died.
     fn release_delivered(&mut self, delivered: Delivered) {
         // Word of a batch that cannot be is not believed.
-        if delivered.cursor.wrapping_sub(self.head) <= self.ring.capacity {
+        if delivered.cursor.wrapping_sub(self.head) <= self.ring.slots.capacity {
             self.cursor = delivered.cursor;
         }
         if let Some(p) = delivered.late.filter(|&p| self.is_parked(p)) {
@@ -56,7 +56,7 @@ impl<'a> Reader<'a> {
 /// The parked sequences, ascending, by the shared table.
 fn still_parked(ring: &Ring<'_>, head: u64) -> Vec<u64> {
     let mut parked = Vec::new();
-    let lap = head.wrapping_add(ring.capacity);
+    let lap = head.wrapping_add(ring.slots.capacity);
     for (slot, word) in ring.parked.iter().enumerate() {
         let Some(p) = word.load(Ordering::Relaxed).checked_sub(1) else {
             continue;
@@ -78,7 +78,8 @@ fn still_parked(ring: &Ring<'_>, head: u64) -> Vec<u64> {
 
 /// The head to go on at: the shared word, unless it contradicts both what was delivered and the slots.
 fn believable_head(ring: &Ring<'_>, found: u64, delivered: Option<Delivered>) -> u64 {
-    let agrees = |k: Delivered| k.cursor < SANE && k.cursor.wrapping_sub(found) <= ring.capacity;
+    let agrees =
+        |k: Delivered| k.cursor < SANE && k.cursor.wrapping_sub(found) <= ring.slots.capacity;
     if found == 0 && delivered.is_none() || delivered.is_some_and(agrees) {
         return found;
     }
@@ -86,11 +87,13 @@ fn believable_head(ring: &Ring<'_>, found: u64, delivered: Option<Delivered>) ->
         let words = [Some(found), delivered.map(|delivered| delivered.cursor)];
         return words.into_iter().flatten().find(|&n| n < SANE).unwrap_or(0);
     };
-    if middle.wrapping_sub(found) <= ring.capacity {
+    if middle.wrapping_sub(found) <= ring.slots.capacity {
         return found;
     }
     match delivered {
-        Some(delivered) if delivered.cursor.abs_diff(middle) <= ring.capacity => delivered.cursor,
+        Some(delivered) if delivered.cursor.abs_diff(middle) <= ring.slots.capacity => {
+            delivered.cursor
+        }
         _ => lowest_about(ring, middle),
     }
 }
@@ -114,6 +117,6 @@ fn middle_of_slots(ring: &Ring<'_>) -> Option<u64> {
 /// The lowest sequence in the slots that is at most a lap below `middle`.
 fn lowest_about(ring: &Ring<'_>, middle: u64) -> u64 {
     let all = (0..ring.parked.len()).filter_map(|slot| sequence_in(ring, slot));
-    let near = all.filter(|&n| n <= middle && middle - n <= ring.capacity);
+    let near = all.filter(|&n| n <= middle && middle - n <= ring.slots.capacity);
     near.min().unwrap_or(middle)
 }

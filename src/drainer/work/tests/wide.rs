@@ -13,7 +13,7 @@ fn a_batch_ends_when_a_few_bytes_have_made_much_text() {
         file: "stage.rs",
         line: 1,
     };
-    let content = [[Kind::U8 as u8; 16], [7; 16]].concat();
+    let content = [&[Kind::U8 as u8; 16][..], &[7; 16 * 8]].concat();
     for _ in 0..12 {
         assert!(stage.log_as(&wide, &content, 0));
     }
