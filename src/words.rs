@@ -47,14 +47,14 @@ fn last_word(bytes: &[u8], rest: &[u8]) -> u64 {
 #[inline]
 pub(crate) fn load_bytes(words: &[AtomicU64], len: usize, out: &mut Vec<u8>) {
     let len = len.min(words.len() * WORD);
-    for word in &words[..len / WORD] {
-        out.extend_from_slice(&word.load(Relaxed).to_ne_bytes());
+    let start = out.len();
+    // Room for all at once, and one to cut off: cheaper than to ask for each word.
+    out.resize(start + words_for(len) * WORD, 0);
+    let (places, _) = out[start..].as_chunks_mut::<WORD>();
+    for (place, word) in places.iter_mut().zip(words) {
+        *place = word.load(Relaxed).to_ne_bytes();
     }
-    let rest = len % WORD;
-    if rest > 0 {
-        let last = words[len / WORD].load(Relaxed).to_ne_bytes();
-        out.extend_from_slice(&last[..rest]);
-    }
+    out.truncate(start + len);
 }
 
 #[cfg(all(test, not(loom)))]

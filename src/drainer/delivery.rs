@@ -30,6 +30,8 @@ const SITES_KEPT: usize = 64 << 20;
 
 /// Who writes under a registry entry, as long as the entry is theirs.
 struct Writer {
+    /// How many were met before.
+    number: u32,
     state: State,
     process: String,
     pid: u32,
@@ -47,6 +49,7 @@ pub(super) struct Delivery {
     /// Bytes of text in it.
     site_bytes: usize,
     writers: Vec<Option<Writer>>,
+    writers_met: u32,
     assembler: Assembler,
     parts: Parts,
     pub(super) ledger: Ledger,
@@ -83,6 +86,7 @@ impl Delivery {
             damaged_shown: 0,
             damaged_hidden: 0,
             writers: (0..segment.entries()).map(|_| None).collect(),
+            writers_met: 0,
             assembler,
             parts,
             ledger,
@@ -161,6 +165,7 @@ impl Delivery {
             return self.deliver_damaged(sequence, tag, bytes, members);
         };
         self.know_writer(tag.producer.into(), members);
+        let has_number = body.inline.is_none() && body.target.is_none();
         let site = match body.inline {
             Some(_) => body.inline.as_ref(),
             None => {
@@ -192,6 +197,7 @@ impl Delivery {
             target_is_module: target.is_none(),
             file: &site.file,
             line: site.line,
+            origin: has_number.then_some(u64::from(writer.number) << 32 | u64::from(tag.site)),
             message: &message,
         };
         self.sinks.iter_mut().for_each(|sink| sink.record(&record));
@@ -232,7 +238,9 @@ impl Delivery {
         if known.is_none_or(|known| !known.state.is_same_owner(state)) {
             let (process, pid) = members.process_of(state);
             let (thread, tid) = (entry.name(), entry.tid());
+            self.writers_met = self.writers_met.wrapping_add(1);
             self.writers[producer] = Some(Writer {
+                number: self.writers_met,
                 state,
                 process,
                 pid,

@@ -45,6 +45,34 @@ pub(crate) struct Spec {
     width: Option<usize>,
     precision: Option<usize>,
     style: Style,
+    look: Look,
+}
+
+/// What a spec comes to: most are one of two that are quickly done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Look {
+    /// `{}`.
+    #[default]
+    Plain,
+    /// `{:.3}`.
+    Digits(usize),
+    /// Any other.
+    Styled,
+}
+
+impl Spec {
+    fn look(&self) -> Look {
+        let plain = Spec::default();
+        let digits = self.precision.map(|_| Spec {
+            precision: self.precision,
+            ..plain
+        });
+        match self.precision {
+            None if *self == plain => Look::Plain,
+            Some(precision) if Some(*self) == digits => Look::Digits(precision),
+            _ => Look::Styled,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,6 +198,7 @@ fn parse_place(rest: &mut Peekable<Chars<'_>>) -> Option<Spec> {
         }
     }
     spec.style = style_of(&style)?;
+    spec.look = spec.look();
     Some(spec)
 }
 

@@ -45,6 +45,9 @@ pub struct Record<'a> {
     pub file: &'a str,
     /// Line in `file`, from 1; 0 when there is none.
     pub line: u32,
+    /// A number that records have in common whose process, thread, target, file and line are the same, and no others;
+    /// `None` where that is not known. Not 0.
+    pub origin: Option<u64>,
     /// The text; may be empty, may have many lines.
     pub message: &'a str,
 }
@@ -67,6 +70,7 @@ impl<'a> Record<'a> {
             target_is_module: true,
             file: "",
             line: 0,
+            origin: None,
             message,
         }
     }

@@ -19,6 +19,7 @@ pub(super) fn record(sequence: u64, message: &str) -> Record<'_> {
         target_is_module: false,
         file: "src/bin/worker.rs",
         line: 17,
+        origin: None,
         message,
     }
 }

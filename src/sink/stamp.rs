@@ -7,17 +7,37 @@ use chrono::{DateTime, Datelike, Local, Timelike};
 
 use super::text::put_padded;
 
-/// The date and time of the last second asked for.
+/// The date and time asked for last.
 #[derive(Default)]
 pub(super) struct Stamp {
     /// Seconds since 1970 that `text` shows; `None` before the first.
     second: Option<i64>,
     text: [u8; Stamp::LENGTH],
+    /// Microseconds since 1970 that `exact` shows; `None` before the first.
+    micro: Option<i64>,
+    exact: [u8; Stamp::EXACT_LENGTH],
 }
 
 impl Stamp {
     /// Bytes of `2026-11-22 17:45:12`.
     pub(super) const LENGTH: usize = 19;
+
+    /// Bytes of `2026-11-22 17:45:12.123456`.
+    pub(super) const EXACT_LENGTH: usize = Stamp::LENGTH + 7;
+
+    /// `2026-11-22 17:45:12.123456` in local time, for nanoseconds since 1970. Records that come as fast as they can
+    /// share their microsecond too.
+    pub(super) fn to_the_microsecond(&mut self, time_ns: i64) -> &[u8; Stamp::EXACT_LENGTH] {
+        let micro = time_ns.div_euclid(1_000);
+        if self.micro != Some(micro) {
+            let date = *self.date_and_time(time_ns);
+            self.exact[..Stamp::LENGTH].copy_from_slice(&date);
+            self.exact[Stamp::LENGTH] = b'.';
+            self.exact[Stamp::LENGTH + 1..].copy_from_slice(&micros(time_ns));
+            self.micro = Some(micro);
+        }
+        &self.exact
+    }
 
     /// `2026-11-22 17:45:12` in local time, for nanoseconds since 1970.
     pub(super) fn date_and_time(&mut self, time_ns: i64) -> &[u8; Stamp::LENGTH] {
@@ -75,6 +95,8 @@ mod tests {
                 prop_assert_eq!(shown, local.format("%Y-%m-%d %H:%M:%S").to_string());
                 let shown = String::from_utf8(micros(time).to_vec()).unwrap();
                 prop_assert_eq!(shown, local.format("%6f").to_string());
+                let shown = String::from_utf8(stamp.to_the_microsecond(time).to_vec()).unwrap();
+                prop_assert_eq!(shown, local.format("%Y-%m-%d %H:%M:%S.%6f").to_string());
             }
         }
     }

@@ -28,14 +28,23 @@ fn push(digits: &str, value: f64, out: &mut String) -> bool {
 }
 
 /// Whether two numbers of so many decimals are equally near, in which case `std` and others choose differently. Then
-/// `value · 10^decimals · 2` is an odd number; taken apart as in [`push_fixed`].
+/// `value · 10^decimals · 2` is an odd number. A value of `b` bits behind the point is an odd number by `2^b`, and `5` to
+/// any power is odd, so it is if `b = decimals + 1`.
 fn is_in_the_middle(value: f64, decimals: usize) -> bool {
-    let Some(power) = POWERS.get(decimals) else {
-        return true;
+    const FRACTION_BITS: u32 = f64::MANTISSA_DIGITS - 1;
+    let bits = value.to_bits();
+    let (exponent, fraction) = (
+        bits >> FRACTION_BITS & 0x7ff,
+        bits & ((1 << FRACTION_BITS) - 1),
+    );
+    // As IEEE 754 has it: 1023 is the exponent of 1; 0 is that of the subnormal numbers, which have no leading 1.
+    let (mantissa, exponent) = match exponent {
+        0 => (fraction, 1),
+        _ => (fraction | 1 << FRACTION_BITS, exponent),
     };
-    let scaled = value * power * 2.0;
-    let error = value.mul_add(power * 2.0, -scaled);
-    scaled.fract() == 0.0 && error.fract() == 0.0 && (scaled % 2.0 + error % 2.0) % 2.0 != 0.0
+    let behind_the_point =
+        1023 + u64::from(FRACTION_BITS) - exponent.min(1023 + u64::from(FRACTION_BITS));
+    behind_the_point.saturating_sub(mantissa.trailing_zeros().into()) == decimals as u64 + 1
 }
 
 /// Powers of ten that are exact.

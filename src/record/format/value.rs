@@ -2,7 +2,7 @@
 
 use std::fmt::{Binary, Debug, Display, LowerExp, LowerHex, Octal, UpperExp, UpperHex, Write};
 
-use super::{Align, Spec, Style, float};
+use super::{Align, Look, Spec, Style, float};
 use crate::record::capture::Kind;
 use crate::words::WORD;
 
@@ -71,20 +71,20 @@ impl<'a> Value<'a> {
     /// Appends the value. `None` when no value of this kind can look so.
     #[inline]
     pub(crate) fn write(&self, spec: &Spec, out: &mut String) -> Option<()> {
-        match *self {
-            Value::Rendered(pieces) => write_pieces(pieces, out),
-            Value::Unsigned(value) if spec.is_plain() => write_plain(value, out),
-            Value::Signed(value, _) if spec.is_plain() => {
+        match (*self, spec.look) {
+            (Value::Rendered(pieces), _) => write_pieces(pieces, out),
+            (Value::Unsigned(value), Look::Plain) => write_plain(value, out),
+            (Value::Signed(value, _), Look::Plain) => {
                 if value < 0 {
                     out.push('-');
                 }
                 write_plain(value.unsigned_abs(), out);
             }
-            Value::Text(bytes) if spec.is_plain() => push_lossy(bytes, out),
-            Value::Double(value) if spec.is_plain() && float::push_shortest(value, out) => {}
-            Value::Single(value) if spec.is_plain() && float::push_shortest_single(value, out) => {}
-            Value::Double(value) if push_if_fixed(value, spec, out) => {}
-            Value::Single(value) if push_if_fixed(value.into(), spec, out) => {}
+            (Value::Text(bytes), Look::Plain) => push_lossy(bytes, out),
+            (Value::Double(value), Look::Plain) if float::push_shortest(value, out) => {}
+            (Value::Single(value), Look::Plain) if float::push_shortest_single(value, out) => {}
+            (Value::Double(value), Look::Digits(n)) if float::push_fixed(value, n, out) => {}
+            (Value::Single(value), Look::Digits(n)) if float::push_fixed(value.into(), n, out) => {}
             _ => return self.write_styled(spec, out),
         }
         Some(())
@@ -122,25 +122,6 @@ impl<'a> Value<'a> {
         }
         Some(())
     }
-}
-
-impl Spec {
-    #[inline]
-    fn is_plain(&self) -> bool {
-        *self == Spec::default()
-    }
-}
-
-/// Writes `{:.3}` and its like.
-fn push_if_fixed(value: f64, spec: &Spec, out: &mut String) -> bool {
-    let Some(digits) = spec.precision else {
-        return false;
-    };
-    let only_digits = Spec {
-        precision: spec.precision,
-        ..Spec::default()
-    };
-    *spec == only_digits && float::push_fixed(value, digits, out)
 }
 
 /// Writes with one trait of `std::fmt` and every flag but fill and alignment, which it knows at compile time only.

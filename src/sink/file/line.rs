@@ -5,38 +5,100 @@
 //! A record begins at a line that begins with a digit; every further line of its message begins with
 //! `INDENT`. No message can break that, so the boundaries of records can be found again in the bytes.
 
+use crate::level::Level;
 use crate::record::Record;
-use crate::sink::stamp::{Stamp, micros};
-use crate::sink::text::{message_lines, push_blanks, push_decimal, push_field, push_text};
+use crate::sink::stamp::Stamp;
+use crate::sink::text::{is_clean_line, message_lines, push_decimal, push_field, push_text};
 
 /// What continuation lines of a message begin with.
 const INDENT: &[u8] = b"    ";
 
 /// Levels are padded to the longest, `CRITICAL`.
 const LEVEL_COLUMNS: usize = 8;
+/// Stamp, level and the mark of the sequence, with a blank before each.
+const HEAD: usize = Stamp::EXACT_LENGTH + 1 + LEVEL_COLUMNS + 2;
+/// Origins whose text is kept.
+const ORIGINS: usize = 256;
 
-/// Appends the line, or the lines, of `record`.
-pub(super) fn push_record(out: &mut Vec<u8>, stamp: &mut Stamp, record: &Record<'_>) {
-    out.extend_from_slice(stamp.date_and_time(record.time_ns));
-    out.push(b'.');
-    out.extend_from_slice(&micros(record.time_ns));
-    out.push(b' ');
-    let level = record.level.as_str();
-    out.extend_from_slice(level.as_bytes());
-    push_blanks(out, LEVEL_COLUMNS.saturating_sub(level.len()));
-    push_sequence(out, record);
-    push_numbered(out, record.process, record.pid);
-    push_numbered(out, record.thread, record.tid);
-    push_place(out, record);
-    out.extend_from_slice(b" - ");
-    for (number, line) in message_lines(record.message).enumerate() {
+/// Makes the lines of records, and keeps what most of them have in common with one before.
+#[derive(Default)]
+pub(super) struct Lines {
+    stamp: Stamp,
+    /// The text for origins, each in the place that its number falls to, until another comes there.
+    origins: Vec<(u64, Vec<u8>)>,
+}
+
+impl Lines {
+    /// Appends the line, or the lines, of `record`.
+    pub(super) fn push(&mut self, out: &mut Vec<u8>, record: &Record<'_>) {
+        self.push_head(out, record);
+        match record.origin {
+            Some(origin) => out.extend_from_slice(self.origin(origin, record)),
+            None => push_origin(out, record),
+        }
+        if is_clean_line(record.message) {
+            out.extend_from_slice(record.message.as_bytes());
+        } else {
+            push_lines(out, record.message);
+        }
+        out.push(b'\n');
+    }
+
+    /// Date, time, level and sequence, put together in place: the pieces are too short to be copied one by one.
+    fn push_head(&mut self, out: &mut Vec<u8>, record: &Record<'_>) {
+        let mut head = [b' '; HEAD];
+        let (stamp, rest) = head.split_at_mut(Stamp::EXACT_LENGTH);
+        stamp.copy_from_slice(self.stamp.to_the_microsecond(record.time_ns));
+        rest[1..=LEVEL_COLUMNS].copy_from_slice(padded(record.level));
+        rest[LEVEL_COLUMNS + 2] = b'#';
+        out.extend_from_slice(&head);
+        match record.sequence {
+            Some(sequence) => push_decimal(out, sequence),
+            None => out.push(b'-'),
+        }
+        if record.late {
+            out.extend_from_slice(b"/late");
+        }
+    }
+
+    /// What [`push_origin`] makes of it.
+    fn origin(&mut self, origin: u64, record: &Record<'_>) -> &[u8] {
+        if self.origins.is_empty() {
+            self.origins.resize(ORIGINS, (0, Vec::new()));
+        }
+        // Both halves count, the number of the writer and of the call site; the multiplier is that of Fibonacci
+        // hashing, 2⁶⁴ / φ.
+        let place = origin.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let (kept, text) = &mut self.origins[place as usize % ORIGINS];
+        if *kept != origin || text.is_empty() {
+            text.clear();
+            push_origin(text, record);
+            *kept = origin;
+        }
+        text
+    }
+}
+
+/// The name of a level, padded.
+const fn padded(level: Level) -> &'static [u8; LEVEL_COLUMNS] {
+    match level {
+        Level::Trace => b"TRACE   ",
+        Level::Debug => b"DEBUG   ",
+        Level::Info => b"INFO    ",
+        Level::Warn => b"WARN    ",
+        Level::Error => b"ERROR   ",
+        Level::Critical => b"CRITICAL",
+    }
+}
+
+fn push_lines(out: &mut Vec<u8>, message: &str) {
+    for (number, line) in message_lines(message).enumerate() {
         if number > 0 {
             out.push(b'\n');
             out.extend_from_slice(INDENT);
         }
         push_text(out, line);
     }
-    out.push(b'\n');
 }
 
 /// Where the record begins that byte `at` belongs to, in bytes that begin with a record. At the first
@@ -49,15 +111,12 @@ pub(super) fn record_start(bytes: &[u8], at: usize) -> usize {
     (0..=at.min(bytes.len())).rev().find(begins).unwrap_or(0)
 }
 
-fn push_sequence(out: &mut Vec<u8>, record: &Record<'_>) {
-    out.extend_from_slice(b" #");
-    match record.sequence {
-        Some(sequence) => push_decimal(out, sequence),
-        None => out.push(b'-'),
-    }
-    if record.late {
-        out.extend_from_slice(b"/late");
-    }
+/// Who and where, up to the message.
+fn push_origin(out: &mut Vec<u8>, record: &Record<'_>) {
+    push_numbered(out, record.process, record.pid);
+    push_numbered(out, record.thread, record.tid);
+    push_place(out, record);
+    out.extend_from_slice(b" - ");
 }
 
 /// ` name[number]`
@@ -86,13 +145,12 @@ fn push_place(out: &mut Vec<u8>, record: &Record<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::level::Level;
     use crate::sink::samples::record;
     use proptest::prelude::*;
 
     fn lines(record: &Record<'_>) -> String {
         let mut out = Vec::new();
-        push_record(&mut out, &mut Stamp::default(), record);
+        Lines::default().push(&mut out, record);
         String::from_utf8(out).unwrap()
     }
 
@@ -106,6 +164,14 @@ mod tests {
         let line = behind_the_date(&record(42, "bus 2 is slow"));
         let expected = ".123456 WARN     #42 worker-1[1234] main[1235] can src/bin/worker.rs:17 - bus 2 is slow\n";
         assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn levels_are_padded_and_called_what_they_are_called_everywhere() {
+        for level in Level::ALL {
+            let name = std::str::from_utf8(padded(level)).unwrap();
+            assert_eq!(name.trim_end(), level.as_str());
+        }
     }
 
     #[test]
@@ -161,6 +227,21 @@ mod tests {
             // Whatever a viewer may take for the end of a line, not only '\n'.
             let split = |c: char| matches!(c, '\n' | '\r' | '\x0b' | '\x0c' | '\u{85}' | '\u{2028}' | '\u{2029}');
             prop_assert_eq!(all.split_terminator(split).filter(begins).count(), 2, "{}", all);
+        }
+
+        #[test]
+        fn records_of_known_origin_have_the_same_lines(origins in prop::collection::vec((0u64..3, 1u64..4), 1..40)) {
+            let mut lines_of_all = Lines::default();
+            for (writer, site) in origins {
+                let (process, target) = (format!("worker-{writer}"), format!("t{site}"));
+                let known = Record {
+                    process: &process, target: &target, origin: Some(writer << 32 | site), ..record(1, "x")
+                };
+                let mut out = Vec::new();
+                lines_of_all.push(&mut out, &known);
+                let unknown = Record { origin: None, ..known };
+                prop_assert_eq!(String::from_utf8(out).unwrap(), lines(&unknown));
+            }
         }
 
         #[test]

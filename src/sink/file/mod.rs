@@ -32,13 +32,13 @@ use std::time::{Duration, Instant};
 use self::backlog::{Backlog, Meaning};
 pub use self::config::FileConfig;
 pub use self::error::OpenFileError;
+use self::line::Lines;
 use self::open::LogFile;
 use self::prune::{Pruned, prune};
 pub(crate) use self::recovered::{Folders, Progress, RecoveredFile};
 use self::trouble::Trouble;
 use crate::record::Record;
 use crate::sink::missing::{Missing, Tally, say_owed};
-use crate::sink::stamp::Stamp;
 use crate::sink::{FilePlace, Sink};
 
 /// How often the path of the open file is looked at, to notice that it was renamed.
@@ -65,7 +65,7 @@ pub struct FileSink {
     announce: Box<Announce>,
     log: LogFile,
     backlog: Backlog,
-    stamp: Stamp,
+    lines: Lines,
     missing: Missing,
     /// Records given up since somebody asked.
     lost: u64,
@@ -144,7 +144,7 @@ impl FileSink {
             config,
             announce,
             backlog: Backlog::default(),
-            stamp: Stamp::default(),
+            lines: Lines::default(),
             missing: Missing::default(),
             lost: 0,
             trouble: None,
@@ -169,7 +169,7 @@ impl FileSink {
 
     fn append(&mut self, record: &Record<'_>) {
         let start = self.backlog.bytes.len();
-        line::push_record(&mut self.backlog.bytes, &mut self.stamp, record);
+        self.lines.push(&mut self.backlog.bytes, record);
         if let Some(trouble) = &mut self.trouble {
             if self.backlog.unwritten() > self.config.queue_bytes {
                 self.backlog.bytes.truncate(start);

@@ -11,11 +11,11 @@ use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
+use super::line::Lines;
 use super::name::{self, belongs_to, recovered_name, sanitise};
 use super::open::{LogFile, remove_unlocked};
-use super::{OpenFileError, PAUSE, line};
+use super::{OpenFileError, PAUSE};
 use crate::record::Record;
-use crate::sink::stamp::Stamp;
 use crate::sink::{FilePlace, Owed, Sink};
 
 /// Tries at a file that somebody else has locked for a moment.
@@ -52,7 +52,7 @@ pub(crate) struct RecoveredFile {
     log: Option<LogFile>,
     /// Lines that are not written yet.
     bytes: Vec<u8>,
-    stamp: Stamp,
+    lines: Lines,
     progress: Rc<RefCell<Progress>>,
 }
 
@@ -96,7 +96,7 @@ impl RecoveredFile {
             announce,
             log,
             bytes: Vec::new(),
-            stamp: Stamp::default(),
+            lines: Lines::default(),
             progress: Rc::new(RefCell::new(Progress {
                 path,
                 ..Progress::default()
@@ -174,7 +174,7 @@ impl Sink for RecoveredFile {
     }
 
     fn record(&mut self, record: &Record<'_>) {
-        line::push_record(&mut self.bytes, &mut self.stamp, record);
+        self.lines.push(&mut self.bytes, record);
     }
 
     fn commit(&mut self) -> io::Result<()> {

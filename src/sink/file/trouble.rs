@@ -4,8 +4,8 @@ use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::FileSink;
 use super::backlog::Meaning;
-use super::{FileSink, line};
 use crate::level::Level;
 use crate::record::Record;
 use crate::sink::Owed;
@@ -36,7 +36,7 @@ impl FileSink {
         let time_ns = now.map_or(0, |since| since.as_nanos() as i64);
         let record = Record::of_drainer(time_ns, Level::Error, text);
         let start = self.backlog.bytes.len();
-        line::push_record(&mut self.backlog.bytes, &mut self.stamp, &record);
+        self.lines.push(&mut self.backlog.bytes, &record);
         let (most, meaning) = (self.config.max_file_size, Meaning::Gap(Box::new(records)));
         self.backlog.close_record(start, most, meaning);
     }
