@@ -111,7 +111,8 @@ impl Builder {
     }
 
     /// How many files of this program may remain in the folder, earlier sessions' included; 1 at least.
-    /// The oldest are removed, but never one that a running session still writes. Default: 10.
+    /// The oldest are removed, but never one that a running session still writes. A session that logs nothing leaves
+    /// none, unless it is killed. Default: 10.
     pub fn backup_count(mut self, files: u64) -> Builder {
         self.backup_count = files;
         self
