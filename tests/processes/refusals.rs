@@ -285,8 +285,7 @@ fn refused_the_second_time(arguments: &[String]) {
 fn a_second_ring_is_refused_as_long_as_the_first_is_held() {
     let folder = Folder::new();
     perform("refused_the_second_time", &[folder.text()]);
-    let messages: Vec<_> = folder.records().into_iter().map(|r| r.message).collect();
-    assert_eq!(messages, ["round 0", "round 1", "round 2"]);
+    assert_eq!(folder.messages(), ["round 0", "round 1", "round 2"]);
 }
 
 /// `outer's folder, inner's folder`
@@ -335,11 +334,7 @@ fn a_child_that_inherited_a_ring_makes_its_own_and_the_outer_one_works_on() {
     for ring in rings {
         assert_nothing_remains(&format!("shmlog-{ring}"));
     }
-    let messages = |folder: &Folder| {
-        let records = folder.records().into_iter();
-        records.map(|record| record.message).collect::<Vec<_>>()
-    };
-    assert_eq!(messages(&inner), ["inner as a parent", "leaf"]);
+    assert_eq!(inner.messages(), ["inner as a parent", "leaf"]);
     let expected = [
         "outer before",
         "inner as a child",
@@ -348,5 +343,5 @@ fn a_child_that_inherited_a_ring_makes_its_own_and_the_outer_one_works_on() {
         "inner as a child again",
         "outer after",
     ];
-    assert_eq!(messages(&outer), expected);
+    assert_eq!(outer.messages(), expected);
 }

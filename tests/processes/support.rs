@@ -171,6 +171,12 @@ impl Folder {
         parse_log(&self.log_text())
     }
 
+    /// What stands in those records.
+    pub fn messages(&self) -> Vec<String> {
+        let records = self.records().into_iter();
+        records.map(|record| record.message).collect()
+    }
+
     /// The bytes of all its log files, in order.
     pub fn log_text(&self) -> String {
         Folder::log_text_of(&self.0)
