@@ -73,16 +73,7 @@ fn parent_on_a_faulty_disk(arguments: &[String]) {
     }
     // Twice: whatever meets the fault first is kept, however much it is.
     for _ in 0..2 {
-        log_some(&mut next, EACH);
-        wait_until_taken(&logger, next);
-        // Its queue is not what this is about.
-        until("the console has it", || records_on_console() == next);
-        if let Some(faults) = faults {
-            let before = faults.refused();
-            until("it is met", || {
-                faults.refused() > before && logger.stats().sink_errors > 0
-            });
-        }
+        log_into_the_fault(&logger, &mut next, faults);
     }
     if fault.ends_with("to the end") {
         fs::write(
@@ -111,6 +102,20 @@ fn parent_on_a_faulty_disk(arguments: &[String]) {
     let numbers = numbers.map(|number| number.to_string()).join(" ");
     let restarts = stats.drainer_restarts;
     fs::write(notes, format!("{} {restarts} {numbers}", logger.name())).unwrap();
+}
+
+/// Logs some, and waits until the console has them and the file has been tried.
+fn log_into_the_fault(logger: &ShmLogger, next: &mut u64, faults: Option<&Faults>) {
+    log_some(next, EACH);
+    wait_until_taken(logger, *next);
+    // Its queue is not what this is about.
+    until("the console has it", || records_on_console() == *next);
+    if let Some(faults) = faults {
+        let before = faults.refused();
+        until("it is met", || {
+            faults.refused() > before && logger.stats().sink_errors > 0
+        });
+    }
 }
 
 /// Lets a fault happen; returns what ends it.
