@@ -1,5 +1,6 @@
 //! The builder: what a parent can set, the defaults, and what is refused.
 
+mod check;
 mod error;
 
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ pub use self::error::InitError;
 use crate::drainer::FileSettings;
 use crate::level::Level;
 use crate::logger::ShmLogger;
-use crate::segment::{AttachError, Geometry, Limits};
+use crate::segment::{AttachError, Geometry};
 
 /// What a log call does when the ring is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,9 +62,6 @@ pub struct Builder {
     pub(crate) queue_bytes: Option<usize>,
 }
 
-/// What may wait for a sink: less would not hold a line, more is a mistake.
-const QUEUE_BYTES: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 32;
-
 impl Default for Builder {
     fn default() -> Builder {
         Builder {
@@ -113,7 +111,8 @@ impl Builder {
     }
 
     /// How many files of this program may remain in the folder, earlier sessions' included; 1 at least.
-    /// The oldest are removed, but never one that a running session still writes. Default: 10.
+    /// The oldest are removed, but never one that a running session still writes. A session that logs nothing leaves
+    /// none, unless it is killed. Default: 10.
     pub fn backup_count(mut self, files: u64) -> Builder {
         self.backup_count = files;
         self
@@ -214,108 +213,6 @@ impl Builder {
     /// As [`ShmLogger::attach`].
     pub fn attach(self) -> Result<ShmLogger, AttachError> {
         ShmLogger::attach_as(None, self.process_name)
-    }
-
-    pub(crate) fn check(&self) -> Result<(), InitError> {
-        let number = |field, value: u64, ok: bool, allowed: String| {
-            let refusal = InitError::Setting {
-                field,
-                value: value.to_string(),
-                allowed,
-            };
-            if ok { Ok(()) } else { Err(refusal) }
-        };
-        if !self.console && !self.file {
-            return Err(InitError::Setting {
-                field: "console",
-                value: "false, and so is file".to_owned(),
-                allowed: "true for at least one of them, or records go nowhere".to_owned(),
-            });
-        }
-        let least_one = || "1 or more".to_owned();
-        number(
-            "backup_count",
-            self.backup_count,
-            self.backup_count > 0,
-            least_one(),
-        )?;
-        number(
-            "max_file_size",
-            self.max_file_size,
-            self.max_file_size > 0,
-            "1 byte or more".to_owned(),
-        )?;
-        let power = |range: &std::ops::RangeInclusive<u64>| {
-            format!("a power of two from {} to {}", range.start(), range.end())
-        };
-        let fits = |value: u64, range: &std::ops::RangeInclusive<u64>| {
-            value.is_power_of_two() && range.contains(&value)
-        };
-        number(
-            "slots",
-            self.slots,
-            fits(self.slots, &Limits::SLOTS),
-            power(&Limits::SLOTS),
-        )?;
-        number(
-            "slot_size",
-            self.slot_size,
-            fits(self.slot_size, &Limits::SLOT_SIZE),
-            power(&Limits::SLOT_SIZE),
-        )?;
-        let half = self.slots / 2;
-        for slots in self.reserved.into_iter().flatten() {
-            let allowed = format!("from 0 to half of the slots, {half}");
-            number("reserved_slots", slots, slots <= half, allowed)?;
-        }
-        let producers = Limits::PRODUCERS;
-        let allowed = format!("from {} to {}", producers.start(), producers.end());
-        number(
-            "max_producers",
-            self.max_producers,
-            producers.contains(&self.max_producers),
-            allowed,
-        )?;
-        if let Some(bytes) = self.queue_bytes.map(|bytes| bytes as u64) {
-            number(
-                "queue_bytes",
-                bytes,
-                QUEUE_BYTES.contains(&bytes),
-                format!(
-                    "from {} to {}; 16777216 is usual",
-                    QUEUE_BYTES.start(),
-                    QUEUE_BYTES.end()
-                ),
-            )?;
-        }
-        let positive = |field, timeout: Duration, allowed: &str| {
-            let (value, allowed) = (format!("{timeout:?}"), allowed.to_owned());
-            if timeout.is_zero() {
-                Err(InitError::Setting {
-                    field,
-                    value,
-                    allowed,
-                })
-            } else {
-                Ok(())
-            }
-        };
-        positive(
-            "stall_timeout",
-            self.stall_timeout,
-            "more than 0; 100 ms is usual",
-        )?;
-        if let OnFull::Block(timeout) = self.on_full {
-            positive("on_full", timeout, "Block with more than 0, or Drop")?;
-        }
-        match &self.process_name {
-            Some(name) if name.trim().is_empty() => Err(InitError::Setting {
-                field: "process_name",
-                value: format!("{name:?}"),
-                allowed: "a name, or leave it out for the executable's".to_owned(),
-            }),
-            _ => Ok(()),
-        }
     }
 
     /// Slots that a record of `level` must leave free: what is reserved for higher ones.

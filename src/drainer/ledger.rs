@@ -82,9 +82,9 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// The accounts of a ring whose last drainer, if there was one, is dead, and where that one was.
-    pub(super) fn resume(segment: &'static Segment) -> (Ledger, Option<Place>) {
-        let mut ledger = Ledger {
+    /// Those of a ring that had no drainer yet.
+    fn new(segment: &'static Segment) -> Ledger {
+        Ledger {
             segment,
             sums: [0; SUMS.len()],
             dropped_by_left: Drops::default(),
@@ -96,7 +96,12 @@ impl Ledger {
             dirty: false,
             damaged: false,
             last: Place::default(),
-        };
+        }
+    }
+
+    /// The accounts of a ring whose last drainer, if there was one, is dead, and where that one was.
+    pub(super) fn resume(segment: &'static Segment) -> (Ledger, Option<Place>) {
+        let mut ledger = Ledger::new(segment);
         // [checkpoint] Acquire: pairs with the store in `commit`.
         let found = segment.checkpoint_serial().load(Ordering::Acquire);
         let Some(serial) = valid_checkpoint(segment, found) else {
@@ -104,30 +109,9 @@ impl Ledger {
             ledger.damaged = found != 0 || segment.head().load(Ordering::Relaxed) != 0;
             return (ledger, None);
         };
-        ledger.serial = serial;
         // If it was damaged. Relaxed: we are the only drainer.
         segment.checkpoint_serial().store(serial, Ordering::Relaxed);
-        let words = segment.checkpoint(serial);
-        ledger.last = Place::load(words);
-        let counted = words[USED].load(Ordering::Relaxed) as usize;
-        for (sum, word) in ledger.sums.iter_mut().zip(&words[TOTALS..]) {
-            *sum = word.load(Ordering::Relaxed);
-        }
-        ledger.dropped_by_left = DropWords(&words[DROPPED_BY_LEFT]).load();
-        let accounts = words[CHECKPOINT_ACCOUNTS_AT..].chunks_exact(CHECKPOINT_ACCOUNT_WORDS);
-        for (index, (account, words)) in ledger.accounts.iter_mut().zip(accounts).enumerate() {
-            if CHECKPOINT_ACCOUNTS_AT + index * CHECKPOINT_ACCOUNT_WORDS >= counted {
-                break;
-            }
-            *account = load_account(words);
-            if account.owner != 0 {
-                ledger.used = index + 1;
-            }
-            let state = segment.producer(index).state().load();
-            if account.settled && account.owner == state.owner_bits() && state.tag() != Tag::Free {
-                ledger.settled.push(index);
-            }
-        }
+        ledger.load(serial);
         // Slots are released after the checkpoint that says so: a head beyond it means that a later one is lost,
         // and the file may rightly be longer than this one knows.
         let head = segment.head().load(Ordering::Relaxed);
@@ -140,6 +124,32 @@ impl Ledger {
         ledger.lose(ledger.last.file.owed.waiting);
         let place = ledger.last.clone();
         (ledger, Some(place))
+    }
+
+    /// Takes over what stands in a valid checkpoint.
+    fn load(&mut self, serial: u64) {
+        self.serial = serial;
+        let words = self.segment.checkpoint(serial);
+        self.last = Place::load(words);
+        let counted = words[USED].load(Ordering::Relaxed) as usize;
+        for (sum, word) in self.sums.iter_mut().zip(&words[TOTALS..]) {
+            *sum = word.load(Ordering::Relaxed);
+        }
+        self.dropped_by_left = DropWords(&words[DROPPED_BY_LEFT]).load();
+        let accounts = words[CHECKPOINT_ACCOUNTS_AT..].chunks_exact(CHECKPOINT_ACCOUNT_WORDS);
+        for (index, (account, words)) in self.accounts.iter_mut().zip(accounts).enumerate() {
+            if CHECKPOINT_ACCOUNTS_AT + index * CHECKPOINT_ACCOUNT_WORDS >= counted {
+                break;
+            }
+            *account = load_account(words);
+            if account.owner != 0 {
+                self.used = index + 1;
+            }
+            let state = self.segment.producer(index).state().load();
+            if account.settled && account.owner == state.owner_bits() && state.tag() != Tag::Free {
+                self.settled.push(index);
+            }
+        }
     }
 
     /// Counts one of the sums up. Wraps: what members say may be anything.

@@ -13,11 +13,14 @@
 //! A recoverer that dies is followed by the next one, which goes on in the same file at the last checkpoint.
 //! The lock is asked for only when the maker is gone: a drainer that is being started must find it free.
 
+mod error;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use self::error::RecoverError;
 use super::config::DrainerConfig;
 use super::delivery::Delivery;
 use super::ledger::Ledger;
@@ -27,8 +30,8 @@ use super::work::{Drainer, HEIR_AGE_S};
 use crate::clock::Clock;
 use crate::level::Level;
 use crate::segment::{self, AttachError, Home, Identity, Phase, Segment, Watch, process};
-use crate::sink::file::{Folders, RecoveredFile};
-use crate::sink::say_owed;
+use crate::sink::file::{Folders, OpenFileError, RecoveredFile};
+use crate::sink::{FilePlace, say_owed};
 use crate::sync::Ordering;
 
 /// Rings of which the new log tells one by one.
@@ -192,36 +195,20 @@ const NOBODY: Identity = Identity {
     image: 0,
 };
 
+/// Does the work of the ring's drainer, into a recovered file.
 fn save(
     segment: &'static Segment,
     home: Home,
     folders: &[PathBuf],
 ) -> Result<Recovered, RecoverError> {
-    let (program, made) = (home.program.clone(), home.made);
-    let mut others = folders.to_vec();
-    others.extend(std::path::absolute("logs"));
-    let candidates = Folders {
-        home: home.folder.clone(),
-        others,
+    let cannot = |error: OpenFileError| RecoverError::File {
+        name: segment.name().to_owned(),
+        source: error.into(),
     };
+    let (program, made) = (home.program.clone(), home.made);
     let (ledger, place) = Ledger::resume(segment);
-    let announce = Box::new(move |folder: &Path, name: &str| {
-        if home.folder.as_deref() != Some(folder) {
-            // Whoever comes after us must look for the file there.
-            segment.set_home(&Home {
-                folder: Some(folder.to_owned()),
-                ..home.clone()
-            });
-        }
-        segment.announce_file(name);
-    });
-    let file = place.as_ref().map(|place| &place.file);
-    let begun = segment.announced_files();
-    let sink = RecoveredFile::resume(&program, candidates, announce, file, &begun)
-        .map_err(|error| RecoverError::File(error.into()))?;
-    let known = place.as_ref().map_or("", |place| &place.file.name);
-    let at = begun.iter().position(|name| name == known);
-    segment.forget_announced_files(at.map_or(0, |at| at + 1));
+    let known = place.as_ref().map(|place| &place.file);
+    let sink = resume_file(segment, home, folders, known).map_err(cannot)?;
     let progress = sink.progress();
     let clock = Clock::from_number(segment.settings().clock).unwrap_or_else(Clock::choose);
     let mut delivery = Delivery::new(segment, clock, vec![Box::new(sink)], ledger, place.as_ref());
@@ -233,20 +220,9 @@ fn save(
         delivery.say(Level::Error, &text);
         lost_before = owed.waiting;
     }
-    let config = DrainerConfig {
-        ring: segment.name().to_owned(),
-        parent: NOBODY,
-        made_with: (*segment.geometry(), segment.settings()),
-        // A live owner there is not; one that a damaged entry speaks of is not waited for.
-        stall_timeout: Duration::ZERO,
-        console: false,
-        queue_bytes: None,
-        news: Vec::new(),
-        file: None,
-    };
-    let saved = Drainer::new(segment, config, delivery, place)
+    let saved = Drainer::new(segment, orders(segment), delivery, place)
         .save_all(&progress)
-        .map_err(|error| RecoverError::File(error.into()))?;
+        .map_err(cannot)?;
     let file = progress.borrow().path.clone();
     Ok(Recovered {
         ring: segment.name().to_owned(),
@@ -257,142 +233,49 @@ fn save(
     })
 }
 
-/// Why a ring was not recovered.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum RecoverError {
-    /// The name cannot be that of a ring.
-    BadName {
-        /// The name that was given.
-        name: String,
-    },
-    /// There is no ring of that name: it ended in order, or was recovered already.
-    NotThere {
-        /// The name that was given.
-        name: String,
-    },
-    /// Somebody alive uses it: the process that made it, a member, its drainer, or another recoverer.
-    InUse {
-        /// The ring.
-        name: String,
-    },
-    /// It was made in another pid namespace (a container's), where one cannot see from here who lives.
-    Elsewhere {
-        /// The ring.
-        name: String,
-    },
-    /// It belongs to another user, or others may open it.
-    Foreign {
-        /// The ring.
-        name: String,
-        /// Its user.
-        owner: u32,
-    },
-    /// It was made by another version of this library.
-    Version {
-        /// The ring.
-        name: String,
-        /// Its layout version.
-        found: u8,
-    },
-    /// It is damaged beyond reading, or no ring at all.
-    Damaged {
-        /// The ring.
-        name: String,
-    },
-    /// The records cannot be written, or the dead program's log file not be cut back.
-    File(io::Error),
-    /// The system refused something else.
-    System {
-        /// The ring.
-        name: String,
-        /// What it said.
-        source: io::Error,
-    },
-    /// Here it cannot be proven that no drainer is at work (feature `portable`).
-    Unsupported,
-}
-
-impl RecoverError {
-    /// Whether there is nothing to tell of: rings like this are met every day, and are none of our business.
-    fn is_usual(&self) -> bool {
-        !matches!(
-            self,
-            RecoverError::Damaged { .. } | RecoverError::File(_) | RecoverError::System { .. }
-        )
-    }
-}
-
-impl From<AttachError> for RecoverError {
-    fn from(error: AttachError) -> RecoverError {
-        match error {
-            AttachError::BadName { name } => RecoverError::BadName { name },
-            AttachError::Foreign { name, owner, .. } => RecoverError::Foreign { name, owner },
-            AttachError::Version { name, found } => RecoverError::Version { name, found },
-            AttachError::NotASegment { name } | AttachError::Damaged { name } => {
-                RecoverError::Damaged { name }
-            }
-            AttachError::Open { name, source } => RecoverError::System { name, source },
-            AttachError::OtherNamespace { name } => RecoverError::Elsewhere { name },
-            AttachError::Gone { name } | AttachError::Elsewhere { name } => {
-                RecoverError::NotThere { name }
-            }
-            // Neither is said of a name that is looked at.
-            AttachError::NoRing | AttachError::TooManyMembers { .. } => RecoverError::BadName {
-                name: String::new(),
-            },
+/// The sink that goes on after the file at `known`, once what was begun behind that is gone.
+fn resume_file(
+    segment: &'static Segment,
+    home: Home,
+    folders: &[PathBuf],
+    known: Option<&FilePlace>,
+) -> Result<RecoveredFile, OpenFileError> {
+    let program = home.program.clone();
+    let mut others = folders.to_vec();
+    others.extend(std::path::absolute("logs"));
+    let candidates = Folders {
+        home: home.folder.clone(),
+        others,
+    };
+    let announce = Box::new(move |folder: &Path, name: &str| {
+        if home.folder.as_deref() != Some(folder) {
+            // Whoever comes after us must look for the file there.
+            segment.set_home(&Home {
+                folder: Some(folder.to_owned()),
+                ..home.clone()
+            });
         }
-    }
+        segment.announce_file(name);
+    });
+    let begun = segment.announced_files();
+    let sink = RecoveredFile::resume(&program, candidates, announce, known, &begun)?;
+    let known = known.map_or("", |known| &known.name);
+    let at = begun.iter().position(|name| name == known);
+    segment.forget_announced_files(at.map_or(0, |at| at + 1));
+    Ok(sink)
 }
 
-impl fmt::Display for RecoverError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RecoverError::BadName { name } => write!(
-                f,
-                "{name:?} is no ring's name; names look like shmlog-1234-0123456789abcdef… and stand in /dev/shm"
-            ),
-            RecoverError::NotThere { name } => write!(
-                f,
-                "there is no ring {name}: it ended in order, or was recovered before"
-            ),
-            RecoverError::InUse { name } => write!(
-                f,
-                "the ring {name} is in use: the process that made it, a member, its drainer or another \
-                 recoverer is alive; its records are delivered without help, or end those first"
-            ),
-            RecoverError::Elsewhere { name } => write!(
-                f,
-                "the ring {name} was made in another pid namespace, and who lives there cannot be seen from here; \
-                 recover it there, or remove /dev/shm/{name}"
-            ),
-            RecoverError::Foreign { name, owner } => write!(
-                f,
-                "the ring {name} belongs to user {owner} or is open to others; its user can recover it"
-            ),
-            RecoverError::Version { name, found } => write!(
-                f,
-                "the ring {name} has layout version {found}; a program with that version of shmlog can recover it"
-            ),
-            RecoverError::Damaged { name } => write!(
-                f,
-                "the ring {name} is damaged beyond reading; look at /dev/shm/{name}, and remove it"
-            ),
-            RecoverError::File(error) => write!(f, "its records stay in shared memory: {error}"),
-            RecoverError::System { name, .. } => write!(f, "cannot look at the ring {name}"),
-            RecoverError::Unsupported => write!(
-                f,
-                "rings can be recovered on Linux only, without the feature portable"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for RecoverError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            RecoverError::File(source) | RecoverError::System { source, .. } => Some(source),
-            _ => None,
-        }
+/// What its drainer would be told.
+fn orders(segment: &Segment) -> DrainerConfig {
+    DrainerConfig {
+        ring: segment.name().to_owned(),
+        parent: NOBODY,
+        made_with: (*segment.geometry(), segment.settings()),
+        // A live owner there is not; one that a damaged entry speaks of is not waited for.
+        stall_timeout: Duration::ZERO,
+        console: false,
+        queue_bytes: None,
+        news: Vec::new(),
+        file: None,
     }
 }

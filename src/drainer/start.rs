@@ -70,6 +70,11 @@ fn drain() -> Outcome {
     let Ok(Some(_lock)) = segment.lock_for_draining() else {
         return Outcome::Failed;
     };
+    serve(segment, config)
+}
+
+/// What it does once the ring is its own.
+fn serve(segment: &'static Segment, config: DrainerConfig) -> Outcome {
     if segment.phase() == Phase::Starting && segment.is_of_another_namespace() {
         segment.fail(
             "the drainer is in another pid namespace than its parent, and could not tell whether that lives: \

@@ -104,18 +104,7 @@ pub(crate) fn validate_header(bytes: &[u8]) {
     if let Ok((geometry, _)) = layout::validate(&words, length) {
         let layout = Layout::of(&geometry);
         assert!(layout.bytes() as u64 <= length);
-        let parts = [
-            layout.members,
-            layout.producers,
-            layout.sites,
-            layout.site_text,
-            layout.checkpoints,
-            layout.parked,
-            layout.walked,
-            layout.slots,
-            layout.words,
-        ];
-        assert!(parts.is_sorted());
+        assert!(layout.borders().is_sorted());
         assert!(layout.slots + (geometry.slots * geometry.slot_size) as usize / 8 <= layout.words);
     }
 }

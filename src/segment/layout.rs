@@ -261,6 +261,23 @@ impl Layout {
     pub(crate) fn bytes(&self) -> usize {
         self.words * WORD
     }
+
+    /// Where one part ends and the next begins, from the header on, in their order.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn borders(&self) -> [usize; 10] {
+        [
+            HEADER_WORDS,
+            self.members,
+            self.producers,
+            self.sites,
+            self.site_text,
+            self.checkpoints,
+            self.parked,
+            self.walked,
+            self.slots,
+            self.words,
+        ]
+    }
 }
 
 #[cfg(test)]
@@ -278,19 +295,7 @@ mod tests {
     #[test]
     fn the_parts_follow_one_another_without_overlap() {
         let layout = Layout::of(&USUAL);
-        let starts = [
-            HEADER_WORDS,
-            layout.members,
-            layout.producers,
-            layout.sites,
-            layout.site_text,
-            layout.checkpoints,
-            layout.parked,
-            layout.walked,
-            layout.slots,
-            layout.words,
-        ];
-        assert!(starts.is_sorted());
+        assert!(layout.borders().is_sorted());
         assert_eq!(layout.slots % PAGE, 0);
         assert_eq!(layout.members % LINE + layout.producers % LINE, 0);
     }

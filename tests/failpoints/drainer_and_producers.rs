@@ -8,7 +8,7 @@ use shmlog::OnFull;
 
 use crate::scene::{
     Books, FAILPOINTS, LONG, PLACES, Place, SHORT, arm, disarm, kill, let_go_on, log,
-    nothing_else_in, start_victim, wait_for_stop,
+    nothing_else_in, numbers_of, start_victim, wait_for_stop,
 };
 use crate::support::{
     Actor, Folder, Role, assert_nothing_remains, drainers_of, log_files, quiet, role_command, say,
@@ -134,16 +134,7 @@ fn check(length: &str) {
             &[folder.text(), length, &parks(step).to_string()],
         );
         command.env(FAILPOINTS, step);
-        let mut parent = Actor::from_command(command);
-        let ring = parent.hear("shmlog-");
-        let numbers = parent.hear("");
-        parent.finish();
-        assert_nothing_remains(&format!("shmlog-{ring}"));
-        nothing_else_in(&folder);
-        let numbers: Vec<u64> = numbers.split(' ').map(|n| n.parse().unwrap()).collect();
-        let [restarts, late, lost, dropped, logged] = numbers[..] else {
-            panic!("{numbers:?}");
-        };
+        let [restarts, late, lost, dropped, logged] = numbers_of(command, &folder);
         assert!(restarts > 0, "{step}: nobody died");
         let is_late = |place: &Place| place.leaves_a_hole() && parks(step);
         let late_of = places().filter(|place| is_late(place)).count() as u64;
@@ -184,7 +175,14 @@ fn parent_of_many_dead(arguments: &[String]) {
         .init_parent()
         .unwrap();
     say(logger.name());
-    let start = |index| start_victim(&format!("victim-{index}"), SHORT, RECORDS, "claim.begun=stop@2");
+    let start = |index| {
+        start_victim(
+            &format!("victim-{index}"),
+            SHORT,
+            RECORDS,
+            "claim.begun=stop@2",
+        )
+    };
     let victims: Vec<_> = (0..DEAD).map(start).collect();
     victims.iter().for_each(wait_for_stop);
     log("parent", 0, 20);

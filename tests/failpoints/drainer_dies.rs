@@ -13,10 +13,8 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 use shmlog::{Builder, OnFull};
 
-use crate::scene::{FAILPOINTS, disarm, log, normalised, nothing_else_in, start_logger};
-use crate::support::{
-    Actor, Folder, Role, assert_nothing_remains, log_files, quiet, role_command, say, until,
-};
+use crate::scene::{FAILPOINTS, disarm, log, normalised, numbers_of, start_logger};
+use crate::support::{Folder, Role, log_files, quiet, role_command, say, until};
 use crate::tally::{CUT, Log, number, settled};
 use crate::trials;
 
@@ -193,14 +191,8 @@ fn run(name: &str, failpoints: &str) -> (Folder, [u64; 5]) {
     let folder = Folder::new();
     let mut command = role_command("parent_of_a_dying_drainer", &[folder.text(), name]);
     command.env(FAILPOINTS, failpoints);
-    let mut parent = Actor::from_command(command);
-    let ring = parent.hear("shmlog-");
-    let stats = parent.hear("");
-    parent.finish();
-    assert_nothing_remains(&format!("shmlog-{ring}"));
-    nothing_else_in(&folder);
-    let stats: Vec<u64> = stats.split(' ').map(|n| n.parse().unwrap()).collect();
-    (folder, stats.try_into().unwrap())
+    let numbers = numbers_of(command, &folder);
+    (folder, numbers)
 }
 
 fn check(name: &str) {

@@ -7,9 +7,9 @@ use libtest_mimic::Trial;
 use rustix::process::{Pid, Signal, kill_process};
 use shmlog::{OnFull, ShmLogger};
 
-use crate::scene::{SHORT, nothing_else_in};
+use crate::scene::{SHORT, numbers_of};
 use crate::support::{
-    Actor, Folder, Role, assert_nothing_remains, drainers_of, quiet, say, until, wait_for_end,
+    Actor, Folder, Role, drainers_of, quiet, role_command, say, until, wait_for_end,
 };
 use crate::tally::{Dice, Log, number, settled};
 use crate::trials;
@@ -98,17 +98,14 @@ fn parent_of_the_often_killed(arguments: &[String]) {
 
 fn a_million_records_arrive_once_and_in_order_though_the_drainer_is_killed_all_the_time() {
     let folder = Folder::new();
-    let mut parent = Actor::start("parent_of_the_often_killed", &[folder.text()]);
-    let ring = parent.hear("shmlog-");
-    let stats = parent.hear("");
-    parent.finish();
-    assert_nothing_remains(&format!("shmlog-{ring}"));
-    nothing_else_in(&folder);
-
-    let stats: Vec<u64> = stats.split(' ').map(|n| n.parse().unwrap()).collect();
+    let parent = role_command("parent_of_the_often_killed", &[folder.text()]);
+    let [attempted, delivered, dropped, lost, restarts] = numbers_of(parent, &folder);
     let records = burst() * WRITERS * kills();
-    assert_eq!(stats[..4], [records, records, 0, 0]);
-    assert!(stats[4] >= kills(), "{} restarts", stats[4]);
+    assert_eq!(
+        [attempted, delivered, dropped, lost],
+        [records, records, 0, 0]
+    );
+    assert!(restarts >= kills(), "{restarts} restarts");
     let log = Log::read(&folder);
     assert!(log.words.is_empty(), "{:?}", log.words);
     assert_eq!(log.records.len() as u64, records);

@@ -29,6 +29,9 @@ mod support;
 #[allow(dead_code)]
 #[path = "../processes/tally.rs"]
 mod tally;
+#[allow(dead_code)]
+#[path = "../processes/trial.rs"]
+mod trial;
 
 mod scene;
 

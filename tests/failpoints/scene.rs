@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, WaitOptions, set_parent_process_death_signal, waitpid};
 use shmlog::{ShmLogger, info};
 
-use crate::support::{Folder, Line, Role, listen, role_command, say, send};
+use crate::support::{
+    Actor, Folder, Line, Role, assert_nothing_remains, listen, role_command, say, send,
+};
 use crate::tally::{Log, number};
 
 pub const ROLES: &[Role] = &[("victim", victim), ("burster", burster)];
@@ -153,6 +155,18 @@ pub fn nothing_else_in(folder: &Folder) {
         assert_eq!(path.extension().unwrap(), "log", "{path:?}");
         assert!(entry.metadata().unwrap().len() > 0, "{path:?} is empty");
     }
+}
+
+/// Plays a parent to its end, which leaves nothing but logs: the numbers that it said.
+pub fn numbers_of<const N: usize>(parent: Command, folder: &Folder) -> [u64; N] {
+    let mut parent = Actor::from_command(parent);
+    let ring = parent.hear("shmlog-");
+    let numbers = parent.hear("");
+    parent.finish();
+    assert_nothing_remains(&format!("shmlog-{ring}"));
+    nothing_else_in(folder);
+    let numbers: Vec<u64> = numbers.split(' ').map(|n| n.parse().unwrap()).collect();
+    numbers.try_into().expect("as many numbers")
 }
 
 /// Waits until a child of ours has stopped.

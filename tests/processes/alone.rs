@@ -2,19 +2,19 @@
 //!
 //! Any parent recovers any dead ring of its user, so a test that leaves dead rings plays in shared memory of
 //! its own: it is started once more, as a role, in a mount namespace with a fresh `/dev/shm`. Where that
-//! cannot be made, as in many containers, nothing can be shown.
+//! cannot be made, as in many containers, it is ignored.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use libtest_mimic::Trial;
 use shmlog::info;
 
+use crate::own_mount::OwnMount;
 use crate::support::{
-    Actor, Folder, Line, Role, assert_nothing_remains, listen, log_files, parse_log, quiet,
-    role_command, say,
+    Actor, Folder, Line, Role, assert_nothing_remains, listen, log_files, parse_log, quiet, say,
 };
+use crate::trial::{Ending, Ignored};
 
 pub const ROLES: &[Role] = &[("successor", successor)];
 
@@ -24,36 +24,21 @@ pub type Scenes = &'static [(&'static str, fn())];
 /// The tests of a module, whose `role` calls [`play`].
 pub fn trials_of(module: &str, role: &'static str, scenes: Scenes) -> Vec<Trial> {
     let trial = |&(name, _): &(&'static str, fn())| {
-        Trial::test(format!("{module}::{name}"), move || {
-            play_alone(role, name);
-            Ok(())
+        Trial::ignorable_test(format!("{module}::{name}"), move || {
+            play_alone(role, name).completion()
         })
     };
     scenes.iter().map(trial).collect()
 }
 
 /// Plays a scene in shared memory of its own.
-fn play_alone(role: &str, scene: &str) {
-    let flags = if is_root() { "-m" } else { "-rm" };
-    let mount = "mount -t tmpfs -o size=64m tmpfs /dev/shm";
-    let in_own_mounts = |script: &str| {
-        let mut command = Command::new("unshare");
-        command.args([flags, "sh", "-c", script]);
-        command
-    };
-    if cfg!(feature = "portable")
-        || !in_own_mounts(&format!("{mount} 2>/dev/null"))
-            .status()
-            .is_ok_and(|status| status.success())
-    {
-        return;
+fn play_alone(role: &str, scene: &str) -> Result<(), Ignored> {
+    if cfg!(feature = "portable") {
+        return Err(Ignored("a portable ring is not recovered"));
     }
-    let role = role_command(role, &[scene]);
-    let mut command = in_own_mounts(&format!("{mount} && exec \"$0\" \"$@\""));
-    command.arg(role.get_program()).args(role.get_args());
-    let variables = role.get_envs();
-    command.envs(variables.filter_map(|(key, value)| Some((key, value?))));
-    Actor::from_command(command).finish();
+    let alone = OwnMount::over("/dev/shm", "64m")?;
+    Actor::from_command(alone.role(role, &[scene])).finish();
+    Ok(())
 }
 
 /// Plays the scene that the arguments name, alone in shared memory.

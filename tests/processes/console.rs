@@ -1,17 +1,15 @@
 //! What a person sees: standard output as a pipe, as a terminal, and as something that does not take it.
 
-#![allow(unsafe_code)]
-
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::fd::{FromRawFd, OwnedFd};
 use std::process::{Command, Stdio};
 
 use libtest_mimic::Trial;
+use rustix::termios::{Winsize, tcsetwinsize};
 use shmlog::{ShmLogger, critical, debug, error, info, trace, warn};
 
 use crate::host::configured;
-use crate::support::{Folder, Line, Role, assert_nothing_remains, role_command};
+use crate::support::{Folder, Line, Role, assert_nothing_remains, role_by, role_command};
+use crate::terminal::open_terminal;
 use crate::trials;
 
 pub const ROLES: &[Role] = &[
@@ -35,7 +33,10 @@ pub fn trials() -> Vec<Trial> {
 
 /// The command that starts a role, its surroundings free of anything that speaks of colours.
 fn plain_command(role: &str, arguments: &[&str]) -> Command {
-    let mut command = role_command(role, arguments);
+    plain(role_command(role, arguments))
+}
+
+fn plain(mut command: Command) -> Command {
     for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLORTERM", "CI"] {
         command.env_remove(variable);
     }
@@ -117,7 +118,10 @@ fn every_line_has_its_time_but_on_a_terminal_where_it_has_not_changed() {
     let text = shown_on_a_terminal(90, &[("NO_COLOR", "1")]);
     let times: Vec<&str> = text.lines().map(|line| &line[..12]).collect();
     assert!(is_time(times[0]), "the first line has its time");
-    let told: Vec<&&str> = times.iter().filter(|time| !time.trim().is_empty()).collect();
+    let told: Vec<&&str> = times
+        .iter()
+        .filter(|time| !time.trim().is_empty())
+        .collect();
     assert!(told.iter().all(|time| is_time(time)), "{told:?}");
     assert!(told.windows(2).all(|two| two[0] != two[1]), "{told:?}");
 }
@@ -129,37 +133,18 @@ fn colours_are_forced_by_clicolor_force_and_forbidden_by_no_color() {
     assert!(!both.contains('\x1b'), "{both}");
 }
 
-/// A terminal of so many columns: the end that a person has, and the end that a program has.
-fn terminal(columns: u16) -> (File, OwnedFd) {
-    let (mut person, mut program) = (-1, -1);
-    let size = libc::winsize {
+fn shown_on_a_terminal(columns: u16, variables: &[(&str, &str)]) -> String {
+    let folder = Folder::new();
+    let (mut person, terminal) = open_terminal();
+    let size = Winsize {
         ws_row: 24,
         ws_col: columns,
         ws_xpixel: 0,
         ws_ypixel: 0,
     };
-    // SAFETY: both descriptors are there to be written, and `size` is there to be read; no name, no settings.
-    let opened = unsafe {
-        libc::openpty(
-            &raw mut person,
-            &raw mut program,
-            std::ptr::null_mut(),
-            std::ptr::null(),
-            &raw const size,
-        )
-    };
-    assert_eq!(opened, 0);
-    // SAFETY: openpty has just opened it, and nobody else has it.
-    let person = unsafe { File::from_raw_fd(person) };
-    // SAFETY: as above.
-    (person, unsafe { OwnedFd::from_raw_fd(program) })
-}
-
-fn shown_on_a_terminal(columns: u16, variables: &[(&str, &str)]) -> String {
-    let folder = Folder::new();
-    let (mut person, program) = terminal(columns);
+    tcsetwinsize(&person, size).unwrap();
     let mut command = plain_command("show_all_levels", &[folder.text(), SETTINGS]);
-    command.envs(variables.iter().copied()).stdout(program);
+    command.envs(variables.iter().copied()).stdout(terminal());
     let mut child = command.spawn().unwrap();
     // Holds the program's end open otherwise, and then there is no end to what we read.
     drop(command);
@@ -253,15 +238,10 @@ fn a_console_that_is_never_read_holds_up_nothing() {
 
 fn a_closed_standard_output_holds_up_nothing() {
     let folder = Folder::new();
-    let role = plain_command("show_much", &[folder.text()]);
-    let mut command = Command::new("sh");
-    command.args(["-c", "exec \"$0\" \"$@\" >&-"]);
-    command.arg(role.get_program()).args(role.get_args());
-    command.envs(
-        role.get_envs()
-            .filter_map(|(key, value)| Some((key, value?))),
-    );
-    assert_nothing_is_held_up(&folder, command, || {});
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "exec \"$0\" \"$@\" >&-"]);
+    let command = role_by(shell, "show_much", &[folder.text()]);
+    assert_nothing_is_held_up(&folder, plain(command), || {});
 }
 
 fn the_defaults_are_a_console_and_the_level_warn() {
@@ -271,7 +251,9 @@ fn the_defaults_are_a_console_and_the_level_warn() {
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
     // Rings that others on this machine left dead are told of here too.
-    let own = text.lines().filter(|line| !line.contains("[shmlog]") && !line.starts_with("          "));
+    let own = text
+        .lines()
+        .filter(|line| !line.contains("[shmlog]") && !line.starts_with("          "));
     let levels: Vec<&str> = own.map(|line| line[13..22].trim_end()).collect();
     assert_eq!(levels, ["WARN", "ERROR", "CRITICAL"]);
     assert!(text.contains(" processes"), "{text}");

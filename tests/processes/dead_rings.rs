@@ -158,8 +158,8 @@ fn kept_until_there_is_room() {
     let _ = fs::write(&ballast, vec![0; 1 << 20]);
     for _ in 0..2 {
         let error = shmlog::recover(&ring).unwrap_err();
-        assert!(matches!(error, RecoverError::File(_)), "{error}");
-        assert_says(&error.to_string(), &["stay in shared memory"]);
+        assert!(matches!(error, RecoverError::File { .. }), "{error}");
+        assert_says(&error.to_string(), &[&ring, "stay in shared memory"]);
         assert_eq!(recovered_files(&full), [""; 0]);
     }
     fs::remove_file(&ballast).unwrap();

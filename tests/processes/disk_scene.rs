@@ -16,6 +16,7 @@ use crate::support::{
     until,
 };
 use crate::tally::settled;
+use crate::trial::Ignored;
 
 pub const ROLES: &[Role] = &[("parent_on_a_faulty_disk", parent_on_a_faulty_disk)];
 
@@ -72,16 +73,7 @@ fn parent_on_a_faulty_disk(arguments: &[String]) {
     }
     // Twice: whatever meets the fault first is kept, however much it is.
     for _ in 0..2 {
-        log_some(&mut next, EACH);
-        wait_until_taken(&logger, next);
-        // Its queue is not what this is about.
-        until("the console has it", || records_on_console() == next);
-        if let Some(faults) = faults {
-            let before = faults.refused();
-            until("it is met", || {
-                faults.refused() > before && logger.stats().sink_errors > 0
-            });
-        }
+        log_into_the_fault(&logger, &mut next, faults);
     }
     if fault.ends_with("to the end") {
         fs::write(
@@ -110,6 +102,20 @@ fn parent_on_a_faulty_disk(arguments: &[String]) {
     let numbers = numbers.map(|number| number.to_string()).join(" ");
     let restarts = stats.drainer_restarts;
     fs::write(notes, format!("{} {restarts} {numbers}", logger.name())).unwrap();
+}
+
+/// Logs some, and waits until the console has them and the file has been tried.
+fn log_into_the_fault(logger: &ShmLogger, next: &mut u64, faults: Option<&Faults>) {
+    log_some(next, EACH);
+    wait_until_taken(logger, *next);
+    // Its queue is not what this is about.
+    until("the console has it", || records_on_console() == *next);
+    if let Some(faults) = faults {
+        let before = faults.refused();
+        until("it is met", || {
+            faults.refused() > before && logger.stats().sink_errors > 0
+        });
+    }
 }
 
 /// Lets a fault happen; returns what ends it.
@@ -153,8 +159,8 @@ pub struct Scene {
     pub complaints: String,
 }
 
-/// Plays a parent by `command`. `None` where the system does not let us.
-pub fn play(folder: Folder, mut command: Command, notes: &Path) -> Option<Scene> {
+/// Plays a parent by `command`.
+pub fn play(folder: Folder, mut command: Command, notes: &Path) -> Result<Scene, Ignored> {
     let around = Folder::new();
     let (console, complaints) = (around.path().join("console"), around.path().join("stderr"));
     for variable in ["CLICOLOR_FORCE", "SHMLOG_RING"] {
@@ -167,7 +173,8 @@ pub fn play(folder: Folder, mut command: Command, notes: &Path) -> Option<Scene>
     let status = command.status().unwrap();
     let complaints = fs::read_to_string(complaints).unwrap();
     assert!(status.success(), "{complaints}");
-    let notes = fs::read_to_string(notes).ok()?;
+    let notes =
+        fs::read_to_string(notes).map_err(|_| Ignored("one may not filter system calls here"))?;
     let mut words = notes.split(' ');
     let ring = words.next().unwrap().to_owned();
     assert_nothing_remains(&ring);
@@ -177,7 +184,7 @@ pub fn play(folder: Folder, mut command: Command, notes: &Path) -> Option<Scene>
     };
     assert_eq!((restarts, dropped), (0, 0));
     assert_eq!(delivered + lost, attempted);
-    Some(Scene {
+    Ok(Scene {
         console: fs::read_to_string(console).unwrap(),
         lines: parse_log(&folder.log_text()),
         folder,
@@ -188,7 +195,7 @@ pub fn play(folder: Folder, mut command: Command, notes: &Path) -> Option<Scene>
     })
 }
 
-pub fn play_fault(fault: &str, settings: &str) -> Option<Scene> {
+pub fn play_fault(fault: &str, settings: &str) -> Result<Scene, Ignored> {
     let (folder, around) = (Folder::new(), Folder::new());
     let notes = around.path().join("notes");
     let logs = folder.path().join("logs");
@@ -201,7 +208,7 @@ pub fn play_fault(fault: &str, settings: &str) -> Option<Scene> {
     let command = role_command("parent_on_a_faulty_disk", &arguments);
     let mut scene = play(folder, command, &notes)?;
     scene.lines = parse_log(&Folder::log_text_of(&logs));
-    Some(scene)
+    Ok(scene)
 }
 
 impl Scene {

@@ -2,7 +2,6 @@
 //! concerned when it works again, and the sums are right.
 
 use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
@@ -10,11 +9,13 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
 use crate::disk_scene::{EACH, log_some, play, play_fault, wait_until_taken};
 use crate::host::configured;
+use crate::own_mount::OwnMount;
 use crate::support::{
     Folder, Line, Role, assert_nothing_remains, assert_says, drainers_of, parse_log, role_command,
     send,
 };
 use crate::tally::number;
+use crate::trial::Ignored;
 use crate::trials;
 
 pub const ROLES: &[Role] = &[("killed_with_a_full_disk", killed_with_a_full_disk)];
@@ -41,30 +42,27 @@ fn missing(line: &Line) -> u64 {
     count.map_or(0, |count| count.parse().unwrap())
 }
 
-fn check_full_disk(fault: &str, error: &str) {
-    let Some(scene) = play_fault(fault, "") else {
-        return;
-    };
+fn check_full_disk(fault: &str, error: &str) -> Result<(), Ignored> {
+    let scene = play_fault(fault, "")?;
     scene.assert_all_arrived();
     let waited = format!(
         "can be written again: {} records waited for that, and 0 more",
         2 * EACH
     );
     scene.assert_said(&["cannot write the log file", error, &waited]);
+    Ok(())
 }
 
-fn a_full_disk_costs_no_record_that_fits_the_queue() {
-    check_full_disk("ENOSPC", "No space left on device");
+fn a_full_disk_costs_no_record_that_fits_the_queue() -> Result<(), Ignored> {
+    check_full_disk("ENOSPC", "No space left on device")
 }
 
-fn an_input_output_error_costs_no_record_that_fits_the_queue() {
-    check_full_disk("EIO", "Input/output error");
+fn an_input_output_error_costs_no_record_that_fits_the_queue() -> Result<(), Ignored> {
+    check_full_disk("EIO", "Input/output error")
 }
 
-fn beyond_the_queue_a_full_disk_costs_what_the_file_says_at_that_place() {
-    let Some(scene) = play_fault("ENOSPC", "queue_bytes=18000") else {
-        return;
-    };
+fn beyond_the_queue_a_full_disk_costs_what_the_file_says_at_that_place() -> Result<(), Ignored> {
+    let scene = play_fault("ENOSPC", "queue_bytes=18000")?;
     let mut next = 0;
     for line in &scene.lines {
         if line.sequence.is_some() {
@@ -82,48 +80,31 @@ fn beyond_the_queue_a_full_disk_costs_what_the_file_says_at_that_place() {
     let waited = 2 * EACH - scene.lost;
     let affected = format!("{waited} records waited for that, and {} more", scene.lost);
     scene.assert_said(&["No space left on device", &affected]);
+    Ok(())
 }
 
-fn a_real_disk_that_is_full_takes_a_record_in_part_and_the_rest_when_there_is_room() {
-    let flags = match rustix::process::geteuid().is_root() {
-        true => "-m",
-        false => "-rm",
-    };
+fn a_real_disk_that_is_full_takes_a_record_in_part_and_the_rest_when_there_is_room()
+-> Result<(), Ignored> {
     let (folder, around) = (Folder::new(), Folder::new());
     let (logs, notes) = (folder.path().join("logs"), around.path().join("notes"));
     fs::create_dir(&logs).unwrap();
-    let mount = format!("mount -t tmpfs -o size=128k tmpfs {logs:?}");
-    let in_own_mounts = |script: &str| {
-        let mut command = Command::new("unshare");
-        command.args([flags, "sh", "-c", script]);
-        command
-    };
-    // Where one may not mount, as in many containers, nothing can be shown.
-    if !in_own_mounts(&format!("{mount} 2>/dev/null"))
-        .status()
-        .is_ok_and(|status| status.success())
-    {
-        return;
-    }
+    let disk = OwnMount::over(&logs, "128k")?;
     // Out of its mounts before they go: the files.
     let keep = folder.path().join("kept");
     fs::create_dir(&keep).unwrap();
-    let script = format!("{mount} && \"$0\" \"$@\" && cp {logs:?}/*.log {keep:?}");
-    let mut command = in_own_mounts(&script);
+    let copy = format!("cp {logs:?}/*.log {keep:?}");
     let arguments = [
         logs.to_str().unwrap(),
         "ballast",
         "",
         notes.to_str().unwrap(),
     ];
-    let role = role_command("parent_on_a_faulty_disk", &arguments);
-    command.arg(role.get_program()).args(role.get_args());
-    let variables = role.get_envs();
-    command.envs(variables.filter_map(|(key, value)| Some((key, value?))));
-    let mut scene = play(folder, command, &notes).unwrap();
+    let command = disk.role_and_then(&copy, "parent_on_a_faulty_disk", &arguments);
+    let mut scene = play(folder, command, &notes)?;
     scene.lines = parse_log(&Folder::log_text_of(&keep));
     scene.assert_all_arrived();
     scene.assert_said(&["No space left on device", "can be written again: "]);
+    Ok(())
 }
 
 fn a_folder_that_cannot_be_had_for_a_while_gets_what_waited_for_it() {
@@ -186,15 +167,14 @@ fn a_file_renamed_from_outside_as_logrotate_does_costs_nothing() {
     scene.assert_said(&[&said]);
 }
 
-fn a_disk_that_stays_full_is_told_at_the_end_with_what_is_missing() {
-    let Some(scene) = play_fault("ENOSPC to the end", "") else {
-        return;
-    };
+fn a_disk_that_stays_full_is_told_at_the_end_with_what_is_missing() -> Result<(), Ignored> {
+    let scene = play_fault("ENOSPC to the end", "")?;
     assert!(scene.numbers().into_iter().eq(0..EACH));
     scene.assert_console_has_all();
     assert_says(&scene.words_on_console(), &["No space left on device"]);
     let missing = format!("at its end {} records are missing", 2 * EACH);
     assert_says(&scene.complaints, &["No space left on device", &missing]);
+    Ok(())
 }
 
 /// `folder`: kills its drainer and itself.
@@ -223,9 +203,10 @@ fn killed_with_a_full_disk(arguments: &[String]) {
     send(std::process::id(), Signal::KILL);
 }
 
-fn when_all_are_killed_with_a_full_disk_the_recovered_file_says_what_is_missing() {
+fn when_all_are_killed_with_a_full_disk_the_recovered_file_says_what_is_missing()
+-> Result<(), Ignored> {
     if cfg!(feature = "portable") {
-        return;
+        return Err(Ignored("a portable ring is not recovered"));
     }
     let folder = Folder::new();
     let role = role_command("killed_with_a_full_disk", &[folder.text()])
@@ -252,4 +233,5 @@ fn when_all_are_killed_with_a_full_disk_the_recovered_file_says_what_is_missing(
     assert_eq!(next, 3 * EACH);
     assert!(told > EACH / 2 && told < EACH, "{told}");
     assert_eq!((recovered.records, recovered.lost), (EACH, told));
+    Ok(())
 }

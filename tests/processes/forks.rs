@@ -159,7 +159,7 @@ fn a_child_by_fork_that_drops_its_copy_of_the_logger_ends_nothing() {
     let ring = actor.hear("shmlog-");
     actor.finish();
     assert_nothing_remains(&format!("shmlog-{ring}"));
-    let messages: Vec<_> = folder.records().into_iter().map(|r| r.message).collect();
+    let messages = folder.messages();
     assert_eq!(
         messages,
         ["before", "from the child that dropped its copy", "after"]
@@ -198,7 +198,7 @@ fn a_child_by_fork_that_outlives_the_parents_logger_logs_on() {
     let ring = actor.hear("shmlog-");
     actor.finish();
     assert_nothing_remains(&format!("shmlog-{ring}"));
-    let messages: Vec<_> = folder.records().into_iter().map(|r| r.message).collect();
+    let messages = folder.messages();
     assert_eq!(messages[..2], ["child before", "parent"]);
     let expected: Vec<_> = (0..1000).map(|n| format!("child after {n}")).collect();
     assert_eq!(messages[2..], expected);
@@ -295,10 +295,6 @@ fn a_child_by_fork_makes_a_ring_of_its_own() {
     for ring in rings {
         assert_nothing_remains(&format!("shmlog-{ring}"));
     }
-    let messages = |folder: &Folder| {
-        let records = folder.records().into_iter();
-        records.map(|record| record.message).collect::<Vec<_>>()
-    };
-    assert_eq!(messages(&outer), ["outer", "fork", "outer again"]);
-    assert_eq!(messages(&inner), ["fork within", "fork of the fork"]);
+    assert_eq!(outer.messages(), ["outer", "fork", "outer again"]);
+    assert_eq!(inner.messages(), ["fork within", "fork of the fork"]);
 }

@@ -170,23 +170,34 @@ fn hostile_parent(arguments: &[String]) {
     talkers.into_iter().for_each(Actor::finish);
 }
 
+/// Plays a parent in whose ring there is damage: nobody panics, and it ends well.
+fn play_damaged(role: &str, folder: &Folder, seed: u64) {
+    let around = Folder::new();
+    let errors = around.path().join("errors");
+    let mut command = role_command(role, &[folder.text(), &seed.to_string()]);
+    command.stderr(File::create(&errors).unwrap());
+    let mut parent = Actor::from_command(command);
+    let ring = parent.hear("");
+    let status = parent.wait();
+    let said = fs::read_to_string(&errors).unwrap();
+    assert!(status.success() && !said.contains("panicked"), "seed {seed}: {status}, {said}");
+    assert_nothing_remains(&ring);
+}
+
+/// What is logged when the damage is done is in the log, once the ring has recovered.
+fn assert_works_again(log: &str, seed: u64) {
+    for n in FRESH - 100..FRESH {
+        assert!(log.contains(&format!("fresh-{seed} {n}.")), "seed {seed}: {n} is missing");
+    }
+}
+
 fn a_member_that_scribbles_over_everything_neither_stops_nor_kills_the_others() {
     for seed in 0..12 {
         let folder = Folder::new();
-        let errors = folder.path().join("errors");
-        let mut command = role_command("hostile_parent", &[folder.text(), &seed.to_string()]);
-        command.stderr(File::create(&errors).unwrap());
-        let mut parent = Actor::from_command(command);
-        let ring = parent.hear("");
-        let status = parent.wait();
-        let said = fs::read_to_string(&errors).unwrap();
-        assert!(status.success() && !said.contains("panicked"), "seed {seed}: {status}, {said}");
-        assert_nothing_remains(&ring);
+        play_damaged("hostile_parent", &folder, seed);
         let log = folder.log_text();
         assert!(log.contains("the ring is damaged"), "seed {seed}");
-        for n in FRESH - 100..FRESH {
-            assert!(log.contains(&format!("fresh-{seed} {n}.")), "seed {seed}: {n} is missing");
-        }
+        assert_works_again(&log, seed);
         let words = log.lines().filter(|line| line.contains(" #- ")).count();
         assert!(words < 3000, "seed {seed}: {words} lines of the drainer's own");
     }
@@ -230,22 +241,11 @@ fn parent_whose_checkpoint_is_damaged(arguments: &[String]) {
 
 fn a_drainer_that_finds_its_checkpoint_damaged_touches_no_file_but_its_own() {
     for seed in 0..8 {
-        let (folder, errors) = (Folder::new(), Folder::new());
-        let errors = errors.path().join("errors");
-        fs::create_dir_all(errors.parent().unwrap()).unwrap();
+        let folder = Folder::new();
         let (bystander, secret) = (folder.path().join(BYSTANDER), folder.path().join("mine.txt"));
         fs::write(&bystander, "not yours").unwrap();
         fs::write(&secret, "nor this").unwrap();
-        let seed_text = seed.to_string();
-        let role = "parent_whose_checkpoint_is_damaged";
-        let mut command = role_command(role, &[folder.text(), &seed_text]);
-        command.stderr(File::create(&errors).unwrap());
-        let mut parent = Actor::from_command(command);
-        let ring = parent.hear("");
-        let status = parent.wait();
-        let said = fs::read_to_string(&errors).unwrap();
-        assert!(status.success() && !said.contains("panicked"), "seed {seed}: {status}, {said}");
-        assert_nothing_remains(&ring);
+        play_damaged("parent_whose_checkpoint_is_damaged", &folder, seed);
         assert_eq!(fs::read_to_string(&bystander).unwrap(), "not yours");
         assert_eq!(fs::read_to_string(&secret).unwrap(), "nor this");
         let files = log_files(folder.path());
@@ -254,9 +254,7 @@ fn a_drainer_that_finds_its_checkpoint_damaged_touches_no_file_but_its_own() {
         for n in 0..100 {
             assert!(log.contains(&format!("before {n}.")), "seed {seed}: before {n} is missing");
         }
-        for n in FRESH - 100..FRESH {
-            assert!(log.contains(&format!("fresh-{seed} {n}.")), "seed {seed}: {n} is missing");
-        }
+        assert_works_again(&log, seed);
     }
 }
 

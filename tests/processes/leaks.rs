@@ -89,14 +89,11 @@ fn a_process_that_makes_rings_of_its_own_in_between_takes_no_further_entries_in_
     let ring = parent.hear("");
     parent.finish();
     assert_nothing_remains(&ring);
-    let messages = |folder: &Folder| -> Vec<String> {
-        folder.records().into_iter().map(|record| record.message).collect()
-    };
     let mut expected: Vec<_> = (0..WANDERINGS).map(|n| format!("outer {n}")).collect();
     expected.push("back".to_owned());
-    assert_eq!(messages(&outer), expected);
+    assert_eq!(outer.messages(), expected);
     // Backups are limited to ten: the last of the inner ones are there.
-    let last = messages(&inner);
+    let last = inner.messages();
     assert_eq!(last.last().unwrap(), &format!("inner {}", WANDERINGS - 1));
 }
 

@@ -10,8 +10,10 @@
 mod faulty;
 mod forking;
 mod interrupting;
+mod own_mount;
 mod support;
 mod tally;
+mod trial;
 mod ways_to_crash;
 
 use libtest_mimic::{Arguments, Trial};

@@ -310,6 +310,6 @@ fn flush_says_that_the_ring_is_over_when_nobody_will_deliver_any_more() {
     let ring = parent.hear("");
     parent.finish();
     assert_nothing_remains(&ring);
-    let messages: Vec<String> = folder.records().into_iter().map(|r| r.message).collect();
+    let messages = folder.messages();
     assert_eq!(messages, ["in time"]);
 }

@@ -41,10 +41,6 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-fn messages(folder: &Folder) -> Vec<String> {
-    folder.records().into_iter().map(|record| record.message).collect()
-}
-
 const THREADS: usize = 3;
 
 /// `folder what`: counts whom the registry holds when its child has become something else.
@@ -161,7 +157,7 @@ fn a_parent_that_begins_another_program_leaves_its_ring_to_it() {
     parent.finish();
     assert_nothing_remains(&ring);
     let records = folder.records();
-    assert_eq!(messages(&folder), ["before", "after"]);
+    assert_eq!(folder.messages(), ["before", "after"]);
     assert_eq!(records[0].pid, records[1].pid);
 }
 

@@ -179,6 +179,6 @@ fn the_filter_of_these_tests_kills_at_the_first_system_call() {
     let folder = Folder::new();
     let outcome = host_child(&folder, "", "ask_for_the_pid_under_seccomp", &[]);
     assert_eq!(outcome.status.signal(), Some(libc::SIGSYS), "{outcome:?}");
-    let messages: Vec<_> = folder.records().into_iter().map(|r| r.message).collect();
+    let messages = folder.messages();
     assert_eq!(messages, ["before", "under the filter"]);
 }

@@ -2,16 +2,17 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
 use shmlog::{Builder, CreateError, InitError, Level, OnFull, ShmLogger, info};
 
+use crate::own_mount::OwnMount;
 use crate::support::{
     Actor, Folder, Role, assert_nothing_remains, assert_says, drainers_of, perform, quiet,
     role_command, say, segments_made_by,
 };
+use crate::trial::Ignored;
 use crate::trials;
 
 pub const ROLES: &[Role] = &[
@@ -250,34 +251,14 @@ fn refused_for_want_of_memory(arguments: &[String]) {
     assert_clean_and_able(&arguments[0]);
 }
 
-fn too_little_shared_memory_is_an_error_that_names_the_need_and_leaves_nothing() {
-    let flags = match rustix::process::geteuid().is_root() {
-        true => "-m",
-        false => "-rm",
-    };
-    let mount = "mount -t tmpfs -o size=2m tmpfs /dev/shm";
-    let in_own_mounts = |script: &str| {
-        let mut command = Command::new("unshare");
-        command.args([flags, "sh", "-c", script]);
-        command
-    };
-    // Where one may not mount, as in many containers, nothing can be shown.
-    if !in_own_mounts(&format!("{mount} 2>/dev/null"))
-        .status()
-        .is_ok_and(|status| status.success())
-    {
-        return;
-    }
+fn too_little_shared_memory_is_an_error_that_names_the_need_and_leaves_nothing()
+-> Result<(), Ignored> {
+    let little = OwnMount::over("/dev/shm", "2m")?;
     let folder = Folder::new();
-    let role = role_command("refused_for_want_of_memory", &[folder.text()]);
-    let mut command = in_own_mounts(&format!("{mount} && exec \"$0\" \"$@\""));
-    command.arg(role.get_program()).args(role.get_args());
-    command.envs(
-        role.get_envs()
-            .filter_map(|(key, value)| Some((key, value?))),
-    );
-    Actor::from_command(command).finish();
+    let role = little.role("refused_for_want_of_memory", &[folder.text()]);
+    Actor::from_command(role).finish();
     assert_eq!(folder.records().len(), 1);
+    Ok(())
 }
 
 fn refused_the_second_time(arguments: &[String]) {
@@ -304,8 +285,7 @@ fn refused_the_second_time(arguments: &[String]) {
 fn a_second_ring_is_refused_as_long_as_the_first_is_held() {
     let folder = Folder::new();
     perform("refused_the_second_time", &[folder.text()]);
-    let messages: Vec<_> = folder.records().into_iter().map(|r| r.message).collect();
-    assert_eq!(messages, ["round 0", "round 1", "round 2"]);
+    assert_eq!(folder.messages(), ["round 0", "round 1", "round 2"]);
 }
 
 /// `outer's folder, inner's folder`
@@ -354,11 +334,7 @@ fn a_child_that_inherited_a_ring_makes_its_own_and_the_outer_one_works_on() {
     for ring in rings {
         assert_nothing_remains(&format!("shmlog-{ring}"));
     }
-    let messages = |folder: &Folder| {
-        let records = folder.records().into_iter();
-        records.map(|record| record.message).collect::<Vec<_>>()
-    };
-    assert_eq!(messages(&inner), ["inner as a parent", "leaf"]);
+    assert_eq!(inner.messages(), ["inner as a parent", "leaf"]);
     let expected = [
         "outer before",
         "inner as a child",
@@ -367,5 +343,5 @@ fn a_child_that_inherited_a_ring_makes_its_own_and_the_outer_one_works_on() {
         "inner as a child again",
         "outer after",
     ];
-    assert_eq!(messages(&outer), expected);
+    assert_eq!(outer.messages(), expected);
 }

@@ -20,17 +20,6 @@ const ROLE_VARIABLE: &str = "SHMLOG_TEST_ROLE";
 /// How long anything may take before a test gives up. Never waited for when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Lists tests under the names of their functions: `trials![first, second]`.
-#[macro_export]
-macro_rules! trials {
-    ($($test:ident),* $(,)?) => {
-        vec![$(libtest_mimic::Trial::test(
-            concat!(module_path!(), "::", stringify!($test)).split_once("::").unwrap().1,
-            || { $test(); Ok(()) },
-        )),*]
-    };
-}
-
 /// Plays a role and ends the process, if the environment says so.
 pub fn play_if_asked(roles: &[Role]) {
     let Ok(name) = std::env::var(ROLE_VARIABLE) else {
@@ -60,6 +49,13 @@ fn mind_signals() {
 /// The command that starts a role. It inherits this process's environment, so a ring's name too.
 pub fn role_command(role: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
+    command.env(ROLE_VARIABLE, role).args(arguments);
+    command
+}
+
+/// The same by way of another command, which gets this program and the role's arguments behind its own.
+pub fn role_by(mut command: Command, role: &str, arguments: &[&str]) -> Command {
+    command.arg(std::env::current_exe().unwrap());
     command.env(ROLE_VARIABLE, role).args(arguments);
     command
 }
@@ -173,6 +169,12 @@ impl Folder {
     /// All records in all its log files, in the order of the files and of the lines in them.
     pub fn records(&self) -> Vec<Line> {
         parse_log(&self.log_text())
+    }
+
+    /// What stands in those records.
+    pub fn messages(&self) -> Vec<String> {
+        let records = self.records().into_iter();
+        records.map(|record| record.message).collect()
     }
 
     /// The bytes of all its log files, in order.
@@ -367,12 +369,21 @@ pub fn log_files(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Copies this program. Not by ourselves: what another thread starts meanwhile would inherit the open file for a
-/// moment, and a file that is being written cannot be executed.
-pub fn copy_program(to: &Path) {
+/// A copy of this program in a folder that everybody may enter, and the command that starts it in a role.
+pub fn role_of_copy(folder: &Folder, role: &str, arguments: &[&str]) -> (PathBuf, Command) {
+    let program = folder.path().join("program");
+    // Not by ourselves: what another thread starts meanwhile would inherit the open file for a moment, and a file
+    // that is being written cannot be executed.
     let mut copy = Command::new("cp");
-    let copied = copy.arg(std::env::current_exe().unwrap()).arg(to).status();
+    let copied = copy
+        .arg(std::env::current_exe().unwrap())
+        .arg(&program)
+        .status();
     assert!(copied.unwrap().success());
+    let mut command = Command::new(&program);
+    command.env(ROLE_VARIABLE, role).args(arguments);
+    command.current_dir("/");
+    (program, command)
 }
 
 /// The command that starts a role as the user `nobody`, which only root can do. The program is copied to where
@@ -380,10 +391,7 @@ pub fn copy_program(to: &Path) {
 pub fn role_of_nobody(role: &str, arguments: &[&str]) -> (Folder, Command) {
     use std::os::unix::process::CommandExt;
     let folder = Folder::new();
-    let program = folder.path().join("program");
-    copy_program(&program);
-    let mut command = Command::new(program);
-    command.env(ROLE_VARIABLE, role).args(arguments);
-    command.uid(65_534).gid(65_534).current_dir("/");
+    let (_, mut command) = role_of_copy(&folder, role, arguments);
+    command.uid(65_534).gid(65_534);
     (folder, command)
 }

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use super::stage::{Damage, Stage};
 use crate::segment::Segment;
@@ -50,5 +49,4 @@ pub(crate) fn flip(bytes: &[u8]) {
         assert!(stage.log("after", 0), "the ring does not recover");
         stage.settle();
     }
-    stage.drainer.delivery.finish(Duration::ZERO);
 }

@@ -30,33 +30,40 @@ impl Drainer {
         self.drops_seen = drops;
         let tail = self.reader.tail();
         for index in 0..self.segment.entries() {
-            let producer = self.segment.producer(index);
-            if producer.state().load().tag() == Tag::Free {
-                continue;
-            }
-            let reported = self.delivery.ledger.reported(index);
-            let told = reported.wrapping_add(self.about_to_tell(Some(index)));
-            let count = producer.drops().total().wrapping_sub(told);
-            if count > MOST {
-                // A damaged counter: from here on it counts.
-                self.damaged_words += 1;
-                let account = self.delivery.ledger.account(index);
-                account.reported = account.reported.wrapping_add(count);
-            } else if count > 0 {
-                let at = producer.dropped_at().load(Ordering::Relaxed).min(tail);
-                let who = self.delivery.who(index, &mut self.members);
-                let text = format!(
-                    "{} of {who} dropped: the ring was full",
-                    counted(count, "record", "records")
-                );
-                self.notices.push(Notice {
-                    at,
-                    producer: Some(index),
-                    count,
-                    text,
-                });
+            if self.segment.producer(index).state().load().tag() != Tag::Free {
+                self.collect_drops_of(index, tail);
             }
         }
+        self.collect_drops_of_unregistered(tail);
+    }
+
+    fn collect_drops_of(&mut self, index: usize, tail: u64) {
+        let producer = self.segment.producer(index);
+        let reported = self.delivery.ledger.reported(index);
+        let told = reported.wrapping_add(self.about_to_tell(Some(index)));
+        let count = producer.drops().total().wrapping_sub(told);
+        if count > MOST {
+            // A damaged counter: from here on it counts.
+            self.damaged_words += 1;
+            let account = self.delivery.ledger.account(index);
+            account.reported = account.reported.wrapping_add(count);
+        } else if count > 0 {
+            let at = producer.dropped_at().load(Ordering::Relaxed).min(tail);
+            let who = self.delivery.who(index, &mut self.members);
+            let text = format!(
+                "{} of {who} dropped: the ring was full",
+                counted(count, "record", "records")
+            );
+            self.notices.push(Notice {
+                at,
+                producer: Some(index),
+                count,
+                text,
+            });
+        }
+    }
+
+    fn collect_drops_of_unregistered(&mut self, tail: u64) {
         let dropped = self.segment.drops_unregistered().total();
         let reported = self.delivery.ledger.sum(Count::ReportedUnregistered);
         let told = reported.wrapping_add(self.about_to_tell(None));

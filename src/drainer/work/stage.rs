@@ -214,6 +214,13 @@ impl Stage {
     }
 }
 
+impl Drop for Stage {
+    /// The ring is in private memory, but notes of incomplete records are files: an orderly end takes them away.
+    fn drop(&mut self) {
+        self.drainer.delivery.finish(Duration::ZERO);
+    }
+}
+
 fn drainer(segment: &'static Segment, seen: &Collected) -> Drainer {
     let config = DrainerConfig {
         ring: segment.name().to_owned(),

@@ -11,6 +11,8 @@
 //! included, and go on exactly where they stopped. Past the bound the newest records are counted, and the
 //! first line after the gap says how many and whose are missing, and why. What waits when this process is killed
 //! is lost: [`place`](Sink::place) says how much that would be, so that a successor can say it in the log.
+//!
+//! A file that nothing was written to is removed when its session ends in order; a killed one leaves it.
 
 mod backlog;
 mod config;
@@ -324,6 +326,10 @@ impl Sink for FileSink {
                 moved = Instant::now();
             }
             left = self.unwritten();
+        }
+        // Or sessions in which nothing happens would in time push out all in which something did.
+        if self.settled() {
+            self.log.remove_if_empty();
         }
         // Files that were open when this one was begun may be closed by now.
         self.prune_due = true;

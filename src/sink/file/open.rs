@@ -152,6 +152,14 @@ impl LogFile {
         }))
     }
 
+    /// Takes the file away if there is nothing in it. One that cannot be removed stays, and harms nobody.
+    pub(super) fn remove_if_empty(&self) {
+        let is_empty = self.file.metadata().is_ok_and(|found| found.len() == 0);
+        if is_empty && self.is_in_place() {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+
     /// Whether the file has lost its last name: what is written to it now, nobody will read.
     pub(super) fn is_deleted(&self) -> bool {
         self.file

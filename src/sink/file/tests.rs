@@ -144,6 +144,44 @@ fn no_more_files_remain_than_allowed_sessions_before_included() {
 }
 
 #[test]
+fn sessions_that_log_nothing_leave_no_file_and_push_none_out() {
+    let folder = Folder::new("quiet");
+    let session = |logged: std::ops::Range<u64>| {
+        let mut sink = open(FileConfig {
+            backup_count: 3,
+            ..config(&folder)
+        })
+        .unwrap();
+        log(&mut sink, logged);
+        sink.finish(Duration::ZERO).unwrap();
+        sink.place().unwrap()
+    };
+    session(0..1);
+    session(1..2);
+    let empty = [(); 10].map(|()| session(0..0))[9].clone();
+    assert_eq!(folder.names().len(), 2);
+    // Its drainer dies after that, before it has said that it ends.
+    let nobody = &|_| None;
+    let mut successor =
+        FileSink::resume(config(&folder), Box::new(|_| {}), &empty, nobody).unwrap();
+    assert_eq!(folder.names().len(), 3);
+    successor.finish(Duration::ZERO).unwrap();
+    session(2..3);
+    assert_eq!(sequences(&folder.text()), numbers(0..3));
+}
+
+#[test]
+fn an_empty_file_that_somebody_else_has_put_there_stays() {
+    let folder = Folder::new("not ours");
+    let mut sink = open(config(&folder)).unwrap();
+    fs::remove_file(sink.path()).unwrap();
+    fs::write(sink.path(), "").unwrap();
+    sink.next_look = Instant::now() + Duration::from_secs(3600);
+    sink.finish(Duration::ZERO).unwrap();
+    assert_eq!(folder.names().len(), 1);
+}
+
+#[test]
 fn a_session_never_deletes_the_file_another_one_writes() {
     let folder = Folder::new("sessions");
     let small = FileConfig {

@@ -26,6 +26,7 @@ impl Write for Gate {
     }
 }
 
+/// A sink before such a console.
 struct Gated {
     sink: ConsoleSink,
     arrived: Receiver<()>,
@@ -58,26 +59,32 @@ fn gated(queue_bytes: usize) -> Gated {
     }
 }
 
+impl Gated {
+    /// Hands over records one by one.
+    fn log(&mut self, sequences: std::ops::Range<u64>, message: &str) {
+        for sequence in sequences {
+            self.sink.record(&record(sequence, message));
+            self.sink.commit().unwrap();
+        }
+    }
+
+    /// Waits until the console asks for a ticket.
+    fn wait_for_a_write(&self) {
+        self.arrived.recv_timeout(AGES).unwrap();
+    }
+}
+
 #[test]
 fn a_console_that_stands_still_holds_nobody_up_and_says_what_it_missed() {
-    let Gated {
-        mut sink,
-        arrived,
-        tickets,
-        paper,
-    } = gated(10_000);
-    sink.record(&record(0, "first"));
-    sink.commit().unwrap();
-    arrived.recv_timeout(AGES).unwrap();
-    for sequence in 1..1_000 {
-        sink.record(&record(sequence, "one of many"));
-        sink.commit().unwrap();
-    }
-    assert!(!sink.settled() && sink.waiting() < 11_000);
-    drop(tickets);
-    sink.finish(AGES).unwrap();
-    assert!(sink.settled());
-    let text = paper.text();
+    let mut gated = gated(10_000);
+    gated.log(0..1, "first");
+    gated.wait_for_a_write();
+    gated.log(1..1_000, "one of many");
+    assert!(!gated.sink.settled() && gated.sink.waiting() < 11_000);
+    drop(gated.tickets);
+    gated.sink.finish(AGES).unwrap();
+    assert!(gated.sink.settled());
+    let text = gated.paper.text();
     let kept = text.matches("one of many").count();
     let notice = format!(
         "[shmlog]            {} records are missing here (worker-1[1234]:",
@@ -91,23 +98,15 @@ fn a_console_that_stands_still_holds_nobody_up_and_says_what_it_missed() {
 
 #[test]
 fn once_there_is_room_again_the_gap_is_told_and_records_go_on() {
-    let Gated {
-        mut sink,
-        arrived,
-        tickets,
-        paper,
-    } = gated(1_000);
-    for sequence in 0..50 {
-        sink.record(&record(sequence, "before"));
-        sink.commit().unwrap();
-    }
-    arrived.recv_timeout(AGES).unwrap();
-    drop(tickets);
-    assert_eq!(sink.writer.wait(AGES), 0);
-    sink.record(&record(50, "after"));
-    sink.commit().unwrap();
-    sink.finish(AGES).unwrap();
-    let text = paper.text();
+    let mut gated = gated(1_000);
+    gated.log(0..50, "before");
+    gated.wait_for_a_write();
+    drop(gated.tickets);
+    assert_eq!(gated.sink.writer.wait(AGES), 0);
+    gated.sink.record(&record(50, "after"));
+    gated.sink.commit().unwrap();
+    gated.sink.finish(AGES).unwrap();
+    let text = gated.paper.text();
     let last: Vec<_> = text.lines().rev().take(2).collect();
     assert!(
         last[0].contains("after") && last[1].contains("records are missing here"),
@@ -117,57 +116,43 @@ fn once_there_is_room_again_the_gap_is_told_and_records_go_on() {
 
 #[test]
 fn finishing_gives_up_on_a_console_that_does_not_move() {
-    let Gated {
-        mut sink,
-        arrived,
-        tickets,
-        ..
-    } = gated(1_000);
-    sink.record(&record(1, "x"));
-    sink.commit().unwrap();
-    arrived.recv_timeout(AGES).unwrap();
-    let refused = sink.finish(Duration::from_millis(1)).unwrap_err();
+    let mut gated = gated(1_000);
+    gated.log(1..2, "x");
+    gated.wait_for_a_write();
+    let refused = gated.sink.finish(Duration::from_millis(1)).unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::TimedOut);
-    assert!(!sink.settled());
-    drop(tickets);
+    assert!(!gated.sink.settled());
+    drop(gated.tickets);
 }
 
 #[test]
 fn a_console_that_closes_with_records_missing_has_nothing_left_to_do() {
-    let Gated {
-        mut sink, tickets, ..
-    } = gated(100);
-    for sequence in 0..50 {
-        sink.record(&record(sequence, "x"));
-        sink.commit().unwrap();
-    }
-    tickets.send(Some(io::ErrorKind::BrokenPipe)).unwrap();
-    sink.writer.wait(AGES);
-    sink.commit().unwrap_err();
-    assert!(sink.settled());
+    let mut gated = gated(100);
+    gated.log(0..50, "x");
+    gated.tickets.send(Some(io::ErrorKind::BrokenPipe)).unwrap();
+    gated.sink.writer.wait(AGES);
+    gated.sink.commit().unwrap_err();
+    assert!(gated.sink.settled());
 }
 
 #[test]
 fn a_full_disk_behind_a_redirection_is_told_once_and_waited_for() {
-    let Gated {
-        mut sink,
-        arrived,
-        tickets,
-        paper,
-    } = gated(1_000);
-    sink.record(&record(1, "x"));
-    sink.commit().unwrap();
-    arrived.recv_timeout(AGES).unwrap();
+    let mut gated = gated(1_000);
+    gated.log(1..2, "x");
+    gated.wait_for_a_write();
     let mut refusals = vec![];
     for _ in 0..3 {
-        tickets.send(Some(io::ErrorKind::StorageFull)).unwrap();
+        gated
+            .tickets
+            .send(Some(io::ErrorKind::StorageFull))
+            .unwrap();
         // It has stored what went wrong before it comes again.
-        arrived.recv_timeout(AGES).unwrap();
-        refusals.extend(sink.commit().err());
+        gated.wait_for_a_write();
+        refusals.extend(gated.sink.commit().err());
     }
     assert_eq!(refusals.len(), 1);
     assert_eq!(refusals[0].kind(), io::ErrorKind::StorageFull);
-    drop(tickets);
-    sink.finish(AGES).unwrap();
-    assert_eq!(paper.text().lines().count(), 1);
+    drop(gated.tickets);
+    gated.sink.finish(AGES).unwrap();
+    assert_eq!(gated.paper.text().lines().count(), 1);
 }
