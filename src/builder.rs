@@ -59,6 +59,7 @@ pub struct Builder {
     pub(crate) stall_timeout: Duration,
     pub(crate) process_name: Option<String>,
     pub(crate) recover: bool,
+    pub(crate) discard: bool,
     pub(crate) queue_bytes: Option<usize>,
 }
 
@@ -79,6 +80,7 @@ impl Default for Builder {
             stall_timeout: Duration::from_millis(100),
             process_name: None,
             recover: true,
+            discard: false,
             queue_bytes: None,
         }
     }
@@ -190,6 +192,24 @@ impl Builder {
     /// [counted](crate::Stats::lost). Default: 16 MiB for the file, 4 MiB for the console.
     pub fn queue_bytes(mut self, bytes: usize) -> Builder {
         self.queue_bytes = Some(bytes);
+        self
+    }
+
+    /// Whether a log without console and file is meant: records are taken from the ring, counted and forgotten, without
+    /// a text being made of them. For measuring all the rest. Default: no, and then such a log is refused.
+    ///
+    /// ```
+    /// # use shmlog::{ShmLogger, warn};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let logger = ShmLogger::builder().console(false).discard(true).init_parent()?;
+    /// warn!("seen by nobody");
+    /// logger.flush(std::time::Duration::from_secs(10))?;
+    /// assert_eq!(logger.stats().delivered, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn discard(mut self, on: bool) -> Builder {
+        self.discard = on;
         self
     }
 

@@ -26,8 +26,9 @@ impl Builder {
 
     /// The first that is broken is told.
     fn rules(&self) -> Vec<Rule> {
-        let somewhere = self.console || self.file;
-        let nowhere = "true for at least one of them, or records go nowhere";
+        let somewhere = self.console || self.file || self.discard;
+        let nowhere =
+            "true for at least one of them, or records go nowhere (discard(true) if that is meant)";
         let mut rules = vec![
             rule("console", "false, and so is file", somewhere, nowhere),
             least_one("backup_count", self.backup_count, "1 or more"),
