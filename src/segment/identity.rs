@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Resource, getrlimit, pidfd_open};
 
 use super::name::RING_VARIABLE;
+use super::platform;
 
 /// One run of one program, distinguishable from every other that had or will have its pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,6 +204,7 @@ pub(crate) fn thread_is_gone(pid: u32, tid: u32) -> bool {
 pub(crate) fn heirs_of(ring: &str, seconds: u64) -> Vec<(Identity, bool)> {
     let oldest = ticks_since_boot(seconds);
     let entry = format!("{RING_VARIABLE}={ring}");
+    let mapped = platform::as_in_maps(ring);
     let Ok(processes) = fs::read_dir("/proc") else {
         return Vec::new();
     };
@@ -213,7 +215,9 @@ pub(crate) fn heirs_of(ring: &str, seconds: u64) -> Vec<(Identity, bool)> {
             // What is not readable is not this user's.
             let maps = fs::read(format!("/proc/{pid}/maps")).ok()?;
             let Stat { start, image, .. } = Stat::of(pid)?;
-            let has_mapped = holds(&maps, ring.as_bytes());
+            let has_mapped = mapped
+                .as_ref()
+                .is_some_and(|part| holds(&maps, part.as_bytes()));
             let is_young_heir = || {
                 let environment = fs::read(format!("/proc/{pid}/environ")).ok();
                 start >= oldest && environment.is_some_and(|text| carries(&text, &entry))

@@ -207,6 +207,20 @@ pub(super) fn discard(name: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// What stands in `/proc/‥/maps` of whoever has the segment mapped: device and number of the file. Its name
+/// does not, where it was mapped before it had one.
+pub(super) fn as_in_maps(name: &str) -> Option<String> {
+    use rustix::fs::{major, minor};
+    let metadata = std::fs::metadata(path_of(name)).ok()?;
+    let device = metadata.dev();
+    Some(format!(
+        " {:02x}:{:02x} {} ",
+        major(device),
+        minor(device),
+        metadata.ino()
+    ))
+}
+
 /// The names of all files in shared memory.
 pub(super) fn names() -> Vec<String> {
     let entries = std::fs::read_dir(FOLDER).into_iter().flatten().flatten();

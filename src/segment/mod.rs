@@ -409,3 +409,35 @@ pub(crate) fn lock_for_draining(name: &str) -> io::Result<Option<DrainLock>> {
 pub(crate) fn word_wiped_on_fork() -> io::Result<&'static AtomicU64> {
     map::wiped_on_fork().map(|page| &page[0])
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_a_segment_mapped_is_seen_to_and_nobody_else() {
+        let geometry = Geometry {
+            slots: 16,
+            slot_size: 64,
+            max_producers: 2,
+            site_slots: 16,
+            site_bytes: 1024,
+        };
+        let settings = Settings {
+            level: 0,
+            block_ns: 0,
+            clock: 2,
+            leave: [0; 6],
+        };
+        let segment = Segment::create(geometry, settings, |_| {}).unwrap();
+        let mine = |name: &str| {
+            let heirs = heirs_of(name, 0).into_iter();
+            heirs
+                .filter(|(heir, _)| heir.pid == std::process::id())
+                .collect::<Vec<_>>()
+        };
+        assert!(matches!(mine(segment.name())[..], [(_, true)]));
+        assert_eq!(mine(&name::unguessable().unwrap()), []);
+        remove(segment.name());
+    }
+}
