@@ -52,6 +52,7 @@ impl<A: Arguments> Call<'_, A> {
     fn write(&self, ready: Ready<'_>, buffer: &mut [u8]) -> Option<()> {
         let attachment = ready.attachment;
         let ring = &attachment.ring;
+        ring.fetch_tail();
         let bytes = (head_words(self.target) + self.arguments.words()?) * WORD;
         let site = self.site.known_id(ready.generation).filter(|&id| id != 0)?;
         // Relaxed: nobody but this thread (and its signal handlers) writes the floor.

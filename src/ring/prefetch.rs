@@ -1,10 +1,13 @@
-//! Fetching, for writing, the slots that this thread will likely claim next.
+//! Fetching, for writing, what this thread is about to write: the tail, and the slots that it will likely claim next.
+//!
+//! The tail was last another producer's if there are several. A claim looks at it before it moves it, and each of the
+//! two would have to wait for it: once for the sight of it, once for the right to change it.
 //!
 //! A slot that the drainer has released lies, changed, in its core's cache: to bring it over takes longer than the
 //! whole rest of a log call, and the claim must wait for it, since it looks at the slot's state. So each publish asks for
 //! slots some way ahead; by the time they are claimed they have come.
 
-use super::Slots;
+use super::{Ring, Slots};
 
 /// How many slots ahead. In a burst a claim comes every 20 ns or so, and a line takes some 100.
 const AHEAD: u64 = 8;
@@ -13,6 +16,14 @@ const LINE_WORDS: usize = 8;
 /// The lines of a slot that are asked for. Most records are short, and the processor itself fetches what lies behind
 /// lines that are written one after the other.
 const LINES: usize = 2;
+
+impl Ring<'_> {
+    /// Asks for the tail, some time before a claim.
+    #[inline]
+    pub(crate) fn fetch_tail(&self) {
+        fetch_for_writing(std::slice::from_ref(self.tail));
+    }
+}
 
 impl Slots<'_> {
     /// Asks for as many slots as were just taken by the run at `sequence`.

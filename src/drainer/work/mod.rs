@@ -41,6 +41,8 @@ use pause::Pause;
 const BATCH: usize = 1024;
 /// How often the registry is looked at.
 const KEEP_UP_EVERY: Duration = Duration::from_millis(5);
+/// The same while nothing is logged: two words of every entry are read from memory for it.
+const KEEP_UP_IDLY_EVERY: Duration = Duration::from_millis(25);
 /// How often the clocks are compared and threads are asked whether they still exist.
 const LOOK_AROUND_EVERY: Duration = Duration::from_secs(1);
 
@@ -150,7 +152,7 @@ impl Drainer {
         let mut pause = Pause::new(self.segment.geometry().slots);
         loop {
             let turn = self.turn();
-            self.keep_up();
+            self.keep_up(pause.is_idle());
             match turn {
                 Turn::Full => {}
                 Turn::CaughtUp => pause.once(true),
@@ -304,9 +306,14 @@ impl Drainer {
     }
 
     /// Looks at the registry and the parked slots, now and then.
-    fn keep_up(&mut self) {
+    fn keep_up(&mut self, is_idle: bool) {
         let now = Instant::now();
-        if now - self.kept_up < KEEP_UP_EVERY {
+        let every = if is_idle {
+            KEEP_UP_IDLY_EVERY
+        } else {
+            KEEP_UP_EVERY
+        };
+        if now - self.kept_up < every {
             return;
         }
         self.kept_up = now;

@@ -12,8 +12,11 @@ const SHORT: Duration = Duration::from_micros(100);
 const PER_SLOT: Duration = Duration::from_nanos(20);
 /// The part of the ring that may fill meanwhile: an eighth.
 const SHARE: u32 = 8;
-/// When nothing comes for long.
+/// When nothing comes for some time.
 const LONG: Duration = Duration::from_millis(1);
+/// When nothing has come for so many long pauses in a row. A wake costs some 15 microseconds of a core.
+const IDLE_AFTER: u32 = 100;
+const IDLE: Duration = Duration::from_millis(5);
 /// What a sleep takes at the least; shorter pauses are spent awake.
 const SLEEP: Duration = Duration::from_micros(5);
 
@@ -21,6 +24,8 @@ const SLEEP: Duration = Duration::from_micros(5);
 pub(super) struct Pause {
     short: Duration,
     next: Duration,
+    /// Long pauses since something moved.
+    long: u32,
 }
 
 impl Pause {
@@ -30,13 +35,17 @@ impl Pause {
         let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
         let slots = u32::try_from(slots).unwrap_or(u32::MAX);
         let short = SHORT.min(PER_SLOT.saturating_mul(slots / SHARE));
-        Pause { short, next: short }
+        Pause {
+            short,
+            next: short,
+            long: 0,
+        }
     }
 
     /// Pauses; longer and longer as long as nothing has `moved` since the last pause.
     pub(super) fn once(&mut self, moved: bool) {
         if moved {
-            self.next = self.short;
+            (self.next, self.long) = (self.short, 0);
         }
         if self.next < SLEEP {
             let begin = std::time::Instant::now();
@@ -46,6 +55,13 @@ impl Pause {
         } else {
             std::thread::sleep(self.next);
         }
-        self.next = (self.next * 2).clamp(Duration::from_nanos(100), LONG);
+        self.long += u32::from(self.next == LONG);
+        let most = if self.is_idle() { IDLE } else { LONG };
+        self.next = (self.next * 2).clamp(Duration::from_nanos(100), most);
+    }
+
+    /// Nothing has come for long: what is done besides may be done less often.
+    pub(super) fn is_idle(&self) -> bool {
+        self.long >= IDLE_AFTER
     }
 }

@@ -157,7 +157,7 @@ impl Stage {
     pub(super) fn turn(&mut self) -> bool {
         let moved = self.drainer.turn() != Turn::Nothing;
         self.drainer.kept_up -= KEEP_UP_EVERY;
-        self.drainer.keep_up();
+        self.drainer.keep_up(false);
         moved
     }
 
