@@ -43,7 +43,7 @@ impl Clock {
     }
 
     /// Now. No system call.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn ticks(self) -> u64 {
         match self {
             Clock::Counter => counter::read(),

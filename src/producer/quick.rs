@@ -1,93 +1,130 @@
 //! The usual log call: a known thread, a known call site, arguments whose size is known, room in the ring. The words
 //! go from the registers into the slot. Whatever is not so goes the long way, by `write.rs`.
+//!
+//! Here nanoseconds count: what is on this way is inlined into one function per list of argument types, by force,
+//! since the compiler weighs each piece by itself (`cargo bench --bench call`, `tests/instructions/`).
 
 use std::sync::atomic::compiler_fence;
 
-use super::thread::{Ready, with_known_thread};
+use super::thread::{Thread, lease_of, with_this_thread};
 use super::write::{self, Captured};
 use crate::level::Level;
 use crate::record::CallSite;
 use crate::record::capture::{Arguments, Put};
 use crate::record::codec::{TARGET, Tag, head_words, write_head};
-use crate::ring::{IDLE, Payload, claim};
-use crate::sync::Ordering;
-use crate::words::WORD;
+use crate::ring::{IDLE, Payload, Refused, claim_once};
+use crate::sync::{AtomicU64, Ordering};
+use crate::words::{WORD, store_bytes, words_for};
 
 /// Writes one record with its arguments.
+#[inline]
 pub(crate) fn write_captured<A: Arguments>(
     level: Level,
     site: &'static CallSite,
     target: Option<&str>,
     arguments: &A,
 ) {
-    let is_written = with_known_thread(|ready| {
-        // Not to be put together in, but to be found taken: by a signal handler that logs.
-        let mut buffer = ready.thread.buffer.try_borrow_mut().ok()?;
-        compiler_fence(Ordering::SeqCst);
-        let call = Call {
-            level,
-            site,
-            target,
-            arguments,
-        };
-        let written = call.write(ready, &mut buffer[..]);
-        compiler_fence(Ordering::SeqCst);
-        written
-    });
+    let is_written =
+        with_this_thread(|thread| write_quickly(thread, level, site, target, arguments));
     if is_written.is_none() {
         write::write(level, site, target, &Captured(arguments));
     }
 }
 
-struct Call<'a, A> {
+/// `None` when nothing has been done.
+#[inline(never)]
+fn write_quickly<A: Arguments>(
+    thread: &Thread,
     level: Level,
     site: &'static CallSite,
-    target: Option<&'a str>,
-    arguments: &'a A,
+    target: Option<&str>,
+    arguments: &A,
+) -> Option<()> {
+    let (generation, attachment, producer) = thread.known()?;
+    // Not to be put together in, but to be found taken: by a signal handler that logs.
+    let mut buffer = thread.buffer.try_borrow_mut().ok()?;
+    compiler_fence(Ordering::SeqCst);
+    let ring = &attachment.ring;
+    ring.fetch_tail();
+    let words = arguments.words()?;
+    let bytes = (head_words(target) + words) * WORD;
+    let id = site.known_id(generation).filter(|&id| id != 0)?;
+    // Relaxed: nobody but this thread (and its signal handlers) writes the floor.
+    let is_idle = producer.floor().load(Ordering::Relaxed) == IDLE;
+    if !is_idle || bytes > ring.longest_run() || thread.broken_off.get().is_some() {
+        return None;
+    }
+    let leave = attachment.leave(level as u8);
+    let (lease, head) = (lease_of(producer), &thread.cached_head);
+    match claim_once(ring, &lease, head, bytes, leave, true) {
+        // As in write.rs: a signal handler may have forked, and this be the child.
+        Ok(claimed) if !thread.is_of_this_process(generation) => std::mem::forget(claimed),
+        Ok(claimed) => {
+            let tag = Tag {
+                site: id,
+                level: level as u8,
+                flags: target.map_or(0, |_| TARGET),
+                producer: thread.index(),
+            };
+            claimed.publish_with(tag.pack(), bytes, |payload| {
+                // Only now: the processor reads the counter while it waits for the claim, but not the other way round.
+                let time = attachment.clock.ticks();
+                write_head(time, None, target, payload);
+                match payload.take(words) {
+                    Some(room) => arguments.capture_all(&mut Room(room)),
+                    None => arguments.capture_all(payload),
+                }
+            });
+        }
+        Err(refused) => write_again(
+            thread,
+            &mut buffer[..],
+            level,
+            site,
+            target,
+            arguments,
+            refused,
+        ),
+    }
+    compiler_fence(Ordering::SeqCst);
+    Some(())
 }
 
-impl<A: Arguments> Call<'_, A> {
-    /// `None` when nothing has been done.
+/// Goes the long way with a record that found no place at once.
+#[cold]
+#[inline(never)]
+fn write_again<A: Arguments>(
+    thread: &Thread,
+    buffer: &mut [u8],
+    level: Level,
+    site: &'static CallSite,
+    target: Option<&str>,
+    arguments: &A,
+    refused: Refused,
+) {
+    if let Some(ready) = thread.ready() {
+        let content = &Captured(arguments);
+        write::write_with(ready, buffer, level, site, target, content, Some(refused));
+    }
+}
+
+/// Words of one slot. Where their number is known at compile time, so is that they suffice.
+struct Room<'a>(&'a [AtomicU64]);
+
+impl Put for Room<'_> {
+    #[inline(always)]
+    fn word(&mut self, word: u64) {
+        if let Some((place, room)) = self.0.split_first() {
+            // Relaxed: ordered by the publish.
+            place.store(word, Ordering::Relaxed);
+            self.0 = room;
+        }
+    }
+
     #[inline]
-    fn write(&self, ready: Ready<'_>, buffer: &mut [u8]) -> Option<()> {
-        let attachment = ready.attachment;
-        let ring = &attachment.ring;
-        ring.fetch_tail();
-        let bytes = (head_words(self.target) + self.arguments.words()?) * WORD;
-        let site = self.site.known_id(ready.generation).filter(|&id| id != 0)?;
-        // Relaxed: nobody but this thread (and its signal handlers) writes the floor.
-        let is_idle = ready.producer.floor().load(Ordering::Relaxed) == IDLE;
-        if !is_idle || bytes > ring.longest_run() || ready.thread.broken_off.get().is_some() {
-            return None;
-        }
-        let time = attachment.clock.ticks();
-        let (head, leave) = (
-            &ready.thread.cached_head,
-            attachment.leave(self.level as u8),
-        );
-        match claim(ring, &ready.lease(), head, bytes, leave, true) {
-            // As in write.rs: a signal handler may have forked, and this be the child.
-            Ok(claimed) if !ready.is_of_this_process() => std::mem::forget(claimed),
-            Ok(claimed) => {
-                let tag = Tag {
-                    site,
-                    level: self.level as u8,
-                    flags: self.target.map_or(0, |_| TARGET),
-                    producer: ready.index,
-                };
-                claimed.publish_with(tag.pack(), bytes, |payload| {
-                    write_head(time, None, self.target, payload);
-                    self.arguments.capture_all(payload);
-                });
-            }
-            Err(refused) => {
-                let content = &Captured(self.arguments);
-                let (level, site, target) = (self.level, self.site, self.target);
-                let refused = Some(refused);
-                write::write_with(ready, buffer, level, site, target, content, refused);
-            }
-        }
-        Some(())
+    fn bytes(&mut self, bytes: &[u8]) {
+        let stored = store_bytes(self.0, bytes);
+        self.0 = &self.0[words_for(stored)..];
     }
 }
 

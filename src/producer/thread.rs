@@ -78,7 +78,7 @@ pub(super) struct Ready<'t> {
 
 impl Ready<'_> {
     /// Whether this is still the process that took the entry, and not a child of it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_of_this_process(&self) -> bool {
         // Another generation: a fork, or another thread has detached this process, which voids no record that
         // is under way.
@@ -86,12 +86,18 @@ impl Ready<'_> {
     }
 
     pub(super) fn lease(&self) -> Lease<'static> {
-        let (begun, begun_nested) = self.producer.begun_words();
-        Lease {
-            floor: self.producer.floor(),
-            begun,
-            begun_nested,
-        }
+        lease_of(self.producer)
+    }
+}
+
+/// What the ring needs of an entry.
+#[inline(always)]
+pub(super) fn lease_of(producer: Producer<'static>) -> Lease<'static> {
+    let (begun, begun_nested) = producer.begun_words();
+    Lease {
+        floor: producer.floor(),
+        begun,
+        begun_nested,
     }
 }
 
@@ -112,20 +118,42 @@ pub(super) fn with_thread(level: Level, write: impl FnOnce(Ready<'_>)) {
     });
 }
 
-/// The same for a thread that is registered already. `None` if it is not, or if `write` has done nothing.
-#[inline]
-pub(super) fn with_known_thread(write: impl FnOnce(Ready<'_>) -> Option<()>) -> Option<()> {
-    THREAD.with(|thread| {
-        let ready = thread.is_known().then(|| thread.ready())??;
-        write(ready)
-    })
+/// Calls `write` with this thread, registered or not.
+#[inline(always)]
+pub(super) fn with_this_thread<T>(write: impl FnOnce(&Thread) -> T) -> T {
+    THREAD.with(write)
 }
 
 impl Thread {
-    #[inline]
+    #[inline(always)]
     fn is_known(&self) -> bool {
         let generation = attachment::known_generation();
         self.generation.get() == generation && generation != 0
+    }
+
+    /// The generation, the ring and the entry, if this thread is registered.
+    #[inline(always)]
+    pub(super) fn known(&self) -> Option<(u64, &'static Attachment, Producer<'static>)> {
+        match self.is_known() {
+            true => Some((
+                self.generation.get(),
+                self.attachment.get()?,
+                self.producer.get()?,
+            )),
+            false => None,
+        }
+    }
+
+    /// The number of the entry.
+    #[inline(always)]
+    pub(super) fn index(&self) -> u16 {
+        self.index.get()
+    }
+
+    /// Whether this is still the process that took the entry, and not a child of it: see [`Ready`].
+    #[inline(always)]
+    pub(super) fn is_of_this_process(&self, generation: u64) -> bool {
+        generation == attachment::known_generation() || self.pid.get() == std::process::id()
     }
 
     /// An entry of the child's own, for a record that was being rendered when its parent forked.
@@ -137,7 +165,7 @@ impl Thread {
     }
 
     #[inline]
-    fn ready(&self) -> Option<Ready<'_>> {
+    pub(super) fn ready(&self) -> Option<Ready<'_>> {
         let attachment = self.attachment.get()?;
         Some(Ready {
             thread: self,

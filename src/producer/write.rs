@@ -213,7 +213,7 @@ impl Outgoing<'_> {
         let bytes = &self.buffer[..self.filled];
         let sent = match self.first_refused.take() {
             None => put(self.ready, tag, bytes, first),
-            Some(refused) => put_patiently(self.ready, tag, bytes, first, refused),
+            Some(refused) => put_again(self.ready, tag, bytes, refused),
         };
         match sent {
             Ok(sequence) if more != 0 => {
@@ -306,6 +306,21 @@ fn publish(ready: Ready<'_>, claimed: Claim<'_>, tag: Tag, bytes: &[u8]) {
         // Not even dropped: the floor is the parent's too.
         false => std::mem::forget(claimed),
     }
+}
+
+/// Puts the first run of a record that has been tried once.
+#[cold]
+fn put_again(ready: Ready<'_>, tag: Tag, bytes: &[u8], refused: Refused) -> Result<u64, Refused> {
+    let (ring, head) = (&ready.attachment.ring, &ready.thread.cached_head);
+    let leave = ready.attachment.leave(tag.level);
+    if matches!(refused, Refused::Overtaken(_))
+        && let Ok(claimed) = claim(ring, &ready.lease(), head, bytes.len(), leave, false)
+    {
+        let sequence = claimed.sequence();
+        publish(ready, claimed, tag, bytes);
+        return Ok(sequence);
+    }
+    put_patiently(ready, tag, bytes, true, refused)
 }
 
 #[cold]

@@ -41,7 +41,7 @@ pub(crate) struct Tag {
 }
 
 impl Tag {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pack(self) -> u64 {
         debug_assert!(self.site < 1 << 24 && self.level < 8 && self.flags < 32);
         u64::from(self.producer) << 32
@@ -66,7 +66,7 @@ impl Tag {
 
 /// Puts what stands before the content of a record, and returns the flags for it. `inline` is the call site when
 /// it has no number.
-#[inline]
+#[inline(always)]
 pub(crate) fn write_head(
     time: u64,
     inline: Option<&Statement<'_>>,
@@ -87,7 +87,7 @@ pub(crate) fn write_head(
 }
 
 /// The words that [`write_head`] puts when the call site has a number.
-#[inline]
+#[inline(always)]
 pub(crate) fn head_words(target: Option<&str>) -> usize {
     1 + target.map_or(0, |target| 1 + words_for(cut(target).len()))
 }

@@ -63,7 +63,7 @@ impl CallSite {
     }
 
     /// The number, if it has been entered in this generation.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn known_id(&self, generation: u64) -> Option<SiteId> {
         // Relaxed: the number is all there is; the entry is read by the drainer, which sees it through
         // the publish of the record that names it.

@@ -64,8 +64,32 @@ pub(crate) struct Claim<'a> {
 /// Claims a run of `bytes` payload bytes, at most [`Ring::longest_run`]. `cached_head` belongs to the
 /// calling thread and spares it the drainer's line as long as the ring is not nearly full; `leave` is how many
 /// slots must stay free for others; `first` says that the run begins a record, as opposed to going on with one.
-#[inline(always)]
 pub(crate) fn claim<'a>(
+    ring: &Ring<'a>,
+    lease: &Lease<'a>,
+    cached_head: &Cell<u64>,
+    bytes: usize,
+    leave: u64,
+    first: bool,
+) -> Result<Claim<'a>, Refused> {
+    let mut outcome = claim_once(ring, lease, cached_head, bytes, leave, first);
+    for _ in 1..ATTEMPTS {
+        let Err(Refused::Overtaken(sequence)) = outcome else {
+            break;
+        };
+        outcome = claim_once(ring, lease, cached_head, bytes, leave, false);
+        if first && matches!(outcome, Err(Refused::Full(_))) {
+            // The record has been begun: it is not one that found the ring full.
+            outcome = Err(Refused::Overtaken(sequence));
+            break;
+        }
+    }
+    outcome
+}
+
+/// The same, and walks away at once from a run that is not free.
+#[inline(always)]
+pub(crate) fn claim_once<'a>(
     ring: &Ring<'a>,
     lease: &Lease<'a>,
     cached_head: &Cell<u64>,
@@ -76,11 +100,10 @@ pub(crate) fn claim<'a>(
     let span = ring.slots.shape.slots_for(bytes) as u64;
     // Relaxed: nobody but this thread (and its signal handlers) writes the floor.
     let outermost = lease.floor.load(Ordering::Relaxed) == IDLE;
-    let need = span.wrapping_add(leave);
     // Relaxed: a guess; the fetch_add below decides.
     let tail = ring.tail.load(Ordering::Relaxed);
     failpoint::hit("claim.looked");
-    if !has_room(ring, tail, need, cached_head) {
+    if !has_room(ring, tail, span.wrapping_add(leave), cached_head) {
         return Err(Refused::Full(tail));
     }
     if outermost {
@@ -89,68 +112,25 @@ pub(crate) fn claim<'a>(
     if first {
         count_begun(lease, outermost);
     }
-    let claim = Claim {
-        slots: ring.slots,
-        sequence: take(ring, span),
-        span,
-        floor: outermost.then_some(lease.floor),
-    };
-    match run_is_free(ring, claim.sequence, span) {
-        true => Ok(claim),
-        false => claim_again(ring, claim, lease, cached_head, need, first),
-    }
-}
-
-/// The only read-modify-write.
-#[inline]
-fn take(ring: &Ring<'_>, span: u64) -> u64 {
     // [tail]: the release half makes the floor visible to whoever sees the tail past this run.
     let sequence = ring.tail.fetch_add(span, Ordering::AcqRel);
     failpoint::hit("claim.claimed");
-    sequence
-}
-
-/// Walks away from a run that is not free, and claims once more, a few times.
-#[cold]
-#[inline(never)]
-fn claim_again<'a>(
-    ring: &Ring<'a>,
-    mut claim: Claim<'a>,
-    lease: &Lease<'a>,
-    cached_head: &Cell<u64>,
-    need: u64,
-    first: bool,
-) -> Result<Claim<'a>, Refused> {
-    for attempt in 1.. {
-        walk_away(ring, claim.sequence, claim.span);
-        if attempt == ATTEMPTS {
-            break;
-        }
-        // Relaxed: as in claim.
-        let tail = ring.tail.load(Ordering::Relaxed);
-        failpoint::hit("claim.looked");
-        if !has_room(ring, tail, need, cached_head) {
-            // What begins a record has begun it by now: it is not one that found the ring full.
-            if !first {
-                return Err(Refused::Full(tail));
-            }
-            break;
-        }
-        if claim.floor.is_some() {
-            announce(lease, tail);
-        }
-        claim.sequence = take(ring, claim.span);
-        if run_is_free(ring, claim.sequence, claim.span) {
-            return Ok(claim);
-        }
+    let claim = Claim {
+        slots: ring.slots,
+        sequence,
+        span,
+        floor: outermost.then_some(lease.floor),
+    };
+    if run_is_free(ring, sequence, span) {
+        return Ok(claim);
     }
-    // Dropping the claim clears the floor ([floor]): whatever was claimed above we have walked away from; the
-    // drainer may take it as orphaned.
-    Err(Refused::Overtaken(claim.sequence))
+    walk_away(ring, sequence, span);
+    // Dropping the claim clears the floor ([floor]): we have walked away, and the drainer may take it as orphaned.
+    Err(Refused::Overtaken(sequence))
 }
 
 /// Whether `slots` more sequences from `tail` on fit, by the cached head or else by the true one.
-#[inline]
+#[inline(always)]
 fn has_room(ring: &Ring<'_>, tail: u64, slots: u64, cached_head: &Cell<u64>) -> bool {
     if fits(tail, slots, cached_head.get(), ring.slots.capacity) {
         return true;
@@ -161,7 +141,7 @@ fn has_room(ring: &Ring<'_>, tail: u64, slots: u64, cached_head: &Cell<u64>) -> 
 }
 
 /// Says that whatever the thread gets will not be older than `tail`.
-#[inline]
+#[inline(always)]
 fn announce(lease: &Lease<'_>, tail: u64) {
     // [floor]: the fetch_add shows it to the drainer. Release for what is behind us: who sees this floor
     // above a hole must see in it what we published there, though the clearing in between is missed.
@@ -174,7 +154,7 @@ fn announce(lease: &Lease<'_>, tail: u64) {
 
 /// The outermost claim counts with a load and a store, which its own signal handlers cannot tear apart,
 /// because they see the floor set and count elsewhere, with a read-modify-write.
-#[inline]
+#[inline(always)]
 fn count_begun(lease: &Lease<'_>, outermost: bool) {
     if outermost {
         let begun = lease.begun.load(Ordering::Relaxed);
@@ -185,12 +165,19 @@ fn count_begun(lease: &Lease<'_>, outermost: bool) {
     failpoint::hit("claim.begun");
 }
 
-#[inline]
-fn run_is_free(ring: &Ring<'_>, sequence: u64, slots: u64) -> bool {
+#[inline(always)]
+fn run_is_free(ring: &Ring<'_>, sequence: u64, span: u64) -> bool {
+    is_free(ring, sequence) && (span == 1 || rest_is_free(ring, sequence, span))
+}
+
+fn rest_is_free(ring: &Ring<'_>, sequence: u64, span: u64) -> bool {
+    (1..span).all(|i| is_free(ring, sequence.wrapping_add(i)))
+}
+
+#[inline(always)]
+fn is_free(ring: &Ring<'_>, n: u64) -> bool {
     // [release]: pairs with the drainer's store; after it the drainer reads nothing more of the last lap.
-    (0..slots)
-        .map(|i| sequence.wrapping_add(i))
-        .all(|n| ring.slot(n)[0].load(Ordering::Acquire) == free(n))
+    ring.slot(n)[0].load(Ordering::Acquire) == free(n)
 }
 
 /// Leaves word of each sequence of a run that cannot be taken whole, so that none is waited for. Without it they
@@ -198,6 +185,7 @@ fn run_is_free(ring: &Ring<'_>, sequence: u64, slots: u64) -> bool {
 /// parked would grow with every lap, until they are the whole ring. The slots are not touched: one that is
 /// not released yet becomes a hole when it is, long after we have gone.
 #[cold]
+#[inline(never)]
 fn walk_away(ring: &Ring<'_>, sequence: u64, slots: u64) {
     failpoint::hit("claim.refused");
     for n in (0..slots).map(|i| sequence.wrapping_add(i)) {
@@ -262,9 +250,17 @@ pub(crate) struct Payload<'a> {
     room: &'a [AtomicU64],
 }
 
-impl Payload<'_> {
+impl<'a> Payload<'a> {
+    /// The next `words` words, if they lie in one slot, to be filled in any way.
+    #[inline(always)]
+    pub(crate) fn take(&mut self, words: usize) -> Option<&'a [AtomicU64]> {
+        let (taken, room) = self.room.split_at_checked(words)?;
+        self.room = room;
+        Some(taken)
+    }
+
     /// Appends a word.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn word(&mut self, word: u64) {
         if self.room.is_empty() {
             self.go_on();
@@ -302,7 +298,7 @@ impl Payload<'_> {
 }
 
 impl Drop for Claim<'_> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if let Some(floor) = self.floor {
             // [floor]: Release, so that a drainer that sees it idle also sees what was published before.

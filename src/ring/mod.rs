@@ -46,7 +46,7 @@ mod prefetch;
 mod read;
 mod sequence;
 
-pub(crate) use claim::{Claim, Lease, Payload, Refused, claim};
+pub(crate) use claim::{Claim, Lease, Payload, Refused, claim, claim_once};
 pub(crate) use read::{Delivered, Floors, Hole, Next, Reader, Run};
 pub(crate) use sequence::{IDLE, MAX_RUN_BYTES, RunShape};
 
@@ -81,13 +81,13 @@ struct Slots<'a> {
 }
 
 impl<'a> Slots<'a> {
-    #[inline]
+    #[inline(always)]
     fn index(&self, n: u64) -> usize {
         (n & (self.capacity - 1)) as usize
     }
 
     /// The words of the slot that sequence `n` lives in.
-    #[inline]
+    #[inline(always)]
     fn slot(&self, n: u64) -> &'a [AtomicU64] {
         let words = self.shape.slot_words;
         let start = self.index(n) * words;
@@ -148,7 +148,7 @@ impl<'a> Ring<'a> {
     }
 
     /// Payload bytes of the longest run.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn longest_run(&self) -> usize {
         self.longest_run
     }
@@ -176,7 +176,7 @@ impl<'a> Ring<'a> {
         self.head.load(crate::sync::Ordering::Acquire)
     }
 
-    #[inline]
+    #[inline(always)]
     fn slot_index(&self, n: u64) -> usize {
         self.slots.index(n)
     }
@@ -187,7 +187,7 @@ impl<'a> Ring<'a> {
     }
 
     /// The words of the slot that sequence `n` lives in.
-    #[inline]
+    #[inline(always)]
     fn slot(&self, n: u64) -> &'a [AtomicU64] {
         self.slots.slot(n)
     }

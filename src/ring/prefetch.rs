@@ -19,7 +19,7 @@ const LINES: usize = 2;
 
 impl Ring<'_> {
     /// Asks for the tail, some time before a claim.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn fetch_tail(&self) {
         fetch_for_writing(std::slice::from_ref(self.tail));
     }
@@ -27,13 +27,18 @@ impl Ring<'_> {
 
 impl Slots<'_> {
     /// Asks for as many slots as were just taken by the run at `sequence`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn fetch_ahead(&self, sequence: u64, slots: u64) {
-        for i in 0..slots {
-            let slot = self.slot(sequence.wrapping_add(AHEAD + i));
-            for line in slot.chunks(LINE_WORDS).take(LINES) {
-                fetch_for_writing(line);
-            }
+        self.fetch(sequence.wrapping_add(AHEAD));
+        for i in 1..slots {
+            self.fetch(sequence.wrapping_add(AHEAD + i));
+        }
+    }
+
+    #[inline(always)]
+    fn fetch(&self, n: u64) {
+        for line in self.slot(n).chunks(LINE_WORDS).take(LINES) {
+            fetch_for_writing(line);
         }
     }
 }

@@ -13,13 +13,13 @@ pub(crate) const MAX_RUN: usize = 16;
 pub(crate) const MAX_RUN_BYTES: usize = 2048;
 
 /// State word of a slot that whoever claims sequence `n` may write.
-#[inline]
+#[inline(always)]
 pub(crate) const fn free(n: u64) -> u64 {
     n << 1
 }
 
 /// State word of a slot that holds the first part of the record of sequence `n`.
-#[inline]
+#[inline(always)]
 pub(crate) const fn published(n: u64) -> u64 {
     (n << 1) | 1
 }
@@ -40,7 +40,7 @@ pub(crate) const fn can_become_free(state: u64, n: u64, capacity: u64) -> bool {
 ///
 /// The difference is signed because `tail` may be older than `head`: between the two loads others may
 /// have claimed, and the drainer may have read, any number of records.
-#[inline]
+#[inline(always)]
 pub(crate) const fn fits(tail: u64, slots: u64, head: u64, capacity: u64) -> bool {
     tail.wrapping_add(slots).wrapping_sub(head) as i64 <= capacity as i64
 }
@@ -60,19 +60,19 @@ pub(crate) struct RunShape {
 
 impl RunShape {
     /// Payload bytes in the first slot.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn first_bytes(self) -> usize {
         (self.slot_words - 2) * 8
     }
 
     /// Payload bytes in each further slot.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn further_bytes(self) -> usize {
         (self.slot_words - 1) * 8
     }
 
     /// The slots that a run of `bytes` payload bytes spans, 1 at least.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn slots_for(self, bytes: usize) -> usize {
         // Most runs are of one slot, and a division takes as long as all the rest of a claim.
         match bytes.checked_sub(self.first_bytes()) {
