@@ -58,6 +58,7 @@ cast! {
         main_job
         messages
         overflow
+        page_faults
         panics
         programs
         promises
