@@ -59,6 +59,7 @@ cast! {
         messages
         overflow
         page_faults
+        page_wishes
         panics
         programs
         promises
