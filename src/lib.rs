@@ -37,6 +37,18 @@
 //! waits, with two exceptions that one chooses: [`OnFull::Block`] sleeps while the ring is full, and a record
 //! longer than about 2 KB spins while the drainer makes room for its next part.
 //!
+//! # Levels that are not compiled in
+//!
+//! A cargo feature leaves the lower levels out of a program: with `max_level_info`, `debug!` and `trace!` compile to
+//! nothing, though their arguments must still make sense; `release_max_level_info` does so only in builds without debug
+//! assertions. There are `max_level_` and `release_max_level_` of `off`, `critical`, `error`, `warn`, `info`, `debug`
+//! and `trace`. They are for the program's own `Cargo.toml`: a library that sets one decides for all others.
+//!
+//! ```toml
+//! [dependencies]
+//! shmlog = { version = "0.1", features = ["max_level_debug", "release_max_level_info"] }
+//! ```
+//!
 //! # Process start and end
 //!
 //! The drainer is this very executable, started again and caught before `main`. A program that ends without
@@ -46,6 +58,8 @@
 mod builder;
 #[cfg(not(loom))]
 mod clock;
+#[cfg(not(loom))]
+mod compiled;
 #[cfg(not(loom))]
 mod crash;
 #[cfg(not(loom))]
