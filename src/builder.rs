@@ -61,6 +61,8 @@ pub struct Builder {
     pub(crate) recover: bool,
     pub(crate) discard: bool,
     pub(crate) queue_bytes: Option<usize>,
+    pub(crate) lock_memory: bool,
+    pub(crate) huge_pages: bool,
 }
 
 impl Default for Builder {
@@ -82,6 +84,8 @@ impl Default for Builder {
             recover: true,
             discard: false,
             queue_bytes: None,
+            lock_memory: false,
+            huge_pages: false,
         }
     }
 }
@@ -210,6 +214,35 @@ impl Builder {
     /// ```
     pub fn discard(mut self, on: bool) -> Builder {
         self.discard = on;
+        self
+    }
+
+    /// Whether the ring's memory is locked (`mlock`), in every process that logs into it and in the drainer, so that
+    /// the system never takes a page of it away, to swap or otherwise, and no log call waits for one to come back.
+    /// With the default sizes 11 MiB; all processes share them, but each needs the right to lock as many
+    /// (`RLIMIT_MEMLOCK`, which is 8 MiB on many systems: `ulimit -l`, `LimitMEMLOCK=` in a systemd unit; or
+    /// `CAP_IPC_LOCK`). A process that may not is told of in the log, once, by a warning that names the limit; it logs
+    /// as it would without. A child made by fork locks with its first record. Default: no.
+    pub fn lock_memory(mut self, on: bool) -> Builder {
+        self.lock_memory = on;
+        self
+    }
+
+    /// Whether the ring's memory is put into transparent huge pages (2 MiB on most machines), as far as whole ones fit
+    /// into it: large rings then cost the processor fewer look-ups of addresses. From Linux 6.1 on this is done at once,
+    /// unless `/sys/kernel/mm/transparent_hugepage/shmem_enabled` says `deny`; on older systems `/dev/shm` must have
+    /// been mounted with `huge=`, and it takes a while. When it cannot be done, the log says so by a warning, with what
+    /// forbids it. Default: no.
+    ///
+    /// ```
+    /// # let folder = std::env::temp_dir().join(format!("shmlog-doc-pages-{}", std::process::id()));
+    /// # let settings = shmlog::ShmLogger::builder().console(false).file(true).file_path(&folder);
+    /// let logger = settings.slots(1 << 18).lock_memory(true).huge_pages(true).init_parent()?;
+    /// # drop(logger); std::fs::remove_dir_all(folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn huge_pages(mut self, on: bool) -> Builder {
+        self.huge_pages = on;
         self
     }
 

@@ -24,12 +24,16 @@ pub(crate) enum Clock {
 impl Clock {
     /// The counter if the kernel trusts it on this machine.
     pub(crate) fn choose() -> Clock {
-        let kernel = std::fs::read_to_string(
-            "/sys/devices/system/clocksource/clocksource0/current_clocksource",
-        );
-        match kernel.as_deref().map(str::trim) {
-            Ok(source) if Some(source) == counter::CLOCKSOURCE => Clock::Counter,
-            _ => Clock::Monotonic,
+        let source = std::fs::read_to_string(failpoint::clocksource_file());
+        Clock::beside(source.as_deref().unwrap_or_default())
+    }
+
+    /// The counter if it is this source that the kernel keeps time by. One that it has turned away from stops in deep
+    /// sleep, or differs between cores.
+    fn beside(source: &str) -> Clock {
+        match Some(source.trim()) == counter::CLOCKSOURCE {
+            true => Clock::Counter,
+            false => Clock::Monotonic,
         }
     }
 
@@ -106,6 +110,25 @@ pub(crate) fn wall_ns() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_counter_is_taken_only_where_the_kernel_keeps_time_by_it() {
+        let own = counter::CLOCKSOURCE.map_or(Clock::Monotonic, |_| Clock::Counter);
+        assert_eq!(
+            Clock::beside(&format!("{}\n", counter::CLOCKSOURCE.unwrap_or("none"))),
+            own
+        );
+        for other in [
+            "hpet\n",
+            "acpi_pm\n",
+            "kvm-clock\n",
+            "tsc-early\n",
+            "\n",
+            "",
+        ] {
+            assert_eq!(Clock::beside(other), Clock::Monotonic, "{other:?}");
+        }
+    }
 
     #[test]
     fn a_number_that_no_clock_has_is_refused() {

@@ -49,6 +49,24 @@ pub(crate) fn wall_shift_ns() -> i64 {
     0
 }
 
+/// Where the kernel says by which clock it keeps time.
+#[cfg_attr(loom, allow(dead_code))]
+const CLOCKSOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+
+/// The file that is believed to say by which clock the kernel keeps time: as a test wants it, in `SHMLOG_CLOCKSOURCE`.
+#[cfg(feature = "failpoints")]
+#[cfg_attr(loom, allow(dead_code))]
+pub(crate) fn clocksource_file() -> std::path::PathBuf {
+    std::env::var_os("SHMLOG_CLOCKSOURCE").map_or(CLOCKSOURCE.into(), Into::into)
+}
+
+/// The file that says by which clock the kernel keeps time.
+#[cfg(not(feature = "failpoints"))]
+#[cfg_attr(loom, allow(dead_code))]
+pub(crate) fn clocksource_file() -> &'static str {
+    CLOCKSOURCE
+}
+
 #[cfg(feature = "failpoints")]
 mod armed {
     use std::sync::atomic::{AtomicU64, Ordering};

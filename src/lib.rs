@@ -35,7 +35,21 @@
 //!
 //! After a thread's first record, which registers the thread, a log call never enters the kernel, allocates or
 //! waits, with two exceptions that one chooses: [`OnFull::Block`] sleeps while the ring is full, and a record
-//! longer than about 2 KB spins while the drainer makes room for its next part.
+//! longer than about 2 KB spins while the drainer makes room for its next part. (On a machine whose kernel keeps time by
+//! neither the processor's counter nor anything else that its vDSO can read, such as `hpet`, the time stamp is a system
+//! call.)
+//!
+//! # Levels that are not compiled in
+//!
+//! A cargo feature leaves the lower levels out of a program: with `max_level_info`, `debug!` and `trace!` compile to
+//! nothing, though their arguments must still make sense; `release_max_level_info` does so only in builds without debug
+//! assertions. There are `max_level_` and `release_max_level_` of `off`, `critical`, `error`, `warn`, `info`, `debug`
+//! and `trace`. They are for the program's own `Cargo.toml`: a library that sets one decides for all others.
+//!
+//! ```toml
+//! [dependencies]
+//! shmlog = { version = "0.1", features = ["max_level_debug", "release_max_level_info"] }
+//! ```
 //!
 //! # Process start and end
 //!
@@ -46,6 +60,8 @@
 mod builder;
 #[cfg(not(loom))]
 mod clock;
+#[cfg(not(loom))]
+mod compiled;
 #[cfg(not(loom))]
 mod crash;
 #[cfg(not(loom))]

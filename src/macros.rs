@@ -62,7 +62,7 @@ macro_rules! level_macro {
         ///
         /// The message is written as for `format!`. `target: "name"` or `logger: logger` may stand before it;
         /// without, the target is the module's path. The arguments are not evaluated when the level is
-        /// disabled.
+        /// disabled; a cargo feature can [leave the statement out](crate#levels-that-are-not-compiled-in).
         ///
         /// ```
         #[doc = concat!("use shmlog::", stringify!($name), ";")]
@@ -75,13 +75,19 @@ macro_rules! level_macro {
         #[macro_export]
         macro_rules! $name {
             (logger: $d logger:expr, $d ($d message:tt)+) => {
-                $d crate::log!(logger: $d logger, $d crate::Level::$level, $d ($d message)+)
+                if const { $d crate::__private::is_compiled($d crate::Level::$level) } {
+                    $d crate::log!(logger: $d logger, $d crate::Level::$level, $d ($d message)+)
+                }
             };
             (target: $d target:expr, $d ($d message:tt)+) => {
-                $d crate::log!(target: $d target, $d crate::Level::$level, $d ($d message)+)
+                if const { $d crate::__private::is_compiled($d crate::Level::$level) } {
+                    $d crate::log!(target: $d target, $d crate::Level::$level, $d ($d message)+)
+                }
             };
             ($d ($d message:tt)+) => {
-                $d crate::log!($d crate::Level::$level, $d ($d message)+)
+                if const { $d crate::__private::is_compiled($d crate::Level::$level) } {
+                    $d crate::log!($d crate::Level::$level, $d ($d message)+)
+                }
             };
         }
     };
@@ -99,6 +105,7 @@ level_macro!($ critical Critical);
 pub mod private {
     pub use shmlog_macros::capture;
 
+    pub use crate::compiled::is_compiled;
     pub use crate::record::CallSite;
     use crate::record::capture::Arguments;
     pub use crate::record::capture::{ByText, ByValue, Held, Rendered};
@@ -107,7 +114,7 @@ pub mod private {
     /// Whether a record of this level would be recorded now.
     #[inline]
     pub fn is_enabled(level: Level) -> bool {
-        producer::is_enabled(level)
+        is_compiled(level) && producer::is_enabled(level)
     }
 
     /// Writes one record with its arguments, which the drainer formats.

@@ -19,7 +19,7 @@ use super::work::Drainer;
 use crate::builder::InitError;
 use crate::clock::Clock;
 use crate::level::Level;
-use crate::segment::{self, AttachError, Count, Phase, Segment, process};
+use crate::segment::{self, AttachError, Count, LockRefusal, Phase, Segment, process};
 use crate::sink::Sink;
 
 /// How long a drainer may take until it reports.
@@ -82,6 +82,7 @@ fn serve(segment: &'static Segment, config: DrainerConfig) -> Outcome {
         );
         return Outcome::Failed;
     }
+    let locked = segment.lock_pages();
     let (ledger, place) = Ledger::resume(segment);
     let Some(clock) = Clock::from_number(segment.settings().clock) else {
         segment.fail("the segment names no clock of this machine");
@@ -106,6 +107,10 @@ fn serve(segment: &'static Segment, config: DrainerConfig) -> Outcome {
         for news in &config.news {
             delivery.say(Level::Warn, news);
         }
+    }
+    if let Err(errno) = locked {
+        let refusal = LockRefusal::of(segment, errno);
+        delivery.say(Level::Warn, &format!("of the drainer: {refusal}"));
     }
     // Closing: the last drainer died on its way out, but whoever entered meanwhile may log.
     if matches!(segment.phase(), Phase::Starting | Phase::Closing) {

@@ -62,6 +62,7 @@ fn make_ring(builder: Builder, pid: u32) -> Result<ShmLogger, InitError> {
         news = drainer::recover_all(folder.collect());
     }
     let (segment, settings) = make_segment(&builder, &process_name, file.as_ref())?;
+    news.extend(segment.make_huge().err());
     let name = segment.name().to_owned();
     let config = DrainerConfig {
         ring: name.clone(),
@@ -113,6 +114,8 @@ fn make_segment(
         block_ns,
         clock: clock as u64,
         leave: Level::ALL.map(|level| builder.leave(level)),
+        lock_memory: builder.lock_memory.into(),
+        huge_pages: builder.huge_pages.into(),
     };
     let segment = Segment::create(builder.geometry(), settings, |segment| {
         Ring::from(segment).format();

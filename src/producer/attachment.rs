@@ -6,6 +6,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering, fence};
 
+use super::unlocked::Untold;
 use crate::clock::Clock;
 use crate::level::Level;
 use crate::record::SiteTable;
@@ -29,6 +30,8 @@ pub(crate) struct Attachment {
     member: AtomicU64,
     /// The one that this process, or one that it was forked from, made before.
     made_before: OnceLock<&'static Attachment>,
+    /// Whether this process has to say that its pages are not locked.
+    pub(super) unlocked: Untold,
 }
 
 impl Attachment {
@@ -53,6 +56,7 @@ impl Attachment {
             process_name,
             member: AtomicU64::new(0),
             made_before: OnceLock::new(),
+            unlocked: Untold::nothing(),
             segment,
         }));
         attachment.remember();
@@ -136,8 +140,9 @@ impl Attachment {
         if self.segment.is_of_another_namespace() {
             return Err(Refusal::Namespace);
         }
-        // A child made by fork sees none of the pages yet.
+        // A child made by fork sees none of the pages yet, and none is locked.
         self.segment.prefault();
+        let locked = self.segment.lock_pages();
         let index = self
             .segment
             .enter_member(Identity::of_this_process(), &self.process_name)
@@ -148,7 +153,12 @@ impl Attachment {
             self.segment.member(index).clear();
             return Err(Refusal::Closing);
         }
-        self.settle(known, generation, index)
+        let settled = self.settle(known, generation, index)?;
+        // Of several threads that entered at once, one tells.
+        if settled == index {
+            self.unlocked.note(locked);
+        }
+        Ok(settled)
     }
 
     /// The entry of this very process from before it detached: it logged into another ring meanwhile.

@@ -8,6 +8,7 @@ mod attachment;
 mod departure;
 mod quick;
 mod thread;
+mod unlocked;
 mod wait;
 mod write;
 

@@ -209,7 +209,10 @@ impl Thread {
         compiler_fence(Ordering::SeqCst);
         self.entering.set(false);
         match entered {
-            Ok(()) => self.ready(),
+            Ok(()) => {
+                attachment.unlocked.tell(&attachment.segment);
+                self.ready()
+            }
             Err(why) => {
                 self.refusals_left.set((REFUSALS_BETWEEN_TRIES, why));
                 refuse(why)

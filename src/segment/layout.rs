@@ -38,7 +38,7 @@ use crate::words::WORD;
 
 /// First word of a segment that may be used. The low byte is the layout version: any change of this file,
 /// of the protocol or of the record format raises it.
-pub(crate) const READY: u64 = u64::from_be_bytes(*b"shmlog\0\x04");
+pub(crate) const READY: u64 = u64::from_be_bytes(*b"shmlog\0\x05");
 
 /// The part of [`READY`] that every version shares.
 pub(crate) const MAGIC: u64 = READY & !0xff;
@@ -152,6 +152,10 @@ pub(crate) struct Settings {
     pub(crate) clock: u64,
     /// By level: slots that a record of it must leave free, for those of higher ones.
     pub(crate) leave: [u64; Level::ALL.len()],
+    /// Other than 0: every member and the drainer lock the pages in memory.
+    pub(crate) lock_memory: u64,
+    /// Other than 0: the pages are to be huge.
+    pub(crate) huge_pages: u64,
 }
 
 /// What stands behind the settings when they and the geometry are whole.

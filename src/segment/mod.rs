@@ -13,6 +13,7 @@ mod identity;
 mod layout;
 mod map;
 mod name;
+mod pages;
 #[cfg(any(not(target_os = "linux"), feature = "portable"))]
 #[path = "portable.rs"]
 mod platform;
@@ -38,6 +39,7 @@ pub(crate) use layout::{
     CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, Geometry, Limits, SITE_WORDS, Settings,
 };
 pub(crate) use name::{announce, environment, inherited, restore};
+pub(crate) use pages::LockRefusal;
 pub(crate) use platform::{CAN_LOCK, DrainLock};
 pub(crate) use refusal::Refusal;
 pub(crate) use registry::{Producer, State, Tag};
@@ -216,11 +218,6 @@ impl Segment {
     /// Gives the memory of the slots back to the system. Only for the last user of the ring.
     pub(crate) fn give_back_slots(&self) {
         platform::give_back(&self.name, self.layout.slots, self.layout.words);
-    }
-
-    /// Brings all pages into this process's page table: needed once more in a child made by fork.
-    pub(crate) fn prefault(&self) {
-        platform::prefault(self.words);
     }
 
     pub(crate) fn geometry(&self) -> &Geometry {
@@ -428,6 +425,8 @@ mod tests {
             block_ns: 0,
             clock: 2,
             leave: [0; 6],
+            lock_memory: 0,
+            huge_pages: 0,
         };
         let segment = Segment::create(geometry, settings, |_| {}).unwrap();
         let mine = |name: &str| {

@@ -27,7 +27,7 @@ impl Stamp {
 
     /// `2026-11-22 17:45:12.123456` in local time, for nanoseconds since 1970. Records that come as fast as they can
     /// share their microsecond too.
-    pub(super) fn to_the_microsecond(&mut self, time_ns: i64) -> &[u8; Stamp::EXACT_LENGTH] {
+    pub(super) fn exact(&mut self, time_ns: i64) -> &[u8; Stamp::EXACT_LENGTH] {
         let micro = time_ns.div_euclid(1_000);
         if self.micro != Some(micro) {
             let date = *self.date_and_time(time_ns);
@@ -95,7 +95,7 @@ mod tests {
                 prop_assert_eq!(shown, local.format("%Y-%m-%d %H:%M:%S").to_string());
                 let shown = String::from_utf8(micros(time).to_vec()).unwrap();
                 prop_assert_eq!(shown, local.format("%6f").to_string());
-                let shown = String::from_utf8(stamp.to_the_microsecond(time).to_vec()).unwrap();
+                let shown = String::from_utf8(stamp.exact(time).to_vec()).unwrap();
                 prop_assert_eq!(shown, local.format("%Y-%m-%d %H:%M:%S.%6f").to_string());
             }
         }

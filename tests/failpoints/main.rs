@@ -17,6 +17,7 @@
 //! | `forks` | a process forks while its threads are at every step of a claim |
 //! | `reused_pid` | a dead producer's pid is another's by the time anybody looks |
 //! | `clock_steps` | the wall clock is set back an hour |
+//! | `no_counter` | the kernel does not keep time by the processor's counter |
 //!
 //! By the environment: `SHMLOG_TEST_EVERY=k` takes every `k`th combination of three producers (1: all), and
 //! `SHMLOG_TEST_KILLS=n` kills the drainer `n` times.
@@ -58,6 +59,7 @@ cast! {
     drainer_dies
     dying
     killed_often
+    no_counter
     overshot
     forks
     in_the_making

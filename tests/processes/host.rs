@@ -69,6 +69,8 @@ pub fn configured(folder: &str, settings: &str) -> Builder {
             "max_file_size" => builder.max_file_size(number()),
             "backup_count" => builder.backup_count(number()),
             "queue_bytes" => builder.queue_bytes(number() as usize),
+            "lock_memory" => builder.lock_memory(number() == 1),
+            "huge_pages" => builder.huge_pages(number() == 1),
             "process_name" => builder.process_name(value),
             _ => panic!("no setting {key:?}"),
         };

@@ -58,6 +58,8 @@ cast! {
         main_job
         messages
         overflow
+        page_faults
+        page_wishes
         panics
         programs
         promises

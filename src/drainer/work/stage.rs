@@ -29,6 +29,8 @@ pub(super) const SETTINGS: Settings = Settings {
     block_ns: 0,
     clock: 2,
     leave: [0; 6],
+    lock_memory: 0,
+    huge_pages: 0,
 };
 
 const STATEMENT: Statement<'_> = Statement {

@@ -48,7 +48,7 @@ impl Lines {
     fn push_head(&mut self, out: &mut Vec<u8>, record: &Record<'_>) {
         let mut head = [b' '; HEAD];
         let (stamp, rest) = head.split_at_mut(Stamp::EXACT_LENGTH);
-        stamp.copy_from_slice(self.stamp.to_the_microsecond(record.time_ns));
+        stamp.copy_from_slice(self.stamp.exact(record.time_ns));
         rest[1..=LEVEL_COLUMNS].copy_from_slice(padded(record.level));
         rest[LEVEL_COLUMNS + 2] = b'#';
         out.extend_from_slice(&head);
