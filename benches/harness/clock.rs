@@ -1,5 +1,6 @@
 //! The clock of the benches: the processor's counter, fenced, so that a call is timed as a whole.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// How long a tick is, and by how many the counter moves at a time.
@@ -19,19 +20,33 @@ impl Clock {
         while begin.elapsed() < Duration::from_millis(100) {}
         let ticks = (now() - ticks_begin) as f64;
         let tick = begin.elapsed().as_nanos() as f64 / ticks;
-        let mut step = 0;
-        let mut last = now();
-        for _ in 0..10_000 {
-            let next = now();
-            step = greatest_common_divisor(step, next - last);
-            last = next;
+        Clock {
+            tick,
+            step: find_step(),
         }
-        Clock { tick, step }
     }
 
     pub fn ticks(&self, time: Duration) -> u64 {
         (time.as_nanos() as f64 / self.tick) as u64
     }
+}
+
+/// What all differences that are seen often are multiples of. The rest tells of a move to another core, whose counter
+/// is a little off, or of two looks within a step, of which some processors raise the second by one.
+fn find_step() -> u64 {
+    const LOOKS: u32 = 100_000;
+    let mut seen = BTreeMap::new();
+    for look in 0..LOOKS {
+        let from = begin();
+        // Else all differences may be the same.
+        for _ in 0..look % 32 {
+            std::hint::black_box(look);
+        }
+        *seen.entry(end() - from).or_insert(0) += 1;
+    }
+    let often = seen.iter().filter(|(_, count)| **count > LOOKS / 1000);
+    let often = often.map(|(difference, _)| *difference);
+    often.reduce(greatest_common_divisor).unwrap_or(1).max(1)
 }
 
 fn greatest_common_divisor(a: u64, b: u64) -> u64 {
