@@ -38,6 +38,14 @@ fn timed(
     call: &mut impl FnMut(u64),
     mut pause: impl FnMut(),
 ) -> Latencies {
+    let samples = sample(calls, call, &mut pause);
+    let mut dice = Dice(1);
+    let empty = sample(EMPTY, &mut |_| {}, &mut || dice.dither());
+    Latencies::from_samples(clock, &empty, &samples)
+}
+
+/// In ticks.
+fn sample(calls: u64, call: &mut impl FnMut(u64), pause: &mut impl FnMut()) -> Vec<u32> {
     // Not zeros: their pages would come with the first touch, between two calls.
     let mut samples = vec![1_u32; calls as usize];
     for (n, sample) in (0..).zip(&mut samples) {
@@ -47,7 +55,7 @@ fn timed(
         let to = end();
         *sample = u32::try_from(to - from).unwrap_or(u32::MAX);
     }
-    Latencies::of(clock, &samples)
+    samples
 }
 
 /// The costs of many calls.
@@ -61,18 +69,6 @@ pub struct Latencies {
 }
 
 impl Latencies {
-    /// Of samples in ticks, with the empty timing of this process.
-    fn of(clock: Clock, samples: &[u32]) -> Latencies {
-        let mut empty = Vec::with_capacity(EMPTY as usize);
-        let mut dice = Dice(1);
-        for _ in 0..EMPTY {
-            dice.dither();
-            let from = begin();
-            empty.push((end() - from) as u32);
-        }
-        Latencies::from_samples(clock, &empty, samples)
-    }
-
     /// Of samples in ticks of a clock, and samples of its empty timing.
     pub fn from_samples(clock: Clock, empty: &[u32], samples: &[u32]) -> Latencies {
         let empty = Latencies {
