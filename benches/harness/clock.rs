@@ -26,6 +26,10 @@ impl Clock {
         }
     }
 
+    pub fn step_in_nanoseconds(&self) -> u64 {
+        (self.step as f64 * self.tick).round().max(1.0) as u64
+    }
+
     pub fn ticks(&self, time: Duration) -> u64 {
         (time.as_nanos() as f64 / self.tick) as u64
     }

@@ -1,0 +1,94 @@
+//! quicklog: one thread logs, another flushes.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use quicklog::{debug, info};
+
+use super::{ALL, Lines, Logger, Rival, log_file, nothing_missing};
+use crate::harness::messages::three;
+use crate::one::measure;
+
+pub const RIVAL: Rival = Rival {
+    name: "quicklog",
+    crosses: "no",
+    configuration: "a queue of 1,000,000 (its default), flushed by a thread of its own through a `BufWriter` \
+                    (its `FileFlusher` opens the file for every line); one thread can log",
+    scenarios: ALL,
+    run: |run| {
+        let lines = Lines::default();
+        *FILE.lock().expect("the file") = Some(BufWriter::new(log_file(&run.folder)));
+        quicklog::init!();
+        quicklog::with_flush!(Buffered);
+        let counted = lines.clone();
+        std::thread::spawn(move || flush_for_ever(&counted));
+        measure(run, Quicklog { lines, logged: 0 })
+    },
+    missing: nothing_missing,
+};
+
+static FILE: Mutex<Option<BufWriter<File>>> = Mutex::new(None);
+
+/// What takes the lines.
+struct Buffered;
+
+impl quicklog_flush::Flush for Buffered {
+    fn flush_one(&mut self, line: String) {
+        let mut file = FILE.lock().expect("the file");
+        let file = file.as_mut().expect("opened before");
+        file.write_all(line.as_bytes()).expect("written");
+    }
+}
+
+fn flush_for_ever(lines: &Lines) {
+    let mut taken = 0;
+    loop {
+        while quicklog::try_flush!().is_ok() {
+            taken += 1;
+        }
+        if taken > 0 {
+            let mut file = FILE.lock().expect("the file");
+            file.as_mut()
+                .expect("opened before")
+                .flush()
+                .expect("written");
+            (0..taken).for_each(|_| lines.add());
+            taken = 0;
+        }
+        std::thread::sleep(Duration::from_micros(50));
+    }
+}
+
+struct Quicklog {
+    lines: Lines,
+    logged: u64,
+}
+
+impl Logger for Quicklog {
+    fn three(&mut self, n: u64) {
+        self.logged += 1;
+        let (joint, position, velocity) = three(n);
+        info!("joint {} pos {} vel {}", joint, position, velocity);
+    }
+
+    fn literal(&mut self) {
+        self.logged += 1;
+        info!("a literal of sixty-four bytes, as one writes them in robot code.");
+    }
+
+    fn text(&mut self, text: &str) {
+        self.logged += 1;
+        let text = std::hint::black_box(text).to_owned();
+        info!("{}", text);
+    }
+
+    fn disabled(&mut self, n: u64) {
+        debug!("never seen {}", n);
+    }
+
+    fn flush(&mut self) {
+        self.lines.wait_for(self.logged);
+    }
+}
