@@ -9,21 +9,18 @@ const JIFFY: f64 = 0.01;
 /// Seconds of processor time, as they stand.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
-    /// Used on the whole machine, by anybody.
+    /// Used on the whole machine by anybody, and taken from it by others on the same host.
     all: f64,
     /// Used by this process and by those of its descendants that have ended and been waited for.
     ours: f64,
-    /// Taken from this machine by others on the same host.
-    stolen: f64,
     at: std::time::Instant,
 }
 
-/// What others used while a run lasted, in shares of its time.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What others used while a run lasted, the host's other guests included.
+#[derive(Clone, Copy, Debug)]
 pub struct Foreign {
-    pub share: f64,
-    /// Contained in it.
-    pub stolen: f64,
+    pub used: Duration,
+    pub time: Duration,
 }
 
 impl Load {
@@ -32,14 +29,12 @@ impl Load {
         let numbers: Vec<f64> = numbers(stat.lines().next().unwrap_or_default());
         // user nice system idle iowait irq softirq steal; the guests' time stands in user already.
         let at = |which: usize| numbers.get(which).copied().unwrap_or_default() * JIFFY;
-        let stolen = at(7);
         let own = read_to_string("/proc/self/stat").expect("/proc/self/stat");
         let own = fields(&own);
         Load {
-            all: at(0) + at(1) + at(2) + at(5) + at(6) + stolen,
+            all: at(0) + at(1) + at(2) + at(5) + at(6) + at(7),
             // utime stime cutime cstime.
             ours: own[11..15].iter().sum::<f64>() * JIFFY,
-            stolen,
             at: std::time::Instant::now(),
         }
     }
@@ -47,11 +42,10 @@ impl Load {
     /// What others have used since.
     pub fn foreign_since(&self) -> Foreign {
         let now = Load::now();
-        let time = (now.at - self.at).as_secs_f64().max(JIFFY);
         let others = (now.all - self.all) - (now.ours - self.ours);
         Foreign {
-            share: others.max(0.0) / time,
-            stolen: (now.stolen - self.stolen) / time,
+            used: Duration::from_secs_f64(others.max(0.0)),
+            time: now.at - self.at,
         }
     }
 }

@@ -93,6 +93,20 @@ impl Outcome {
         }
     }
 
+    pub fn latencies(&self) -> Option<&Latencies> {
+        match self {
+            Outcome::Latencies(latencies) => Some(latencies),
+            Outcome::Number(_) => None,
+        }
+    }
+
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Outcome::Latencies(_) => None,
+            Outcome::Number(number) => Some(*number),
+        }
+    }
+
     pub fn decode(line: &str) -> Option<Outcome> {
         match line.split_once(' ')? {
             ("latencies", rest) => Some(Outcome::Latencies(Latencies::decode(rest)?)),

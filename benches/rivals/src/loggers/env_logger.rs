@@ -7,6 +7,7 @@ pub const RIVAL: Rival = Rival {
     name: "log + env_logger",
     crosses: "no",
     configuration: "`Target::Pipe` to a file, no colours; it writes within the call",
+    text: true,
     scenarios: ALL,
     run: |run| {
         let target = env_logger::Target::Pipe(Box::new(log_file(&run.folder)));

@@ -8,6 +8,7 @@ pub const RIVAL: Rival = Rival {
     name: "fast_log",
     crosses: "no",
     configuration: "`file`, `chan_len(Some(100_000))` as its documentation advises",
+    text: true,
     scenarios: ALL,
     run: |run| {
         let path = log_path(&run.folder);

@@ -11,6 +11,7 @@ pub const RIVAL: Rival = Rival {
     name: "floor",
     crosses: "-",
     configuration: "reads the counter and stores 32 bytes into 8 MiB of private memory",
+    text: true,
     scenarios: &[Scenario::Three, Scenario::Cold, Scenario::Burst],
     run: |run| {
         let floor = Floor::new();

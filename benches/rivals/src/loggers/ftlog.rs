@@ -10,6 +10,7 @@ pub const RIVAL: Rival = Rival {
     name: "ftlog",
     crosses: "no",
     configuration: "feature `tsc`, `FileAppender`, `bounded(100_000, true)`, fixed time zone",
+    text: true,
     scenarios: ALL,
     run: |run| {
         let guard = ftlog::builder()

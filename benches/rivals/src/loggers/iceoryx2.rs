@@ -20,6 +20,7 @@ pub const RIVAL: Rival = Rival {
     crosses: "yes",
     configuration: "a bare message, nothing formatted or written: publish-subscribe of a fixed type, one subscriber in \
                     another process that looks every 50 µs, 65,536 messages, `RetryUntilDelivered`",
+    text: true,
     scenarios: &[
         Scenario::Three,
         Scenario::Text,

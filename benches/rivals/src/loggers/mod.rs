@@ -49,7 +49,10 @@ pub struct Rival {
     pub name: &'static str,
     /// Whether several processes can log through it.
     pub crosses: &'static str,
+    /// The best that its documentation names.
     pub configuration: &'static str,
+    /// Whether what it writes can be read as it is.
+    pub text: bool,
     pub scenarios: &'static [Scenario],
     pub run: fn(&Run) -> Outcome,
     /// Why it cannot be run here.

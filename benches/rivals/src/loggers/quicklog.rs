@@ -16,6 +16,7 @@ pub const RIVAL: Rival = Rival {
     crosses: "no",
     configuration: "a queue of 1,000,000 (its default), flushed by a thread of its own through a `BufWriter` \
                     (its `FileFlusher` opens the file for every line); one thread can log",
+    text: true,
     scenarios: ALL,
     run: |run| {
         let lines = Lines::default();

@@ -14,6 +14,7 @@ pub const RIVAL: Rival = Rival {
     name: "shmlog",
     crosses: "yes",
     configuration: "the defaults (65,536 slots of 128 bytes), one file without rotation, `OnFull::Block`",
+    text: true,
     scenarios: ALL,
     run: |run| {
         let waiting = settings(&run.folder).on_full(OnFull::Block(PATIENCE));

@@ -15,6 +15,7 @@ pub const RIVAL: Rival = Rival {
     name: "slog-async",
     crosses: "no",
     configuration: "`slog_term::FullFormat` to a file, 65,536 records, `OverflowStrategy::Block`",
+    text: true,
     scenarios: ALL,
     run: |run| {
         let lines = Lines::default();

@@ -17,6 +17,7 @@ pub const RIVAL: Rival = Rival {
     name: "spdlog-rs",
     crosses: "no",
     configuration: "`AsyncPoolSink` over `FileSink`, 65,536 records, `OverflowPolicy::Block`",
+    text: true,
     scenarios: ALL,
     run: |run| {
         let logger = start(run);

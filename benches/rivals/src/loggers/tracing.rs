@@ -14,6 +14,7 @@ pub const RIVAL: Rival = Rival {
     name: "tracing-appender",
     crosses: "no",
     configuration: "`tracing_subscriber::fmt` without colours into `non_blocking`, 65,536 lines, not lossy",
+    text: true,
     scenarios: ALL,
     run: |run| {
         let lines = Lines::default();

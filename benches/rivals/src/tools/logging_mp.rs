@@ -14,6 +14,7 @@ pub const RIVAL: Rival = Rival {
     crosses: "yes",
     configuration: "the defaults with `console=False, file=True`; a child process logs, the parent writes; a 25th of \
                     the calls (latency), a 20th (drain)",
+    text: true,
     scenarios: &[
         Scenario::Three,
         Scenario::Literal,

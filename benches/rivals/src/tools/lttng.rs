@@ -17,6 +17,7 @@ pub const RIVAL: Rival = Rival {
     crosses: "yes",
     configuration: "a session of its own, one user-space channel of 8 × 4 MiB per core, tracepoints with typed fields, \
                     the literal as an event without any; binary, nothing formatted; `--blocking-timeout=inf`",
+    text: false,
     scenarios: &Scenario::ALL,
     run,
     missing,

@@ -12,6 +12,7 @@ pub const RIVAL: Rival = Rival {
     name: "spdlog async (C++)",
     crosses: "no",
     configuration: "`async_factory` over `basic_file_sink_mt`, 65,536 records, one thread, `block`; g++ -O3",
+    text: true,
     scenarios: &Scenario::ALL,
     run,
     missing: || missing("spdlog/async.h", "libspdlog-dev"),
