@@ -9,10 +9,11 @@ const JIFFY: f64 = 0.01;
 /// Seconds of processor time, as they stand.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
-    /// Used on the whole machine by anybody, and taken from it by others on the same host.
-    all: f64,
+    /// All cores together did nothing.
+    idle: f64,
     /// Used by this process and by those of its descendants that have ended and been waited for.
     ours: f64,
+    cores: f64,
     at: std::time::Instant,
 }
 
@@ -26,26 +27,30 @@ pub struct Foreign {
 impl Load {
     pub fn now() -> Load {
         let stat = read_to_string("/proc/stat").expect("/proc/stat");
-        let numbers: Vec<f64> = numbers(stat.lines().next().unwrap_or_default());
-        // user nice system idle iowait irq softirq steal; the guests' time stands in user already.
-        let at = |which: usize| numbers.get(which).copied().unwrap_or_default() * JIFFY;
+        let cores = stat.lines().filter(|line| line.starts_with("cpu")).count() - 1;
+        let all: Vec<f64> = numbers(stat.lines().next().unwrap_or_default());
         let own = read_to_string("/proc/self/stat").expect("/proc/self/stat");
         let own = fields(&own);
         Load {
-            all: at(0) + at(1) + at(2) + at(5) + at(6) + at(7),
+            // The fourth and fifth of user nice system idle iowait. What the kernel counts of the others it guesses
+            // from who runs at a tick; idleness, and a process's own time, it measures.
+            idle: all[3..5].iter().sum::<f64>() * JIFFY,
             // utime stime cutime cstime.
             ours: own[11..15].iter().sum::<f64>() * JIFFY,
+            cores: cores as f64,
             at: std::time::Instant::now(),
         }
     }
 
-    /// What others have used since.
+    /// What others have used since: what was neither idle nor ours.
     pub fn foreign_since(&self) -> Foreign {
         let now = Load::now();
-        let others = (now.all - self.all) - (now.ours - self.ours);
+        let time = now.at - self.at;
+        let idle = now.idle - self.idle;
+        let others = time.as_secs_f64() * now.cores - idle - (now.ours - self.ours);
         Foreign {
             used: Duration::from_secs_f64(others.max(0.0)),
-            time: now.at - self.at,
+            time,
         }
     }
 }

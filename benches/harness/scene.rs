@@ -62,7 +62,8 @@ fn lines(log: &Path) -> u64 {
     }
 }
 
-/// A parent's settings for a bench: one file, however long.
+/// A parent's settings for a bench: one file, however long. What other programs left is none of its business, and a
+/// word about it in the log would be one line too many.
 pub fn settings(folder: &Folder) -> Builder {
     ShmLogger::builder()
         .level(Level::Info)
@@ -70,6 +71,7 @@ pub fn settings(folder: &Folder) -> Builder {
         .file(true)
         .file_path(folder.path())
         .max_file_size(1 << 40)
+        .recover(false)
 }
 
 /// The process that drains the ring that this process has made.

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use plotters::backend::SVGBackend;
 use plotters::coord::Shift;
+use plotters::coord::ranged1d::Ranged;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -54,6 +55,31 @@ fn write(area: &Area<'_>, text: &str, at: (i32, i32), end: HPos, size: u32, colo
     let style = TextStyle::from((FONT, size).into_font()).color(&colour);
     let style = style.pos(Pos::new(end, VPos::Center));
     area.draw_text(text, &style, at).expect("drawn");
+}
+
+type Plot<'a, X> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, LogCoord<f64>>>;
+
+/// Lines across at the times that people count in, with what they are at the left: all of 1, 2, 5, 10 …, or if that
+/// is too many, the tens. And one under everything.
+fn draw_times<'a, X>(root: &Area<'a>, chart: &Plot<'a, X>, first: X::ValueType, last: X::ValueType)
+where
+    X: Ranged,
+    X::ValueType: Copy + 'static,
+{
+    let plotting = chart.plotting_area();
+    let times = chart.y_range();
+    let decades = (0..10).map(|power| 10_f64.powi(power));
+    let steps = decades.flat_map(|decade| [1.0, 2.0, 5.0].map(|step| (step, step * decade)));
+    let all = times.end / times.start < 3_000.0;
+    let steps = steps.filter(|(step, time)| times.contains(time) && (all || *step == 1.0));
+    for (_, nanoseconds) in steps {
+        let line = PathElement::new(vec![(first, nanoseconds), (last, nanoseconds)], GRID);
+        plotting.draw(&line).expect("drawn");
+        let (x, y) = plotting.map_coordinate(&(first, nanoseconds));
+        write(root, &time(nanoseconds), (x - 10, y), HPos::Right, 14, INK);
+    }
+    let base = vec![(first, times.start), (last, times.start)];
+    plotting.draw(&PathElement::new(base, INK)).expect("drawn");
 }
 
 fn colour_of(rival: usize, name: &str) -> RGBColor {

@@ -151,8 +151,8 @@ pub fn run() {
 
 /// The rivals that can be run here and were asked for; the others are noted and named.
 fn present(results: &mut Results) -> Vec<(usize, &'static Rival)> {
-    let only = std::env::args().skip_while(|argument| argument != "--only");
-    let only = only.skip(1).next().unwrap_or_default();
+    let mut only = std::env::args().skip_while(|argument| argument != "--only");
+    let only = only.nth(1).unwrap_or_default();
     let wanted = |name: &str| only.is_empty() || only.split(',').any(|one| one == name);
     let mut present = Vec::new();
     for (index, rival) in RIVALS.iter().enumerate() {

@@ -161,12 +161,12 @@ fn render_machine(results: &Results, text: &mut String) {
     };
     writeln!(
         text,
-        "\n{} (family {}, model {}), {cores} cores{virtually}, Linux {kernel}, {}, {}, {}. By\n",
+        "\n{} (family {}, model {}), {cores} cores{virtually}, Linux {kernel}, {}, g++ {}, {}. By\n",
         of("model name"),
         of("cpu family"),
         of("model\t"),
         said_by("rustc", "--version"),
-        said_by("g++", "--version"),
+        said_by("g++", "-dumpfullversion"),
         said_by("date", "+%Y-%m-%d"),
     )
     .unwrap();
@@ -192,15 +192,16 @@ fn render_tally(results: &Results, text: &mut String) {
     )
     .unwrap();
     if !tally.unclean.is_empty() {
-        let names = tally.unclean.join(", ");
+        let (number, names) = (tally.unclean.len(), tally.unclean.join(", "));
+        let names = if number > 10 { "" } else { &names };
         writeln!(
             text,
-            "Never clean, and kept all the same (what others used): {names}."
+            "Never clean, and kept all the same: {number} runs. {names}"
         )
         .unwrap();
     }
     if !tally.failed.is_empty() {
-        writeln!(text, "Failed: {}.", tally.failed.join(", ")).unwrap();
+        writeln!(text, "Failed, and made again: {}.", tally.failed.join(", ")).unwrap();
     }
     for (name, why) in &results.missing {
         writeln!(text, "Skipped: {name}: {why}.").unwrap();

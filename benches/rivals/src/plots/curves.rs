@@ -5,7 +5,7 @@ use std::path::Path;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::{FONT, GRID, INK, OTHERS, OURS, canvas, time, write};
+use super::{INK, OTHERS, OURS, canvas, draw_times, write};
 use crate::runner::Results;
 
 const SIZE: (u32, u32) = (760, 440);
@@ -76,17 +76,7 @@ fn draw(curve: &Curve, points: &[Vec<(f64, f64)>; 3], path: &Path) {
         .y_label_area_size(75)
         .build_cartesian_2d((first..last * 1.02).log_scale(), (least..most).log_scale())
         .expect("a chart");
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .x_labels(0)
-        .bold_line_style(GRID)
-        .light_line_style(WHITE)
-        .axis_style(INK)
-        .label_style((FONT, 14).into_font().color(&INK))
-        .y_label_formatter(&|value| time(*value))
-        .draw()
-        .expect("drawn");
+    draw_times(&root, &chart, first, last);
     let bottom = chart.plotting_area().map_coordinate(&(first, least)).1;
     for number in &numbers {
         let x = chart.plotting_area().map_coordinate(&(*number, least)).0;

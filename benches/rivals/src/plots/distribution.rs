@@ -5,7 +5,7 @@ use std::path::Path;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::{Area, FONT, GRID, INK, canvas, colour_of, time, write};
+use super::{Area, GRID, INK, canvas, colour_of, draw_times, write};
 use crate::loggers::RIVALS;
 use crate::runner::Results;
 use crate::scenario::Scenario;
@@ -47,17 +47,7 @@ pub fn draw(results: &Results, path: &Path) {
         .y_label_area_size(75)
         .build_cartesian_2d(0.301..4.0, (LEAST..most).log_scale())
         .expect("a chart");
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .x_labels(0)
-        .bold_line_style(GRID)
-        .light_line_style(WHITE)
-        .axis_style(INK)
-        .label_style((FONT, 14).into_font().color(&INK))
-        .y_label_formatter(&|value| time(*value))
-        .draw()
-        .expect("drawn");
+    draw_times(&root, &chart, 0.301, 4.0);
     let plotting = chart.plotting_area();
     let bottom = plotting.map_coordinate(&(0.301, LEAST)).1;
     for (nines, label) in TICKS {
