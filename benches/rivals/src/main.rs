@@ -1,11 +1,12 @@
 //! shmlog beside other loggers, all measured by the same method, in one run.
 //!
 //! ```sh
-//! cargo run --release --manifest-path benches/rivals/Cargo.toml [-- --quick] [--rounds 5] [--only NAME,NAME]
+//! cargo run --release --manifest-path benches/rivals/Cargo.toml
 //! ```
 //!
-//! runs everything and writes `benches/results/`; `-- one LOGGER SCENARIO` makes one run in this very process and
-//! prints what it found.
+//! runs everything and writes `benches/results/`. Behind `--`: `--readme` puts the table into the README too; `--quick`
+//! makes a tenth of the calls, once; `--rounds 5`; `--minutes 20` after which dirty runs are kept; `--only NAME,NAME`.
+//! `one LOGGER SCENARIO` makes one run in this very process and prints what it found.
 
 #[path = "../../harness/mod.rs"]
 mod harness;

@@ -29,6 +29,12 @@ const BENCHES: &[Bench] = &[
         quick: &["--quick"],
     },
     Bench {
+        name: "drain",
+        rounds: 3,
+        full: &[],
+        quick: &["--records", "200_000"],
+    },
+    Bench {
         name: "idle",
         rounds: 1,
         full: &["--seconds", "10"],

@@ -146,6 +146,9 @@ pub fn run() {
     let text = table::render(&results);
     std::fs::write(home.join("table.md"), &text).expect("the table");
     plots::draw_all(&results, &home);
+    if asked_for("--readme") {
+        table::put_into_readme(&text);
+    }
     println!("\r{text}");
 }
 

@@ -6,6 +6,7 @@ use std::process::Command;
 use crate::loggers::{RIVALS, Rival};
 use crate::runner::Results;
 use crate::scenario::Scenario;
+use crate::tools::home;
 
 /// The columns behind the logger's name.
 const COLUMNS: [&str; 11] = [
@@ -21,6 +22,22 @@ const COLUMNS: [&str; 11] = [
     "disabled level",
     "lines/s to a file",
 ];
+
+/// Between these the README has the file's text.
+const MARKS: (&str, &str) = (
+    "<!-- benches/results/table.md begins -->\n",
+    "<!-- benches/results/table.md ends -->\n",
+);
+
+/// Puts the file's text into the README.
+pub fn put_into_readme(text: &str) {
+    let path = home().join("../../README.md");
+    let readme = std::fs::read_to_string(&path).expect("the README");
+    let (before, rest) = readme.split_once(MARKS.0).expect("the mark");
+    let (_, after) = rest.split_once(MARKS.1).expect("the mark at the end");
+    let readme = format!("{before}{}{text}{}{after}", MARKS.0, MARKS.1);
+    std::fs::write(&path, readme).expect("the README");
+}
 
 /// The whole file.
 pub fn render(results: &Results) -> String {
@@ -89,44 +106,101 @@ can, nothing lost, until all are in the file. Every record of every run has arri
 compiled out.
 ";
 
-/// Questions to our own benches that have no rivals: what it is, the name of the number, its unit.
-const OURS: &[(&str, &str, &str)] = &[
-    ("two processes at once, p50", "processes: 2, p50", "ns"),
-    ("two processes at once, p99", "processes: 2, p99", "ns"),
-    (
-        "sixteen processes on two cores, p50",
-        "processes: 16, p50",
+/// A question to our own benches that has no rivals.
+struct Question {
+    what: &'static str,
+    /// What the bench calls the number.
+    name: &'static str,
+    /// What the bench counts in, in units of ours.
+    scale: f64,
+    digits: usize,
+    unit: &'static str,
+}
+
+const fn question(
+    what: &'static str,
+    name: &'static str,
+    scale: f64,
+    digits: usize,
+    unit: &'static str,
+) -> Question {
+    Question {
+        what,
+        name,
+        scale,
+        digits,
+        unit,
+    }
+}
+
+const OURS: &[Question] = &[
+    question(
+        "two processes at once, p50",
+        "processes: 2, p50",
+        1.0,
+        0,
         "ns",
     ),
-    (
+    question("the same, p99", "processes: 2, p99", 1.0, 0, "ns"),
+    question(
+        "sixteen processes on two cores, p50",
+        "processes: 16, p50",
+        1.0,
+        0,
+        "ns",
+    ),
+    question(
         "from the call to the bytes in the file, a record every 1.5 µs, p50",
         "a record every 1.5 µs, p50",
+        1.0,
+        0,
         "µs",
     ),
-    ("the same, p99", "a record every 1.5 µs, p99", "µs"),
-    (
+    question("the same, p99", "a record every 1.5 µs, p99", 1.0, 0, "µs"),
+    question(
         "from the call to the bytes in the file, a record a millisecond, p50",
         "a record a millisecond, p50",
+        1.0,
+        0,
         "µs",
     ),
-    ("the same, p99", "a record a millisecond, p99", "µs"),
-    (
+    question("the same, p99", "a record a millisecond, p99", 1.0, 0, "µs"),
+    question(
+        "lines of a 64-byte literal to a file",
+        "drain, 64-byte literal",
+        1e-6,
+        2,
+        "M a second",
+    ),
+    question(
+        "records without formatting and file (`discard`)",
+        "drain, discarded",
+        1e-6,
+        1,
+        "M a second",
+    ),
+    question(
         "the drainer while nothing is logged",
         "idle, nothing logged",
+        1.0,
+        2,
         "% of a core",
     ),
-    (
+    question(
         "the drainer with a record a second",
         "idle, a record a second",
+        1.0,
+        2,
         "% of a core",
     ),
 ];
 
 fn render_ours(results: &Results, text: &mut String) {
     writeln!(text, "\n| shmlog alone | |\n|---|--:|").unwrap();
-    for (what, name, unit) in OURS {
-        if let Some(value) = results.of_ours(name) {
-            let digits = if *unit == "% of a core" { 2 } else { 0 };
+    for question in OURS {
+        if let Some(value) = results.of_ours(question.name) {
+            let (value, digits) = (value * question.scale, question.digits);
+            let (what, unit) = (question.what, question.unit);
             writeln!(text, "| {what} | {value:.digits$} {unit} |").unwrap();
         }
     }

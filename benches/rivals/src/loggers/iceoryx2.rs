@@ -184,7 +184,7 @@ where
 
     fn disabled(&mut self, _: u64) {}
 
-    fn flush(&mut self) {
+    fn flush(&mut self, _: u64) {
         self.send(M::of_mark(HOW_MANY));
         self.arrived += hear(&mut self.answers);
     }

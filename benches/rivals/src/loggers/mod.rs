@@ -31,8 +31,8 @@ pub trait Logger {
     fn text(&mut self, text: &str);
     /// A call at a level that is off.
     fn disabled(&mut self, n: u64);
-    /// Waits until all that was logged is in the file.
-    fn flush(&mut self);
+    /// Waits until all that was logged, so many records, is in the file.
+    fn flush(&mut self, logged: u64);
     /// How many records there are at the other end.
     fn arrived(&mut self, folder: &Folder) -> u64 {
         folder.lines()

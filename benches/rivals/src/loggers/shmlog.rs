@@ -43,7 +43,7 @@ impl Logger for Ours {
         debug!("never seen {}", black_box(n));
     }
 
-    fn flush(&mut self) {
+    fn flush(&mut self, _: u64) {
         self.0.flush(PATIENCE).expect("flushed");
     }
 

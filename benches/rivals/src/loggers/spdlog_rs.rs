@@ -80,7 +80,7 @@ impl Logger for Spdlog {
         debug!(logger: self.logger, "never seen {}", black_box(n));
     }
 
-    fn flush(&mut self) {
+    fn flush(&mut self, _: u64) {
         self.logger.flush();
         self.flushes += 1;
         self.flushed.wait_for(self.flushes);
