@@ -180,3 +180,44 @@ impl Dice {
         }
     }
 }
+
+// Run by `cargo test --manifest-path benches/rivals/Cargo.toml`.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STEPPED: Clock = Clock {
+        tick: 0.5,
+        step: 20,
+    };
+
+    #[test]
+    fn a_time_between_two_steps_of_the_counter_is_found_by_how_often_each_is_seen() {
+        // 36 ticks are seen as 20 in a fifth of the cases, as 40 in the others; the empty timing is 20.
+        let samples: Vec<u32> = (0..1000)
+            .map(|n| if n % 5 == 0 { 20 } else { 40 })
+            .collect();
+        let latencies = Latencies::from_samples(STEPPED, &[20; 100], &samples);
+        let found = latencies.at(0.5);
+        assert!((7.0..10.0).contains(&found), "{found} ns instead of 8");
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        let samples = [40, 40, 60, 100_000, u32::MAX];
+        let latencies = Latencies::from_samples(STEPPED, &[20; 3], &samples);
+        let again = Latencies::decode(&latencies.encode()).expect("what was encoded");
+        assert_eq!(again.count(), 5);
+        for quantile in [0.1, 0.5, 0.9, 0.999] {
+            assert_eq!(again.at(quantile), latencies.at(quantile));
+        }
+    }
+
+    #[test]
+    fn those_of_two_rounds_are_those_of_all_calls() {
+        let mut one = Latencies::from_samples(STEPPED, &[20; 3], &[40; 10]);
+        one.add(&Latencies::from_samples(STEPPED, &[20; 3], &[400; 30]));
+        assert_eq!(one.count(), 40);
+        assert!(one.at(0.2) < 20.0 && one.at(0.3) > 150.0);
+    }
+}

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::harness::latency::Latencies;
@@ -189,7 +189,7 @@ pub fn patiently(
     let mut cleanest: Option<(f64, String)> = None;
     for _ in 0..TRIES {
         let before = Load::now();
-        let output = command().stderr(Stdio::piped()).output().expect("a run");
+        let output = limited(command()).output().expect("a run");
         let foreign = before.foreign_since();
         tally.made += 1;
         if !output.status.success() {
@@ -220,6 +220,17 @@ pub fn patiently(
         .unclean
         .push(format!("{name} ({:.0} %)", share * 100.0));
     Some(text)
+}
+
+/// Ended with all its children should it hang: one run is not worth the others.
+fn limited(command: Command) -> Command {
+    let mut limited = Command::new("timeout");
+    limited.args(["--kill-after=10", "300"]);
+    limited.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        limited.env(name, value.unwrap_or_default());
+    }
+    limited
 }
 
 /// For some seconds at the most.

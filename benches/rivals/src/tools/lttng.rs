@@ -126,15 +126,19 @@ fn daemon(run: &Run) -> Option<Child> {
     if is_served() {
         return None;
     }
-    let daemon = Command::new("lttng-sessiond")
+    let mut command = Command::new("lttng-sessiond");
+    command
         .args(["--no-kernel", "--quiet"])
         .env("LTTNG_HOME", run.folder.path())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("a daemon");
+        .stderr(Stdio::null());
+    let mut daemon = command.spawn().expect("a daemon");
     while !is_served() {
         std::thread::sleep(Duration::from_millis(20));
+        // One that was about to end was in its way.
+        if daemon.try_wait().expect("its state").is_some() {
+            daemon = command.spawn().expect("a daemon");
+        }
     }
     Some(daemon)
 }
