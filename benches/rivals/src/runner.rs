@@ -77,10 +77,21 @@ impl Results {
     /// Nanoseconds that this share of the calls stays below: the median of the rounds. When a round has fewer than ten
     /// calls beyond it, that of all rounds together.
     pub fn latency(&self, rival: usize, scenario: Scenario, quantile: f64) -> Option<f64> {
+        self.latency_of_curve(rival, scenario, quantile, quantile)
+    }
+
+    /// The same as part of a curve that goes up to `last`: all its points are found in the same way.
+    pub fn latency_of_curve(
+        &self,
+        rival: usize,
+        scenario: Scenario,
+        quantile: f64,
+        last: f64,
+    ) -> Option<f64> {
         let outcomes = self.cells.get(&(rival, scenario))?;
         let rounds: Vec<&Latencies> = outcomes.iter().filter_map(Outcome::latencies).collect();
         let least = rounds.iter().map(|round| round.count()).min()? as f64;
-        if least * (1.0 - quantile) >= 10.0 {
+        if least * (1.0 - last) >= 10.0 {
             return Some(median(
                 rounds.iter().map(|round| round.at(quantile)).collect(),
             ));

@@ -80,7 +80,7 @@ fn lines(results: &Results) -> Vec<Line> {
     for (index, rival) in RIVALS.iter().enumerate() {
         let at = |nines: &f64| {
             let quantile = 1.0 - 10_f64.powf(-nines);
-            let time = results.latency(index, Scenario::Three, quantile)?;
+            let time = results.latency_of_curve(index, Scenario::Three, quantile, 0.9999)?;
             Some((*nines, time.max(LEAST)))
         };
         let points: Vec<(f64, f64)> = nines.iter().filter_map(at).collect();
