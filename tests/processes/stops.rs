@@ -181,9 +181,7 @@ fn parent_of_the_stepped(arguments: &[String]) {
         until("the child logs", || tally.returned() > 0);
         // Several stops of one child when it may go on, one when it may not.
         for _ in 0..if kill { 1 } else { 10 } {
-            let traced = Traced::seize(child.id());
-            // Nobody else logs: as long as all is flushed, it has claimed nothing.
-            logger.flush(Duration::from_secs(60)).unwrap();
+            let traced = seize_idle(&logger, child.id());
             while logger.flush(Duration::ZERO).is_ok() {
                 traced.step();
             }
@@ -212,6 +210,20 @@ fn parent_of_the_stepped(arguments: &[String]) {
     report(&logger);
 }
 
+/// Takes hold of a child at a moment at which it has claimed nothing. Nobody else logs, so it stays so as long as all is
+/// flushed.
+fn seize_idle(logger: &ShmLogger, child: u32) -> Traced {
+    loop {
+        let traced = Traced::seize(child);
+        logger.flush(Duration::from_secs(60)).unwrap();
+        if logger.stats().parked == 0 {
+            return traced;
+        }
+        // It was in the midst of a record, which has been passed by.
+        traced.let_go();
+    }
+}
+
 /// A process that moves one machine instruction at a time.
 struct Traced(Pid);
 
@@ -229,9 +241,13 @@ impl Traced {
         self.wait_for_stop();
     }
 
+    fn let_go(self) {
+        self.ask(libc::PTRACE_DETACH);
+    }
+
     fn stop_and_let_go(self) {
         send(self.0.as_raw_pid() as u32, Signal::STOP);
-        self.ask(libc::PTRACE_DETACH);
+        self.let_go();
     }
 
     fn wait_for_stop(&self) {

@@ -259,6 +259,11 @@ impl Drainer {
     /// Shows the numbers, and gives back the registry entries whose accounts are settled, now that a checkpoint
     /// says so.
     fn publish(&mut self) {
+        // Before what was passed counts as flushed: who has waited for that finds it here.
+        let parked = self.reader.parked() as u64;
+        self.segment
+            .count(Count::Parked)
+            .store(parked, Ordering::Relaxed);
         let members = &mut self.members;
         self.delivery
             .ledger
@@ -339,9 +344,6 @@ impl Drainer {
             }
         }
         self.members.clear_members();
-        self.segment
-            .count(Count::Parked)
-            .store(self.reader.parked() as u64, Ordering::Relaxed);
         // Also without records: a sink that could not write tries again, and notices go out.
         self.hand_over(true);
     }

@@ -14,15 +14,18 @@ const PER_SLOT: Duration = Duration::from_nanos(20);
 const SHARE: u32 = 8;
 /// When nothing comes for some time.
 const LONG: Duration = Duration::from_millis(1);
-/// When nothing has come for so many long pauses in a row. A wake costs some 15 microseconds of a core.
+/// When nothing has come for so many long pauses in a row: a wake costs some 15 microseconds of a core. Not so in a
+/// small ring, which fills too soon when something comes after all.
 const IDLE_AFTER: u32 = 100;
 const IDLE: Duration = Duration::from_millis(5);
+const IDLE_PER_SLOT: Duration = Duration::from_nanos(80);
 /// What a sleep takes at the least; shorter pauses are spent awake.
 const SLEEP: Duration = Duration::from_micros(5);
 
 /// How long to pause next.
 pub(super) struct Pause {
     short: Duration,
+    idle: Duration,
     next: Duration,
     /// Long pauses since something moved.
     long: u32,
@@ -37,6 +40,7 @@ impl Pause {
         let short = SHORT.min(PER_SLOT.saturating_mul(slots / SHARE));
         Pause {
             short,
+            idle: IDLE_PER_SLOT.saturating_mul(slots).clamp(LONG, IDLE),
             next: short,
             long: 0,
         }
@@ -56,7 +60,7 @@ impl Pause {
             std::thread::sleep(self.next);
         }
         self.long += u32::from(self.next == LONG);
-        let most = if self.is_idle() { IDLE } else { LONG };
+        let most = if self.is_idle() { self.idle } else { LONG };
         self.next = (self.next * 2).clamp(Duration::from_nanos(100), most);
     }
 
