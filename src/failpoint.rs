@@ -2,7 +2,7 @@
 //!
 //! Only with the feature `failpoints`; without it [`hit`] is empty. The environment says what happens where:
 //! `SHMLOG_FAILPOINTS=claim.claimed=kill,drainer.written=kill@3`, that is a list of `place=action[@n]`, where
-//! the action (`kill`: SIGKILL to itself; `stop`: SIGSTOP to itself; `delay`: ten milliseconds) is taken when the place is reached for the
+//! the action (`kill`: SIGKILL to itself; `stop`: SIGSTOP to itself; `signal`: SIGUSR1 to itself; `delay`: ten milliseconds) is taken when the place is reached for the
 //! `n`th time (the first, if it is not said; `delay`: every time from the `n`th on).
 //!
 //! The environment is read once, at the first place; reaching a place allocates nothing after that.
@@ -84,6 +84,7 @@ mod armed {
         Kill,
         Stop,
         Delay,
+        Signal,
     }
 
     pub(super) fn parse(text: &str) -> Vec<Failpoint> {
@@ -97,6 +98,7 @@ mod armed {
             "kill" => Action::Kill,
             "stop" => Action::Stop,
             "delay" => Action::Delay,
+            "signal" => Action::Signal,
             _ => return None,
         };
         let (at, hits) = (at.parse().ok()?, AtomicU64::new(0));
@@ -114,6 +116,7 @@ mod armed {
             match self.action {
                 Action::Kill if hits == self.at => signal(Signal::KILL),
                 Action::Stop if hits == self.at => signal(Signal::STOP),
+                Action::Signal if hits == self.at => signal(Signal::USR1),
                 Action::Delay if hits >= self.at => {
                     std::thread::sleep(std::time::Duration::from_millis(10));
                 }

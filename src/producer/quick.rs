@@ -6,7 +6,7 @@
 
 use std::sync::atomic::compiler_fence;
 
-use super::thread::{Thread, lease_of, with_this_thread};
+use super::thread::{Known, Thread, lease_of, with_this_thread};
 use super::write::{self, Captured};
 use crate::level::Level;
 use crate::record::CallSite;
@@ -40,7 +40,8 @@ fn write_quickly<A: Arguments>(
     target: Option<&str>,
     arguments: &A,
 ) -> Option<()> {
-    let (generation, attachment, producer) = thread.known()?;
+    let known = thread.known()?;
+    let (attachment, producer) = (known.attachment, known.producer);
     // Not to be put together in, but to be found taken: by a signal handler that logs.
     let mut buffer = thread.buffer.try_borrow_mut().ok()?;
     compiler_fence(Ordering::SeqCst);
@@ -48,23 +49,27 @@ fn write_quickly<A: Arguments>(
     ring.fetch_tail();
     let words = arguments.words()?;
     let bytes = (head_words(target) + words) * WORD;
-    let id = site.known_id(generation).filter(|&id| id != 0)?;
+    let id = site.known_id(known.generation).filter(|&id| id != 0)?;
     // Relaxed: nobody but this thread (and its signal handlers) writes the floor.
     let is_idle = producer.floor().load(Ordering::Relaxed) == IDLE;
     if !is_idle || bytes > ring.longest_run() || thread.broken_off.get().is_some() {
         return None;
     }
     let leave = attachment.leave(level as u8);
+    // A signal handler may have forked since: nothing of the parent's is to be touched by the child.
+    if !known.is_fresh() {
+        return None;
+    }
     let (lease, head) = (lease_of(producer), &thread.cached_head);
     match claim_once(ring, &lease, head, bytes, leave, true) {
         // As in write.rs: a signal handler may have forked, and this be the child.
-        Ok(claimed) if !thread.is_of_this_process(generation) => std::mem::forget(claimed),
+        Ok(claimed) if !known.is_of_this_process() => std::mem::forget(claimed),
         Ok(claimed) => {
             let tag = Tag {
                 site: id,
                 level: level as u8,
                 flags: target.map_or(0, |_| TARGET),
-                producer: thread.index(),
+                producer: known.index,
             };
             claimed.publish_with(tag.pack(), bytes, |payload| {
                 // Only now: the processor reads the counter while it waits for the claim, but not the other way round.
@@ -76,15 +81,12 @@ fn write_quickly<A: Arguments>(
                 }
             });
         }
-        Err(refused) => write_again(
-            thread,
-            &mut buffer[..],
-            level,
-            site,
-            target,
-            arguments,
-            refused,
-        ),
+        Err(refused) => {
+            let buffer = &mut buffer[..];
+            write_again(
+                thread, known, buffer, level, site, target, arguments, refused,
+            );
+        }
     }
     compiler_fence(Ordering::SeqCst);
     Some(())
@@ -93,8 +95,13 @@ fn write_quickly<A: Arguments>(
 /// Goes the long way with a record that found no place at once.
 #[cold]
 #[inline(never)]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a log call's, and what came of it"
+)]
 fn write_again<A: Arguments>(
     thread: &Thread,
+    known: Known,
     buffer: &mut [u8],
     level: Level,
     site: &'static CallSite,
@@ -102,10 +109,8 @@ fn write_again<A: Arguments>(
     arguments: &A,
     refused: Refused,
 ) {
-    if let Some(ready) = thread.ready() {
-        let content = &Captured(arguments);
-        write::write_with(ready, buffer, level, site, target, content, Some(refused));
-    }
+    let (ready, content) = (known.ready(thread), &Captured(arguments));
+    write::write_with(ready, buffer, level, site, target, content, Some(refused));
 }
 
 /// Words of one slot. Where their number is known at compile time, so is that they suffice.

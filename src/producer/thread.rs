@@ -90,6 +90,42 @@ impl Ready<'_> {
     }
 }
 
+/// A registered thread, without the thread.
+#[derive(Clone, Copy)]
+pub(super) struct Known {
+    pub(super) generation: u64,
+    pub(super) attachment: &'static Attachment,
+    pub(super) producer: Producer<'static>,
+    pub(super) index: u16,
+    pid: u32,
+}
+
+impl Known {
+    /// Whether no fork, and nothing else that would void it, has come since.
+    #[inline(always)]
+    pub(super) fn is_fresh(&self) -> bool {
+        self.generation == attachment::known_generation()
+    }
+
+    /// See [`Ready::is_of_this_process`].
+    #[inline(always)]
+    pub(super) fn is_of_this_process(&self) -> bool {
+        self.is_fresh() || self.pid == std::process::id()
+    }
+
+    pub(super) fn ready(self, thread: &Thread) -> Ready<'_> {
+        Ready {
+            thread,
+            attachment: self.attachment,
+            producer: self.producer,
+            index: self.index,
+            generation: self.generation,
+            pid: self.pid,
+            aside: false,
+        }
+    }
+}
+
 /// What the ring needs of an entry.
 #[inline(always)]
 pub(super) fn lease_of(producer: Producer<'static>) -> Lease<'static> {
@@ -131,29 +167,24 @@ impl Thread {
         self.generation.get() == generation && generation != 0
     }
 
-    /// The generation, the ring and the entry, if this thread is registered.
+    /// What a record needs, if this thread is registered; as it is now, whatever signal handlers do to it later.
     #[inline(always)]
-    pub(super) fn known(&self) -> Option<(u64, &'static Attachment, Producer<'static>)> {
+    pub(super) fn known(&self) -> Option<Known> {
         match self.is_known() {
-            true => Some((
-                self.generation.get(),
-                self.attachment.get()?,
-                self.producer.get()?,
-            )),
+            true => self.present(),
             false => None,
         }
     }
 
-    /// The number of the entry.
     #[inline(always)]
-    pub(super) fn index(&self) -> u16 {
-        self.index.get()
-    }
-
-    /// Whether this is still the process that took the entry, and not a child of it: see [`Ready`].
-    #[inline(always)]
-    pub(super) fn is_of_this_process(&self, generation: u64) -> bool {
-        generation == attachment::known_generation() || self.pid.get() == std::process::id()
+    fn present(&self) -> Option<Known> {
+        Some(Known {
+            generation: self.generation.get(),
+            attachment: self.attachment.get()?,
+            producer: self.producer.get()?,
+            index: self.index.get(),
+            pid: self.pid.get(),
+        })
     }
 
     /// An entry of the child's own, for a record that was being rendered when its parent forked.
@@ -165,17 +196,8 @@ impl Thread {
     }
 
     #[inline]
-    pub(super) fn ready(&self) -> Option<Ready<'_>> {
-        let attachment = self.attachment.get()?;
-        Some(Ready {
-            thread: self,
-            attachment,
-            producer: self.producer.get()?,
-            index: self.index.get(),
-            generation: self.generation.get(),
-            pid: self.pid.get(),
-            aside: false,
-        })
+    fn ready(&self) -> Option<Ready<'_>> {
+        Some(self.present()?.ready(self))
     }
 
     /// Registers this thread. The only part of logging that enters the kernel. It takes no lock and does

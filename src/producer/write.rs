@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::atomic::compiler_fence;
 
+use super::attachment;
 use super::thread::{self, Ready, with_thread};
 use super::wait::Wait;
 use crate::level::Level;
@@ -89,6 +90,10 @@ const FRUGAL_RUN_BYTES: usize = 512;
 /// Writes the record of a crash, from the signal handler.
 pub(crate) fn write_last_words(level: Level, site: &'static CallSite, message: fmt::Arguments<'_>) {
     thread::forget_refusals();
+    if let Some(attachment) = attachment::current() {
+        // Not to be told now, on what may be a small stack.
+        attachment.unlocked.note(Ok(()));
+    }
     with_thread(level, |ready| {
         let mut buffer = [0; FRUGAL_RUN_BYTES];
         let target = Some(site.statement.target);
@@ -222,6 +227,8 @@ impl Outgoing<'_> {
                 self.filled = WORD;
             }
             Ok(_) => self.origin = None,
+            // A signal handler has forked meanwhile, and this is the child.
+            Err(_) if !self.ready.is_of_this_process() => self.send(more),
             Err(refused) => self.give_up(refused),
         }
     }
@@ -231,6 +238,8 @@ impl Outgoing<'_> {
     #[cold]
     fn go_on_in_child(&mut self) {
         let begun = self.origin.take().is_some();
+        // That was the parent's record.
+        self.first_refused = None;
         let level = Level::from_number(self.tag.level).unwrap_or(Level::Trace);
         match self.ready.thread.ready_in_child(level) {
             Some(ready) if !begun => {
@@ -314,6 +323,7 @@ fn put_again(ready: Ready<'_>, tag: Tag, bytes: &[u8], refused: Refused) -> Resu
     let (ring, head) = (&ready.attachment.ring, &ready.thread.cached_head);
     let leave = ready.attachment.leave(tag.level);
     if matches!(refused, Refused::Overtaken(_))
+        && ready.is_of_this_process()
         && let Ok(claimed) = claim(ring, &ready.lease(), head, bytes.len(), leave, false)
     {
         let sequence = claimed.sequence();
@@ -338,7 +348,7 @@ fn put_patiently(
     } else {
         Wait::within_record(ready.attachment)
     };
-    while wait.once_more() {
+    while wait.once_more() && ready.is_of_this_process() {
         // A record is begun once, however often it is tried.
         let begins = first && matches!(refused, Refused::Full(_));
         match claim(ring, &ready.lease(), head, bytes.len(), leave, begins) {

@@ -178,12 +178,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether a run stands at the cursor, by its slot alone: the tail is not looked at, which producers need for
-    /// every claim, and which would have to come back to them. `false` may also mean something to be passed.
-    pub(crate) fn has_run(&self) -> bool {
+    /// Whether what was claimed may end at the cursor, by its slot alone: the tail is not looked at, which producers
+    /// need for every claim, and which would have to come back to them. It may also be a hole.
+    pub(crate) fn may_end_here(&self) -> bool {
         let h = self.cursor;
-        // [publish]: as in next, which is to follow.
-        self.ring.slot(h)[0].load(Ordering::Acquire) == published(h)
+        // [publish]: as in next.
+        self.ring.slot(h)[0].load(Ordering::Acquire) == free(h) && !self.has_walked(h)
     }
 
     /// Takes back the last step of [`Reader::next`], which handed out `run` and will do so again.

@@ -215,9 +215,9 @@ pub(crate) fn heirs_of(ring: &str, seconds: u64) -> Vec<(Identity, bool)> {
             // What is not readable is not this user's.
             let maps = fs::read(format!("/proc/{pid}/maps")).ok()?;
             let Stat { start, image, .. } = Stat::of(pid)?;
-            let has_mapped = mapped
-                .as_ref()
-                .is_some_and(|part| holds(&maps, part.as_bytes()));
+            let mapped_as = [Some(ring), mapped.as_deref()];
+            let mut mapped_as = mapped_as.into_iter().flatten();
+            let has_mapped = mapped_as.any(|part| holds(&maps, part.as_bytes()));
             let is_young_heir = || {
                 let environment = fs::read(format!("/proc/{pid}/environ")).ok();
                 start >= oldest && environment.is_some_and(|text| carries(&text, &entry))

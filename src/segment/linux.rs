@@ -16,6 +16,8 @@ use crate::words::WORD;
 
 /// Where the kernel keeps shared memory.
 const FOLDER: &str = "/dev/shm";
+/// A process's open files, by number.
+const DESCRIPTORS: &str = "/proc/self/fd";
 
 fn path_of(name: &str) -> PathBuf {
     Path::new(FOLDER).join(name)
@@ -40,13 +42,22 @@ pub(super) fn create(
     };
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600);
-    let nameless = options.clone().custom_flags(libc::O_TMPFILE).open(FOLDER);
-    let (file, is_named) = match nameless {
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR)) => {
+    // To give it a name later takes /proc. Where nameless files are not known, or not allowed, it has one at once.
+    let nameless = match Path::new(DESCRIPTORS).exists() {
+        true => options
+            .clone()
+            .custom_flags(libc::O_TMPFILE)
+            .open(FOLDER)
+            .ok(),
+        false => None,
+    };
+    let is_named = nameless.is_none();
+    let file = match nameless {
+        Some(file) => file,
+        None => {
             options.create_new(true).custom_flags(libc::O_NOFOLLOW);
-            (options.open(path_of(name)).map_err(refused)?, true)
+            options.open(path_of(name)).map_err(refused)?
         }
-        nameless => (nameless.map_err(refused)?, false),
     };
     let made = Unnamed { file, is_named };
     match reserve_and_map(&made.file, bytes) {
@@ -69,7 +80,7 @@ impl Unnamed {
             return Ok(());
         }
         // As open(2) has it: naming the descriptor itself needs a capability.
-        let this = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        let this = format!("{DESCRIPTORS}/{}", self.file.as_raw_fd());
         let path = path_of(name);
         linkat(CWD, this, CWD, &path, AtFlags::SYMLINK_FOLLOW).map_err(|error| CreateError::Open {
             path,
@@ -207,8 +218,8 @@ pub(super) fn discard(name: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// What stands in `/proc/‥/maps` of whoever has the segment mapped: device and number of the file. Its name
-/// does not, where it was mapped before it had one.
+/// What stands in `/proc/‥/maps` of whoever has the segment mapped, beside its name: device and number of the file. Where
+/// it was mapped before it had a name, that does not stand there.
 pub(super) fn as_in_maps(name: &str) -> Option<String> {
     use rustix::fs::{major, minor};
     let metadata = std::fs::metadata(path_of(name)).ok()?;

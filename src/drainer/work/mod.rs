@@ -151,13 +151,17 @@ impl Drainer {
         self.members.renew(&mut || self.reader.tail());
         let mut pause = Pause::new(self.segment.geometry().slots);
         loop {
+            let drops = self.drops_seen;
             let turn = self.turn();
             self.keep_up(pause.is_idle());
+            let cursor = self.reader.cursor();
+            let is_hole = self.hole.is_some_and(|(hole, _)| hole == cursor);
             match turn {
                 Turn::Full => {}
                 Turn::CaughtUp => pause.once(true),
                 Turn::Nothing if self.may_end() => break,
-                Turn::Nothing => pause.once(false),
+                // Others fill the ring behind a hole, and who is dropped wants room, or an entry.
+                Turn::Nothing => pause.once(is_hole || drops != self.drops_seen),
             }
         }
         self.end();
@@ -183,7 +187,7 @@ impl Drainer {
         let mut taken = 0;
         while taken < BATCH && !self.stuck {
             // The end, most likely. To ask the tail would let the next claim wait for it.
-            if taken > 0 && !self.reader.has_run() {
+            if taken > 0 && self.reader.may_end_here() {
                 return (taken, false);
             }
             match self.reader.next() {

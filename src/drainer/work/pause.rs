@@ -17,8 +17,8 @@ const LONG: Duration = Duration::from_millis(1);
 /// When nothing has come for so many long pauses in a row: a wake costs some 15 microseconds of a core. Not so in a
 /// small ring, which fills too soon when something comes after all.
 const IDLE_AFTER: u32 = 100;
-const IDLE: Duration = Duration::from_millis(5);
-const IDLE_PER_SLOT: Duration = Duration::from_nanos(80);
+const IDLE: Duration = Duration::from_millis(8);
+const IDLE_PER_SLOT: Duration = Duration::from_nanos(125);
 /// What a sleep takes at the least; shorter pauses are spent awake.
 const SLEEP: Duration = Duration::from_micros(5);
 
@@ -59,7 +59,7 @@ impl Pause {
         } else {
             std::thread::sleep(self.next);
         }
-        self.long += u32::from(self.next == LONG);
+        self.long = self.long.saturating_add(u32::from(self.next == LONG));
         let most = if self.is_idle() { self.idle } else { LONG };
         self.next = (self.next * 2).clamp(Duration::from_nanos(100), most);
     }

@@ -152,10 +152,10 @@ impl LogFile {
         }))
     }
 
-    /// Takes the file away if there is nothing in it. One that cannot be removed stays, and harms nobody.
+    /// Takes the file away if nothing was written to it, by anybody. One that cannot be removed stays, and harms nobody.
     pub(super) fn remove_if_empty(&self) {
         let is_empty = self.file.metadata().is_ok_and(|found| found.len() == 0);
-        if is_empty && self.is_in_place() {
+        if self.written == 0 && is_empty && self.is_in_place() {
             let _ = fs::remove_file(&self.path);
         }
     }
