@@ -160,8 +160,13 @@ impl Drainer {
                 Turn::Full => {}
                 Turn::CaughtUp => pause.once(true),
                 Turn::Nothing if self.may_end() => break,
-                // Others fill the ring behind a hole, and who is dropped wants room, or an entry.
-                Turn::Nothing => pause.once(is_hole || drops != self.drops_seen),
+                Turn::Nothing => {
+                    // Others fill the ring behind a hole, and who is dropped wants room, or an entry.
+                    if is_hole || drops != self.drops_seen {
+                        pause.stay_awake();
+                    }
+                    pause.once(false);
+                }
             }
         }
         self.end();

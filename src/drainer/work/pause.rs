@@ -64,6 +64,11 @@ impl Pause {
         self.next = (self.next * 2).clamp(Duration::from_nanos(100), most);
     }
 
+    /// Something is the matter, though nothing moves: no idle pauses for now.
+    pub(super) fn stay_awake(&mut self) {
+        self.long = 0;
+    }
+
     /// Nothing has come for long: what is done besides may be done less often.
     pub(super) fn is_idle(&self) -> bool {
         self.long >= IDLE_AFTER
