@@ -132,7 +132,7 @@ impl Builder {
     }
 
     /// Slots in the ring: a power of two from 16 to 2²⁶. Default: 65,536, which with slots of the default
-    /// size takes 8 MiB of shared memory. After a silence the drainer sleeps for up to 8 ms (1 ms if the ring is small), so
+    /// size takes 8 MiB of shared memory. After a silence the drainer sleeps for up to 10 ms (1 ms if the ring is small), so
     /// what comes in a burst then should find room in the ring: a record takes a slot, or as many as its bytes fill.
     pub fn slots(mut self, slots: u64) -> Builder {
         self.slots = slots;

@@ -42,7 +42,7 @@ const BATCH: usize = 1024;
 /// How often the registry is looked at.
 const KEEP_UP_EVERY: Duration = Duration::from_millis(5);
 /// The same while nothing is logged: two words of every entry are read from memory for it.
-const KEEP_UP_IDLY_EVERY: Duration = Duration::from_millis(25);
+const KEEP_UP_IDLY_EVERY: Duration = Duration::from_millis(100);
 /// How often the clocks are compared and threads are asked whether they still exist.
 const LOOK_AROUND_EVERY: Duration = Duration::from_secs(1);
 
@@ -153,7 +153,7 @@ impl Drainer {
         loop {
             let drops = self.drops_seen;
             let turn = self.turn();
-            self.keep_up(pause.is_idle());
+            self.keep_up(pause.is_idle() && !self.segment.is_stopping());
             let cursor = self.reader.cursor();
             let is_hole = self.hole.is_some_and(|(hole, _)| hole == cursor);
             match turn {

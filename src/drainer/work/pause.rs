@@ -17,8 +17,8 @@ const LONG: Duration = Duration::from_millis(1);
 /// When nothing has come for so many long pauses in a row: a wake costs some 15 microseconds of a core. Not so in a
 /// small ring, which fills too soon when something comes after all.
 const IDLE_AFTER: u32 = 100;
-const IDLE: Duration = Duration::from_millis(8);
-const IDLE_PER_SLOT: Duration = Duration::from_nanos(125);
+const IDLE: Duration = Duration::from_millis(10);
+const IDLE_PER_SLOT: Duration = Duration::from_nanos(160);
 /// What a sleep takes at the least; shorter pauses are spent awake.
 const SLEEP: Duration = Duration::from_micros(5);
 
