@@ -1,6 +1,7 @@
 //! Which levels the program has at all: cargo features leave out the lower ones, as in the crate `log`, whose names of
 //! the features these are. `max_level_info` leaves out `debug!` and `trace!`; with `release_` before it, only in builds
-//! without debug assertions. Several crates of a program may ask for different ones: the one that leaves out most counts.
+//! without debug assertions. Several crates of a program may ask for different ones: of each of the two families the
+//! one that leaves out most counts, and without debug assertions any `release_` one goes before all others.
 
 use crate::level::Level;
 

@@ -1,8 +1,9 @@
 //! The producer's side: this process's tie to the ring, each thread's entry, and the log call itself.
 //!
 //! A log call is: a level compared, a few thread-local loads, one `fetch_add`, the arguments stored, the state word
-//! stored (`quick`); or, if they are to be rendered, that before it, into a buffer (`write`). No lock, no allocation, no system call; system calls belong
-//! to a thread's first record, which registers it, and the first after a fork, which registers the new process.
+//! stored (`quick`). What is unusual is put together in a buffer before it is claimed (`write`). No lock, no allocation,
+//! no system call; system calls belong to a thread's first record, which registers it, and the first after a fork, which
+//! registers the new process.
 
 mod attachment;
 mod departure;

@@ -30,7 +30,8 @@ pub(super) struct Thread {
     entering: Cell<bool>,
     /// Records to let go before an entry is asked for again, and why it was refused.
     refusals_left: Cell<(u32, Refusal)>,
-    /// Where a run is put together. Busy while a record is being rendered whose arguments log themselves.
+    /// Where `write.rs` puts a run together. Taken during every record, `quick.rs`'s too: so a signal handler, or an
+    /// argument, that logs meanwhile knows that it is inside of one.
     pub(super) buffer: RefCell<[u8; MAX_RUN_BYTES]>,
 }
 

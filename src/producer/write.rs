@@ -1,7 +1,7 @@
-//! One log call: render, claim, publish. A record is rendered into the thread's buffer *before* anything is
-//! claimed, so no code of the user runs between claim and publish. A record that does not fit into one run
-//! goes through the buffer in several; each is claimed and published on its own, and the drainer puts them
-//! together.
+//! The long way of a log call, for whatever `quick.rs` does not take: put together, claim, publish. A record is put
+//! together in the thread's buffer, and rendered if need be, *before* anything is claimed, so no code of the user runs
+//! between claim and publish. A record that does not fit into one run goes through the buffer in several; each is claimed
+//! and published on its own, and the drainer puts them together.
 
 use std::fmt;
 use std::sync::atomic::compiler_fence;
@@ -291,19 +291,22 @@ fn report_broken_off(ready: Ready<'_>) {
     }
 }
 
-/// Puts one run into the ring and returns its sequence, waiting for room as long as is allowed.
+/// Puts one run into the ring, if there is room now, and returns its sequence.
 #[inline]
-fn put(ready: Ready<'_>, tag: Tag, bytes: &[u8], first: bool) -> Result<u64, Refused> {
+fn put_once(ready: Ready<'_>, tag: Tag, bytes: &[u8], first: bool) -> Result<u64, Refused> {
     let (ring, head) = (&ready.attachment.ring, &ready.thread.cached_head);
     let leave = ready.attachment.leave(tag.level);
-    match claim(ring, &ready.lease(), head, bytes.len(), leave, first) {
-        Ok(claimed) => {
-            let sequence = claimed.sequence();
-            publish(ready, claimed, tag, bytes);
-            Ok(sequence)
-        }
-        Err(refused) => put_patiently(ready, tag, bytes, first, refused),
-    }
+    let claimed = claim(ring, &ready.lease(), head, bytes.len(), leave, first)?;
+    let sequence = claimed.sequence();
+    publish(ready, claimed, tag, bytes);
+    Ok(sequence)
+}
+
+/// The same, waiting for room as long as is allowed.
+#[inline]
+fn put(ready: Ready<'_>, tag: Tag, bytes: &[u8], first: bool) -> Result<u64, Refused> {
+    put_once(ready, tag, bytes, first)
+        .or_else(|refused| put_patiently(ready, tag, bytes, first, refused))
 }
 
 /// Publishes what was claimed, unless a signal handler has forked in between and this is the child: the claim is
@@ -320,14 +323,10 @@ fn publish(ready: Ready<'_>, claimed: Claim<'_>, tag: Tag, bytes: &[u8]) {
 /// Puts the first run of a record that has been tried once.
 #[cold]
 fn put_again(ready: Ready<'_>, tag: Tag, bytes: &[u8], refused: Refused) -> Result<u64, Refused> {
-    let (ring, head) = (&ready.attachment.ring, &ready.thread.cached_head);
-    let leave = ready.attachment.leave(tag.level);
     if matches!(refused, Refused::Overtaken(_))
         && ready.is_of_this_process()
-        && let Ok(claimed) = claim(ring, &ready.lease(), head, bytes.len(), leave, false)
+        && let Ok(sequence) = put_once(ready, tag, bytes, false)
     {
-        let sequence = claimed.sequence();
-        publish(ready, claimed, tag, bytes);
         return Ok(sequence);
     }
     put_patiently(ready, tag, bytes, true, refused)
@@ -341,8 +340,6 @@ fn put_patiently(
     first: bool,
     mut refused: Refused,
 ) -> Result<u64, Refused> {
-    let (ring, head) = (&ready.attachment.ring, &ready.thread.cached_head);
-    let leave = ready.attachment.leave(tag.level);
     let mut wait = if first {
         Wait::for_first(ready.attachment)
     } else {
@@ -351,12 +348,8 @@ fn put_patiently(
     while wait.once_more() && ready.is_of_this_process() {
         // A record is begun once, however often it is tried.
         let begins = first && matches!(refused, Refused::Full(_));
-        match claim(ring, &ready.lease(), head, bytes.len(), leave, begins) {
-            Ok(claimed) => {
-                let sequence = claimed.sequence();
-                publish(ready, claimed, tag, bytes);
-                return Ok(sequence);
-            }
+        match put_once(ready, tag, bytes, begins) {
+            Ok(sequence) => return Ok(sequence),
             Err(now) if begins => refused = now,
             Err(_) => {}
         }

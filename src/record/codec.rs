@@ -8,8 +8,9 @@
 //! ```
 //!
 //! The content is the message's text or, if the call site has a format, its arguments: see `capture.rs`.
-//! Numbers are words of the machine's byte order, and texts before the content are padded to words. All runs of a record but the last carry the flag `MORE`, all but
-//! the first `CONTINUES`; a record that its producer had to break off ends with a run that says `CUT`.
+//! Numbers are words of the machine's byte order, and texts before the content are padded to words. All runs of a
+//! record but the last carry the flag `MORE`, all but the first `CONTINUES`; a record that its producer had to break off
+//! ends with a run that says `CUT`.
 
 use super::capture::{Capture, Put};
 use super::site::{Site, SiteId, Statement, cut};
@@ -159,7 +160,8 @@ pub(crate) fn split_origin(bytes: &[u8]) -> Option<(u64, &[u8])> {
     Some((origin, rest))
 }
 
-fn take_word(rest: &mut &[u8]) -> Option<u64> {
+/// Takes a number.
+pub(super) fn take_word(rest: &mut &[u8]) -> Option<u64> {
     let (word, left) = rest.split_first_chunk()?;
     *rest = left;
     Some(u64::from_ne_bytes(*word))

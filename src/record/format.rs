@@ -62,15 +62,14 @@ enum Look {
 
 impl Spec {
     fn look(&self) -> Look {
-        let plain = Spec::default();
-        let digits = self.precision.map(|_| Spec {
-            precision: self.precision,
-            ..plain
-        });
+        let rest = Spec {
+            precision: None,
+            ..*self
+        };
         match self.precision {
-            None if *self == plain => Look::Plain,
-            Some(precision) if Some(*self) == digits => Look::Digits(precision),
-            _ => Look::Styled,
+            _ if rest != Spec::default() => Look::Styled,
+            None => Look::Plain,
+            Some(digits) => Look::Digits(digits),
         }
     }
 }

@@ -45,8 +45,8 @@ pub struct Record<'a> {
     pub file: &'a str,
     /// Line in `file`, from 1; 0 when there is none.
     pub line: u32,
-    /// A number that records have in common whose process, thread, target, file and line are the same, and no others;
-    /// `None` where that is not known. Not 0.
+    /// Records with the same number have process, thread, target, file and line in common, numbers and all; others may
+    /// have these in common too. `None` where that is not known. Not 0.
     pub origin: Option<u64>,
     /// The text; may be empty, may have many lines.
     pub message: &'a str,

@@ -87,7 +87,7 @@ pub(crate) fn claim<'a>(
     outcome
 }
 
-/// The same, and walks away at once from a run that is not free.
+/// The same, once: a run that is not free is walked away from, and no other is tried.
 #[inline(always)]
 pub(crate) fn claim_once<'a>(
     ring: &Ring<'a>,
@@ -232,7 +232,7 @@ impl<'a> Claim<'a> {
             room: &first[2..],
         });
         failpoint::hit("publish.written");
-        // [publish]: pairs with the loads in Reader::next and in the sweep.
+        // [publish]: pairs with the loads in Reader::next, Ring::has_late and the sweep.
         first[0].store(published(self.sequence), Ordering::Release);
         failpoint::hit("publish.published");
         slots.fetch_ahead(self.sequence, self.span);

@@ -29,7 +29,7 @@
 //!
 //! | label | store | load |
 //! |---|---|---|
-//! | `[publish]` | `Claim::publish`, state word, Release | [`Reader::next`] and the sweep, Acquire |
+//! | `[publish]` | `Claim::publish_with`, state word, Release | [`Reader::next`], [`Ring::has_late`] and the sweep, Acquire |
 //! | `[release]` | [`Reader::release`], state word, Release | [`claim()`], state word, Acquire |
 //! | `[tail]` | [`claim()`], `fetch_add`, AcqRel | [`Reader::next`], tail, Acquire |
 //! | `[floor]` | [`claim()`] and `Claim`, floor, Release | [`Floors::lowest`], Acquire |
@@ -161,6 +161,7 @@ impl<'a> Ring<'a> {
             word.checked_sub(1)
         });
         parked.into_iter().any(|p| {
+            // [publish]: pairs with the store in Claim::publish_with.
             let state = self.slot(p)[0].load(crate::sync::Ordering::Acquire);
             state == sequence::published(p)
         })
@@ -168,11 +169,13 @@ impl<'a> Ring<'a> {
 
     /// The tail as it was a moment ago: it may have moved since.
     pub(crate) fn tail(&self) -> u64 {
+        // [tail]: pairs with the fetch_add in claim.
         self.tail.load(crate::sync::Ordering::Acquire)
     }
 
     /// The head as it was a moment ago: it may have moved since.
     pub(crate) fn head(&self) -> u64 {
+        // [head]: pairs with the store in Reader::release.
         self.head.load(crate::sync::Ordering::Acquire)
     }
 

@@ -26,7 +26,7 @@ fn path_of(name: &str) -> PathBuf {
 /// A segment that is made and mapped, and that nobody can find yet.
 pub(super) struct Unnamed {
     file: File,
-    /// It has its name already: the file system knows no files without one.
+    /// It has its name already: without /proc, or where the file system makes no nameless files, it gets one at once.
     is_named: bool,
 }
 

@@ -59,7 +59,7 @@ enum Look {
 /// How a turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
-    /// At the size of a batch: more is there to be taken at once.
+    /// It stopped early: more may be there, to be taken at once.
     Full,
     /// It took all there was.
     CaughtUp,

@@ -14,10 +14,13 @@ const PER_SLOT: Duration = Duration::from_nanos(20);
 const SHARE: u32 = 8;
 /// When nothing comes for some time.
 const LONG: Duration = Duration::from_millis(1);
-/// When nothing has come for so many long pauses in a row: a wake costs some 15 microseconds of a core. Not so in a
-/// small ring, which fills too soon when something comes after all.
+/// When nothing has come for so many long pauses in a row: a wake costs some 40 microseconds of a core on a virtual
+/// machine.
 const IDLE_AFTER: u32 = 100;
+/// How long it pauses then, in a large ring.
 const IDLE: Duration = Duration::from_millis(10);
+/// The same by the size of the ring: a small one would fill too soon when something comes after all. Records 160 ns
+/// apart, a slot each, just find room.
 const IDLE_PER_SLOT: Duration = Duration::from_nanos(160);
 /// What a sleep takes at the least; shorter pauses are spent awake.
 const SLEEP: Duration = Duration::from_micros(5);
@@ -64,9 +67,9 @@ impl Pause {
         self.next = (self.next * 2).clamp(Duration::from_nanos(100), most);
     }
 
-    /// Something is the matter, though nothing moves: no idle pauses for now.
+    /// Something is the matter, though nothing moves: no idle pauses for now, nor the one that was due.
     pub(super) fn stay_awake(&mut self) {
-        self.long = 0;
+        (self.next, self.long) = (self.next.min(LONG), 0);
     }
 
     /// Nothing has come for long: what is done besides may be done less often.

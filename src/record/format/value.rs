@@ -4,6 +4,7 @@ use std::fmt::{Binary, Debug, Display, LowerExp, LowerHex, Octal, UpperExp, Uppe
 
 use super::{Align, Look, Spec, Style, float};
 use crate::record::capture::Kind;
+use crate::record::codec::take_word;
 use crate::words::WORD;
 
 /// A value as it was captured.
@@ -270,12 +271,6 @@ fn push_lossy(bytes: &[u8], out: &mut String) {
         Ok(text) => out.push_str(text),
         Err(_) => out.push_str(&String::from_utf8_lossy(bytes)),
     }
-}
-
-fn take_word(rest: &mut &[u8]) -> Option<u64> {
-    let (word, left) = rest.split_first_chunk()?;
-    *rest = left;
-    Some(u64::from_ne_bytes(*word))
 }
 
 fn take_two(rest: &mut &[u8]) -> Option<u128> {
