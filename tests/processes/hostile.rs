@@ -111,6 +111,9 @@ fn scribbler(arguments: &[String]) {
         }),
         _ => (0..map.words()).for_each(|at| map.store(at, any(&mut dice))),
     }
+    // Chance may hit only what can pass, or what is written anew before anybody looks: this, the number of slots, is
+    // noticed for certain.
+    map.store(1, 7);
 }
 
 /// Logs as often as it is told.
@@ -198,9 +201,7 @@ fn a_member_that_scribbles_over_everything_neither_stops_nor_kills_the_others() 
         let folder = Folder::new();
         play_damaged("hostile_parent", &folder, seed);
         let log = folder.log_text();
-        // Small numbers may all hit words in which they can pass, or that are written anew before anybody looks.
-        let may_pass = seed % 6 == 1;
-        assert!(may_pass || log.contains("the ring is damaged"), "seed {seed}");
+        assert!(log.contains("the ring is damaged"), "seed {seed}");
         assert_works_again(&log, seed);
         let words = log.lines().filter(|line| line.contains(" #- ")).count();
         assert!(words < 3000, "seed {seed}: {words} lines of the drainer's own");
