@@ -99,70 +99,52 @@ pub trait Capture {
     fn capture(&self, out: &mut impl Put);
 }
 
-macro_rules! numbers {
-    ($($type:ty as $bits:ty: $kind:ident)*) => {$(
+/// Values of a size that their type says, and their words.
+macro_rules! values {
+    ($($type:ty: $kind:ident |$value:ident| [$($word:expr),*];)*) => {$(
         impl Capture for $type {
             const KIND: Kind = Kind::$kind;
             #[inline]
             fn words(&self) -> Option<usize> {
-                Some(1)
+                Some([$(stringify!($word)),*].len())
             }
             #[inline]
             fn capture(&self, out: &mut impl Put) {
-                // The same, or of the same size; and without a sign, lest it be stretched.
-                out.word((*self as $bits).into());
+                let $value = *self;
+                $(out.word($word);)*
             }
         }
     )*};
 }
 
-numbers! {
-    u8 as u8: U8 u16 as u16: U16 u32 as u32: U32 u64 as u64: U64
-    i8 as u8: I8 i16 as u16: I16 i32 as u32: I32 i64 as u64: I64
-    bool as u8: Bool char as u32: Char
+// What has a sign goes without, lest it be stretched.
+values! {
+    u8: U8 |value| [value.into()];
+    u16: U16 |value| [value.into()];
+    u32: U32 |value| [value.into()];
+    u64: U64 |value| [value];
+    u128: U128 |value| [value as u64, (value >> 64) as u64];
+    i8: I8 |value| [(value as u8).into()];
+    i16: I16 |value| [(value as u16).into()];
+    i32: I32 |value| [(value as u32).into()];
+    i64: I64 |value| [value as u64];
+    i128: I128 |value| [value as u64, (value >> 64) as u64];
+    f32: F32 |value| [value.to_bits().into()];
+    f64: F64 |value| [value.to_bits()];
+    bool: Bool |value| [value.into()];
+    char: Char |value| [u32::from(value).into()];
 }
 
 #[cfg(target_pointer_width = "64")]
-numbers! { usize as u64: U64 isize as u64: I64 }
+values! {
+    usize: U64 |value| [value as u64];
+    isize: I64 |value| [value as u64];
+}
 #[cfg(target_pointer_width = "32")]
-numbers! { usize as u32: U32 isize as u32: I32 }
-
-macro_rules! floats {
-    ($($type:ty: $kind:ident)*) => {$(
-        impl Capture for $type {
-            const KIND: Kind = Kind::$kind;
-            #[inline]
-            fn words(&self) -> Option<usize> {
-                Some(1)
-            }
-            #[inline]
-            fn capture(&self, out: &mut impl Put) {
-                out.word(self.to_bits().into());
-            }
-        }
-    )*};
+values! {
+    usize: U32 |value| [value as u64];
+    isize: I32 |value| [(value as u32).into()];
 }
-
-floats! { f32: F32 f64: F64 }
-
-macro_rules! long_numbers {
-    ($($type:ty: $kind:ident)*) => {$(
-        impl Capture for $type {
-            const KIND: Kind = Kind::$kind;
-            #[inline]
-            fn words(&self) -> Option<usize> {
-                Some(2)
-            }
-            #[inline]
-            fn capture(&self, out: &mut impl Put) {
-                out.word(*self as u64);
-                out.word((*self >> 64) as u64);
-            }
-        }
-    )*};
-}
-
-long_numbers! { u128: U128 i128: I128 }
 
 impl Capture for str {
     const KIND: Kind = Kind::Text;
