@@ -108,7 +108,7 @@ impl std::error::Error for CrashHandlerError {
 
 /// Runs in the signal handler.
 fn log_crash(fault: &Fault) {
-    static SITE: CallSite = CallSite::new("crash", file!(), line!(), None);
+    static SITE: CallSite = CallSite::new("crash", file!(), line!(), "{}", "", true);
     if producer::is_enabled(Level::Critical) {
         producer::write_last_words(Level::Critical, &SITE, format_args!("{}", Words(fault)));
     }
@@ -224,7 +224,7 @@ pub fn install_panic_hook() {
 }
 
 fn log_panic(info: &PanicHookInfo<'_>) {
-    static SITE: CallSite = CallSite::new("panic", file!(), line!(), None);
+    static SITE: CallSite = CallSite::new("panic", file!(), line!(), "{}", "", true);
     if !producer::is_enabled(Level::Error) {
         return;
     }

@@ -84,7 +84,7 @@ mod ring;
 #[cfg(not(loom))]
 mod segment;
 #[cfg(not(loom))]
-mod sink;
+pub mod sink;
 #[cfg(not(loom))]
 mod stats;
 mod sync;

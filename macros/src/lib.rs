@@ -119,7 +119,7 @@ impl Call {
             held.extend([punct(',')]);
         }
         let captured = reference(parenthesised(held));
-        let format = self.call(&["core", "option", "Option", "Some"], self.format.clone());
+        let format = self.format.clone();
         Some(self.matched(&values, format, "log_captured", captured))
     }
 
@@ -129,7 +129,8 @@ impl Call {
         let all = std::iter::once(self.format.clone()).chain(arguments);
         let mut text = code("::core::format_args");
         text.extend([punct('!'), parenthesised(list(all))]);
-        self.matched(&[], code("::core::option::Option::None"), "log", text)
+        let format = TokenTree::from(Literal::string("{}"));
+        self.matched(&[], format.into(), "log", text)
     }
 
     fn matched(
@@ -162,8 +163,9 @@ impl Call {
             tokens.extend([punct('!'), parenthesised(TokenStream::new())]);
             tokens
         });
+        let rest = [format, code("\"\""), code("false")];
         body.extend([
-            parenthesised(list(place.into_iter().chain([format]))),
+            parenthesised(list(place.into_iter().chain(rest))),
             punct(';'),
         ]);
         let arguments = [self.level.clone(), reference(site), target.into(), what];
@@ -242,12 +244,6 @@ impl Call {
     fn private_path(&self, name: &str) -> TokenStream {
         let mut tokens = self.krate.clone();
         tokens.extend(code(&format!("::__private::{name}")));
-        tokens
-    }
-
-    fn call(&self, parts: &[&str], arguments: TokenStream) -> TokenStream {
-        let mut tokens = code(&format!("::{}", parts.join("::")));
-        tokens.extend([parenthesised(arguments)]);
         tokens
     }
 }

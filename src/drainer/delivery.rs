@@ -1,6 +1,5 @@
 //! From runs to records, and from records to sinks.
 
-use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
@@ -11,7 +10,8 @@ use super::parts::Parts;
 use crate::clock::{Calibration, Clock};
 use crate::level::Level;
 use crate::record::codec::{Body, MORE, Tag, level_of};
-use crate::record::{Record, Site, SiteId, SiteTable};
+use crate::record::format::Rest;
+use crate::record::{Record, Site, SiteId, SiteTable, Values};
 use crate::ring::Delivered;
 use crate::segment::{Count, Segment, State};
 use crate::sink::Sink;
@@ -179,32 +179,38 @@ impl Delivery {
                 know_site(&mut self.site_cache, kept, &self.sites, tag.site)
             }
         };
-        let text = site.and_then(|site| text_of(site, body.content, cut, &mut self.text));
-        let (Some(site), Some(message)) = (site, text) else {
+        let rest = site.and_then(|site| text_of(site, body.content, cut, &mut self.text));
+        let (Some(site), Some(rest)) = (site, rest) else {
             return self.deliver_damaged(sequence, tag, bytes, members);
         };
+        let values = Values::of(&site.keys, rest);
+        let itself = values.itself();
         let Some(writer) = &self.writers[usize::from(tag.producer)] else {
             return;
         };
         let target = body.target.map(String::from_utf8_lossy);
+        let has_number = has_number && itself.is_none();
+        let itself = itself.unwrap_or_default();
         let record = Record {
             sequence: Some(sequence),
             late,
             time_ns: self.calibration.wall_ns(body.time),
             level: level_of(tag),
-            process: &writer.process,
-            pid: writer.pid,
-            thread: &writer.thread,
+            process: itself.process.as_deref().unwrap_or(&writer.process),
+            pid: itself.pid.unwrap_or(writer.pid),
+            thread: itself.thread.as_deref().unwrap_or(&writer.thread),
             tid: writer.tid,
             target: target.as_deref().unwrap_or(&site.target),
-            target_is_module: target.is_none(),
+            target_is_module: target.is_none() && !site.has_own_target,
             file: &site.file,
             line: site.line,
             origin: has_number.then_some(u64::from(writer.number) << 32 | u64::from(tag.site)),
-            message: &message,
+            scope: itself.scope.as_deref().unwrap_or(""),
+            message: &self.text,
+            values,
         };
         self.sinks.iter_mut().for_each(|sink| sink.record(&record));
-        self.batch_bytes += message.len();
+        self.batch_bytes += self.text.len() + rest.bytes.len();
         self.ledger.count_delivered(tag.producer.into(), late);
     }
 
@@ -329,29 +335,17 @@ impl Delivery {
     }
 }
 
-/// The text of a record, made in `buffer` if it has to be. `None` when its arguments are not whole, unless it
-/// was cut off.
-fn text_of<'t>(
-    site: &Site,
-    content: &'t [u8],
-    cut: bool,
-    buffer: &'t mut String,
-) -> Option<Cow<'t, str>> {
-    let mut text = match &site.format {
-        None => String::from_utf8_lossy(content),
-        Some(format) => {
-            buffer.clear();
-            buffer.shrink_to(TEXT_KEPT);
-            if format.render(content, buffer).is_none() && !cut {
-                return None;
-            }
-            Cow::Borrowed(&**buffer)
-        }
-    };
+/// Makes the text of a record in `buffer`, and returns what stands behind its arguments. `None` when these are not
+/// whole, unless it was cut off.
+fn text_of<'t>(site: &Site, content: &'t [u8], cut: bool, buffer: &mut String) -> Option<Rest<'t>> {
+    buffer.clear();
+    buffer.shrink_to(TEXT_KEPT);
+    let rest = site.format.render(content, buffer);
     if cut {
-        text.to_mut().push_str(" ‹cut off›");
+        buffer.push_str(" ‹cut off›");
+        return Some(rest.unwrap_or_default());
     }
-    Some(text)
+    rest
 }
 
 /// The call site of a number, read from the table once and kept.

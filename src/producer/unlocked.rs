@@ -26,7 +26,7 @@ impl Untold {
     /// Logs it, if nobody has. The thread must be registered. Neither locks nor allocates.
     #[cold]
     pub(super) fn tell(&self, segment: &Segment) {
-        static SITE: CallSite = CallSite::new("shmlog", file!(), line!(), None);
+        static SITE: CallSite = CallSite::new("shmlog", file!(), line!(), "{}", "", true);
         let errno = self.0.swap(0, Ordering::Relaxed);
         if errno != 0 && is_enabled(Level::Warn) {
             let refusal = LockRefusal::of(segment, errno);

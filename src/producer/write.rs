@@ -11,34 +11,26 @@ use super::thread::{self, Ready, with_thread};
 use super::wait::Wait;
 use crate::level::Level;
 use crate::record::CallSite;
-use crate::record::capture::{Arguments, FORMATTING_FAILED, Put};
+use crate::record::capture::{Arguments, Put, Rendered};
 use crate::record::codec::{CONTINUES, CUT, MORE, Tag, write_head};
 use crate::ring::{Claim, IDLE, MAX_RUN_BYTES, Refused, claim};
 use crate::segment::DropReason;
 use crate::sync::Ordering;
 use crate::words::WORD;
 
-/// What a record says: its text, or its arguments.
+/// What a record says.
 pub(crate) trait Content {
     fn write(&self, record: &mut Outgoing<'_>);
 }
 
+/// The text, for a call site whose format is `{}`.
 impl Content for fmt::Arguments<'_> {
     fn write(&self, record: &mut Outgoing<'_>) {
-        let rendered = match self.as_str() {
-            Some(text) => {
-                record.push(text.as_bytes());
-                Ok(())
-            }
-            None => fmt::write(record, *self),
-        };
-        if rendered.is_err() {
-            record.push(FORMATTING_FAILED.as_bytes());
-        }
+        (Rendered(*self),).capture_all(record);
     }
 }
 
-/// Arguments of a call site that has a format.
+/// The arguments of a call site.
 pub(super) struct Captured<'a, A>(pub(super) &'a A);
 
 impl<A: Arguments> Content for Captured<'_, A> {
@@ -152,15 +144,6 @@ pub(crate) struct Outgoing<'a> {
     first_refused: Option<Refused>,
     /// A run was refused: the rest of the record goes nowhere.
     refused: bool,
-}
-
-impl fmt::Write for Outgoing<'_> {
-    /// Never an error, though the rest of the record goes nowhere: `format!` gives none, and an argument's own
-    /// `Display` may rely on that.
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.push(text.as_bytes());
-        Ok(())
-    }
 }
 
 impl Put for Outgoing<'_> {

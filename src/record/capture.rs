@@ -270,7 +270,8 @@ impl<P: Put> Pieces<'_, P> {
 }
 
 impl<P: Put> Write for Pieces<'_, P> {
-    /// Never an error: see `Outgoing`.
+    /// Never an error, though the rest of a record may go nowhere: `format!` gives none, and an argument's own
+    /// `Display` may rely on that.
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut rest = text;
         while !rest.is_empty() {

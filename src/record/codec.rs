@@ -2,18 +2,19 @@
 //!
 //! ```text
 //!   tag (48 bits)     producer 16 │ flags 5 │ level 3 │ call site 24
-//!   first run         time │ [INLINE: line, bytes of target, of file, of format + 1, the three texts]
+//!   first run         time │ [INLINE: line, bytes of target, file, format and keys, the four texts]
 //!                          │ [TARGET: bytes, target] │ content …
 //!   further runs      origin: sequence of the first run │ content …
 //! ```
 //!
-//! The content is the message's text or, if the call site has a format, its arguments: see `capture.rs`.
+//! The content is the arguments of the call site's format (`capture.rs`), the values of its keys, and entries that say more
+//! (`values.rs`).
 //! Numbers are words of the machine's byte order, and texts before the content are padded to words. All runs of a
 //! record but the last carry the flag `MORE`, all but the first `CONTINUES`; a record that its producer had to break off
 //! ends with a run that says `CUT`.
 
 use super::capture::{Capture, Put};
-use super::site::{Site, SiteId, Statement, cut};
+use super::site::{STATEMENT_TEXTS, Site, SiteId, Statement, cut};
 use crate::level::Level;
 use crate::words::{WORD, words_for};
 
@@ -95,10 +96,10 @@ pub(crate) fn head_words(target: Option<&str>) -> usize {
 
 #[cold]
 fn write_statement(statement: &Statement<'_>, out: &mut impl Put) {
-    out.word(statement.line.into());
-    out.word(statement.target.len() as u64);
-    out.word(statement.file.len() as u64);
-    out.word(statement.format_len());
+    out.word(statement.place());
+    for text in statement.texts() {
+        out.word(text.len() as u64);
+    }
     for text in statement.texts() {
         out.bytes(text.as_bytes());
     }
@@ -113,7 +114,7 @@ pub(crate) struct Body<'a> {
     pub(crate) inline: Option<Site>,
     /// The record's own target.
     pub(crate) target: Option<&'a [u8]>,
-    /// The message's text, or its arguments.
+    /// Arguments, values, entries.
     pub(crate) content: &'a [u8],
 }
 
@@ -124,20 +125,15 @@ impl<'a> Body<'a> {
         let time = take_word(&mut rest)?;
         let mut inline = None;
         if flags & INLINE != 0 {
-            let line = take_word(&mut rest)? as u32;
-            let lens = [(); 3].map(|()| take_word(&mut rest));
-            let [target_len, file_len, format_len] = lens;
-            let format_len = format_len?;
-            let target = take_text(&mut rest, target_len?)?;
-            let file = take_text(&mut rest, file_len?)?;
-            let format = take_text(&mut rest, format_len.saturating_sub(1))?;
-            let [target, file, format] = [target, file, format].map(String::from_utf8_lossy);
-            inline = Some(Site::of(&Statement {
-                target: &target,
-                file: &file,
-                line,
-                format: (format_len > 0).then_some(&*format),
-            })?);
+            let place = take_word(&mut rest)?;
+            let lens = [(); STATEMENT_TEXTS].map(|()| take_word(&mut rest));
+            let mut texts: [&[u8]; STATEMENT_TEXTS] = Default::default();
+            for (text, len) in texts.iter_mut().zip(lens) {
+                *text = take_text(&mut rest, len?)?;
+            }
+            let texts = texts.map(String::from_utf8_lossy);
+            let texts = texts.each_ref().map(|text| &**text);
+            inline = Some(Site::of(&Statement::of(place, texts))?);
         }
         let mut target = None;
         if flags & TARGET != 0 {
@@ -189,7 +185,9 @@ mod tests {
         target: "t",
         file: "f",
         line: 9,
-        format: Some("{}"),
+        format: "{}",
+        keys: "k",
+        has_own_target: true,
     };
 
     #[test]
@@ -209,8 +207,8 @@ mod tests {
             bytes.flatten().collect()
         };
         let golden = [
-            &numbers(&[7, 9, 1, 1, 3])[..],
-            b"t\0\0\0\0\0\0\0f\0\0\0\0\0\0\0{}\0\0\0\0\0\0",
+            &numbers(&[7, 9 + (1 << 32), 1, 1, 2, 1])[..],
+            b"t\0\0\0\0\0\0\0f\0\0\0\0\0\0\0{}\0\0\0\0\0\0k\0\0\0\0\0\0\0",
             &numbers(&[3]),
             b"imu\0\0\0\0\0",
         ];
@@ -228,10 +226,11 @@ mod tests {
         #[test]
         fn a_record_comes_back_as_it_went_in(
             time: u64, line: u32, inline: bool, target: Option<String>, site in ".{0,20}",
-            format in proptest::option::of("[a-z]{0,9}"), content: Vec<u8>,
+            format in "[a-z]{0,9}", keys in "[a-z]{0,9}", has_own_target: bool, content: Vec<u8>,
         ) {
             let mut bytes = Vec::new();
-            let statement = Statement { target: &site, file: "src/main.rs", line, format: format.as_deref() };
+            let texts = [&*site, "src/main.rs", &*format, &*keys];
+            let statement = Statement { line, has_own_target, ..Statement::of(0, texts) };
             let site = inline.then_some(&statement);
             let flags = write_head(time, site, target.as_deref(), &mut bytes);
             if site.is_none() {

@@ -14,7 +14,7 @@ mod value;
 use std::iter::Peekable;
 use std::str::Chars;
 
-pub(crate) use value::Value;
+pub(crate) use value::{Value as Captured, take_text};
 
 use super::capture::Kind;
 use super::site::MAX_NAME;
@@ -24,8 +24,17 @@ use crate::words::{WORD, words_for};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Format {
     pieces: Vec<Piece>,
-    /// How many of the pieces are values.
+    /// How many values there are: of the pieces, and of keys.
     values: usize,
+}
+
+/// Values behind those of a format's places.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rest<'a> {
+    /// The kinds of those that belong to keys.
+    pub(crate) kinds: &'a [u8],
+    /// They, and what comes behind them.
+    pub(crate) bytes: &'a [u8],
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,8 +114,9 @@ const MOST_VALUES: usize = 16;
 const MOST_BYTES: usize = MAX_NAME;
 
 impl Format {
-    /// `None` for what `format!` would not compile, or not without more arguments, and what no macro stores.
-    pub(crate) fn parse(text: &str) -> Option<Format> {
+    /// With so many keys that have values too. `None` for what `format!` would not compile, or not without more
+    /// arguments, and what no macro stores.
+    pub(crate) fn parse(text: &str, keys: usize) -> Option<Format> {
         if text.len() > MOST_BYTES {
             return None;
         }
@@ -135,25 +145,28 @@ impl Format {
         let values = pieces
             .iter()
             .filter(|piece| matches!(piece, Piece::Value(_)));
-        let values = values.count();
+        let values = values.count().saturating_add(keys);
         (values <= MOST_VALUES).then_some(Format { pieces, values })
     }
 
-    /// Appends the text for the arguments that stand in `bytes`, as `capture` wrote them. `None` when they are
-    /// not whole: then what could be written has been.
-    pub(crate) fn render(&self, bytes: &[u8], out: &mut String) -> Option<()> {
+    /// Appends the text for the arguments that stand in `bytes`, as `capture` wrote them, and returns what stands
+    /// behind them. `None` when they are not whole: then what could be written has been.
+    pub(crate) fn render<'a>(&self, bytes: &'a [u8], out: &mut String) -> Option<Rest<'a>> {
         let (kinds, mut rest) = bytes.split_at_checked(words_for(self.values) * WORD)?;
-        let mut kinds = kinds.iter();
+        let mut kinds = kinds[..self.values].iter();
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.push_str(text),
                 Piece::Value(spec) => {
                     let kind = Kind::from_number(*kinds.next()?)?;
-                    Value::take(kind, &mut rest)?.write(spec, out)?;
+                    Captured::take(kind, &mut rest)?.write(spec, out)?;
                 }
             }
         }
-        Some(())
+        Some(Rest {
+            kinds: kinds.as_slice(),
+            bytes: rest,
+        })
     }
 }
 

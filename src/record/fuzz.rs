@@ -3,6 +3,7 @@
 use super::codec::{Body, Tag, split_origin};
 use super::format::Format;
 use super::site::{MAX_NAME, SiteTable, Statement};
+use super::values::Values;
 use crate::segment::SITE_WORDS;
 use crate::sync::AtomicU64;
 
@@ -25,11 +26,16 @@ pub(crate) fn format(bytes: &[u8]) {
         return;
     };
     let (text, arguments) = rest.split_at(rest.len().min((*len).into()));
-    let Some(format) = Format::parse(&String::from_utf8_lossy(text)) else {
+    let text = String::from_utf8_lossy(text);
+    let Some(format) = Format::parse(&text, usize::from(*len) % 4) else {
         return;
     };
     let mut text = String::new();
-    let _ = format.render(arguments, &mut text);
+    if let Some(rest) = format.render(arguments, &mut text) {
+        let values = Values::of("a\nb\nc", rest);
+        assert!(values.iter().count() <= arguments.len() / 8 + 3);
+        let _ = values.itself();
+    }
     // At most 16 places of 65,535 characters of 4 bytes, and floats of a thousand digits.
     assert!(text.len() < (1 << 26));
 }
@@ -58,7 +64,9 @@ pub(crate) fn sites(bytes: &[u8]) {
             target: "target",
             file: "file.rs",
             line,
-            format: (line % 2 == 0).then_some("{}"),
+            format: "{}",
+            keys: ["", "a\nb"][line as usize % 2],
+            has_own_target: line % 4 < 2,
         });
         assert!(id as usize <= ENTRIES);
         let _ = table.read(id);

@@ -6,11 +6,14 @@ pub(crate) mod capture;
 pub(crate) mod codec;
 pub(crate) mod format;
 mod site;
+mod values;
 
 pub use site::CallSite;
 #[cfg(any(test, fuzzing))]
 pub(crate) use site::Statement;
 pub(crate) use site::{Site, SiteId, SiteTable};
+pub(crate) use values::{About, put_entry};
+pub use values::{Value, Values};
 
 use crate::level::Level;
 
@@ -48,8 +51,12 @@ pub struct Record<'a> {
     /// Records with the same number have process, thread, target, file and line in common, numbers and all; others may
     /// have these in common too. `None` where that is not known. Not 0.
     pub origin: Option<u64>,
+    /// The spans of `tracing` that the statement lies in, as `outer{a=1}:inner`; empty without.
+    pub scope: &'a str,
     /// The text; may be empty, may have many lines.
     pub message: &'a str,
+    /// What it says beside the text: the key-values of the statement, then those of its context.
+    pub values: Values<'a>,
 }
 
 impl<'a> Record<'a> {
@@ -71,7 +78,9 @@ impl<'a> Record<'a> {
             file: "",
             line: 0,
             origin: None,
+            scope: "",
             message,
+            values: Values::default(),
         }
     }
 }

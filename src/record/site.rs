@@ -19,8 +19,12 @@ pub(crate) struct Statement<'a> {
     pub(crate) target: &'a str,
     pub(crate) file: &'a str,
     pub(crate) line: u32,
-    /// Its format string, if records bring their arguments; none if they bring their text.
-    pub(crate) format: Option<&'a str>,
+    /// Its format string.
+    pub(crate) format: &'a str,
+    /// The names of its key-values, one a line.
+    pub(crate) keys: &'a str,
+    /// The target was given by the statement: it is not the module's path.
+    pub(crate) has_own_target: bool,
 }
 
 /// One log statement, as the macros make it: a `static` of the calling program.
@@ -38,17 +42,22 @@ impl CallSite {
         target: &'static str,
         file: &'static str,
         line: u32,
-        format: Option<&'static str>,
+        format: &'static str,
+        keys: &'static str,
+        has_own_target: bool,
     ) -> CallSite {
-        if let Some(format) = format {
-            assert!(format.len() <= MAX_NAME, "a format string that is too long");
-        }
+        assert!(
+            format.len() <= MAX_NAME && keys.len() <= MAX_NAME,
+            "a format string that is too long"
+        );
         CallSite {
             statement: Statement {
                 target,
                 file,
                 line,
                 format,
+                keys,
+                has_own_target,
             },
             known: StdAtomicU64::new(0),
         }
@@ -87,21 +96,23 @@ pub(crate) struct Site {
     pub(crate) target: String,
     pub(crate) file: String,
     pub(crate) line: u32,
-    pub(crate) format: Option<Format>,
+    pub(crate) format: Format,
+    /// One a line.
+    pub(crate) keys: String,
+    pub(crate) has_own_target: bool,
 }
 
 impl Site {
     /// From text that may be anything; `None` if the format is none.
     pub(crate) fn of(statement: &Statement<'_>) -> Option<Site> {
-        let format = match statement.format {
-            Some(text) => Some(Format::parse(text)?),
-            None => None,
-        };
+        let keys = key_names(statement.keys).count();
         Some(Site {
             target: statement.target.to_owned(),
             file: statement.file.to_owned(),
             line: statement.line,
-            format,
+            format: Format::parse(statement.format, keys)?,
+            keys: statement.keys.to_owned(),
+            has_own_target: statement.has_own_target,
         })
     }
 }
@@ -117,14 +128,35 @@ impl<'a> Statement<'a> {
     }
 
     /// All its texts, in their order in the table.
-    pub(super) fn texts(&self) -> [&'a str; 3] {
-        [self.target, self.file, self.format.unwrap_or("")]
+    pub(crate) fn texts(&self) -> [&'a str; STATEMENT_TEXTS] {
+        [self.target, self.file, self.format, self.keys]
     }
 
-    /// One more than the bytes of the format; 0 without one.
-    pub(crate) fn format_len(&self) -> u64 {
-        self.format.map_or(0, |format| format.len() as u64 + 1)
+    /// The line, and whether the target is its own, as one number.
+    pub(crate) fn place(&self) -> u64 {
+        u64::from(self.has_own_target) << 32 | u64::from(self.line)
     }
+
+    /// Of what [`place`](Self::place) and [`texts`](Self::texts) gave.
+    pub(crate) fn of(place: u64, texts: [&'a str; STATEMENT_TEXTS]) -> Statement<'a> {
+        let [target, file, format, keys] = texts;
+        Statement {
+            target,
+            file,
+            line: place as u32,
+            format,
+            keys,
+            has_own_target: place >> 32 != 0,
+        }
+    }
+}
+
+/// Texts of a statement.
+pub(crate) const STATEMENT_TEXTS: usize = 4;
+
+/// The names that a statement's `keys` lists.
+pub(crate) fn key_names(keys: &str) -> std::str::Lines<'_> {
+    keys.lines()
 }
 
 /// The beginning of `name` that may be stored.

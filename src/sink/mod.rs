@@ -1,7 +1,7 @@
 //! Where records go. A sink gathers the records of a batch and hands them over at its end.
 
-pub mod console;
-pub mod file;
+pub(crate) mod console;
+pub(crate) mod file;
 mod missing;
 #[cfg(test)]
 mod samples;
@@ -15,7 +15,7 @@ pub(crate) use text::fuzz;
 use std::io;
 use std::time::Duration;
 
-use crate::record::Record;
+pub use crate::record::{Record, Value, Values};
 
 /// Where a log file stood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Records for the tests of the sinks.
 
 use crate::level::Level;
-use crate::record::Record;
+use crate::record::{Record, Values};
 
 /// A record like any other; tests change what they are about.
 pub(super) fn record(sequence: u64, message: &str) -> Record<'_> {
@@ -20,6 +20,8 @@ pub(super) fn record(sequence: u64, message: &str) -> Record<'_> {
         file: "src/bin/worker.rs",
         line: 17,
         origin: None,
+        scope: "",
         message,
+        values: Values::default(),
     }
 }

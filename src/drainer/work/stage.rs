@@ -11,6 +11,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::record::Record;
 use crate::record::Statement;
+use crate::record::capture::Arguments;
 use crate::record::codec::{INLINE, Tag, write_head};
 use crate::ring::{Lease, claim};
 use crate::segment::{Geometry, Identity, Settings};
@@ -37,7 +38,9 @@ const STATEMENT: Statement<'_> = Statement {
     target: "stage",
     file: "stage.rs",
     line: 1,
-    format: None,
+    format: "{}",
+    keys: "",
+    has_own_target: false,
 };
 
 /// Keeps the messages, the drainer's own words apart.
@@ -129,7 +132,9 @@ impl Stage {
 
     /// Logs as the producer would. `false` when the record was refused.
     pub(super) fn log(&self, text: &str, flags: u8) -> bool {
-        self.log_as(&STATEMENT, text.as_bytes(), flags)
+        let mut content = Vec::new();
+        (text,).capture_all(&mut content);
+        self.log_as(&STATEMENT, &content, flags)
     }
 
     /// The same for a call site of any kind.

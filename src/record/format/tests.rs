@@ -12,7 +12,8 @@ fn rendered(format: &str, arguments: &impl Arguments) -> Option<String> {
         assert_eq!(words * 8, bytes.len(), "{format}");
     }
     let mut text = String::new();
-    Format::parse(format)?.render(&bytes, &mut text)?;
+    let rest = Format::parse(format, 0)?.render(&bytes, &mut text)?;
+    assert_eq!(rest, Rest::default());
     Some(text)
 }
 
@@ -151,7 +152,7 @@ proptest! {
 
     #[test]
     fn any_format_with_any_bytes_is_rendered_or_refused(format: String, bytes: Vec<u8>) {
-        if let Some(format) = Format::parse(&format) {
+        if let Some(format) = Format::parse(&format, 0) {
             let _ = format.render(&bytes, &mut String::new());
         }
     }
@@ -160,7 +161,7 @@ proptest! {
     fn formats_that_are_nearly_right_too(
         spec in "[<^>*+#0.x?oe 0-9-]{0,8}", kinds in proptest::collection::vec(0u8..18, 2), bytes: Vec<u8>,
     ) {
-        if let Some(format) = Format::parse(&format!("a{{:{spec}}}b{{}}")) {
+        if let Some(format) = Format::parse(&format!("a{{:{spec}}}b{{}}"), 0) {
             let _ = format.render(&[kinds, vec![0; 6], bytes].concat(), &mut String::new());
         }
     }
@@ -196,21 +197,21 @@ fn what_format_would_not_take_is_refused() {
         "{", "}", "{{}", "{:", "{:q}", "{:xx}", "{:70000}", "{:.}", "{:.*}", "{:w$}", "{:p}",
         "{{}}}", "{:5x5}",
     ] {
-        assert_eq!(Format::parse(format), None, "{format}");
+        assert_eq!(Format::parse(format, 0), None, "{format}");
     }
     for (places, text) in [(17, 0), (1, MOST_BYTES - 1)] {
         let format = "{}".repeat(places) + &" ".repeat(text);
-        assert_eq!(Format::parse(&format), None, "{places} places");
-        assert!(Format::parse(&format[2..]).is_some(), "{places} places");
+        assert_eq!(Format::parse(&format, 0), None, "{places} places");
+        assert!(Format::parse(&format[2..], 0).is_some(), "{places} places");
     }
-    assert!(Format::parse("{0:5} {name} { } {:x? }").is_some());
+    assert!(Format::parse("{0:5} {name} { } {:x? }", 0).is_some());
 }
 
 #[test]
 fn arguments_that_are_cut_off_show_what_there_is() {
     let mut bytes = Vec::new();
     (1_u8, "some text", 5_u64).capture_all(&mut bytes);
-    let format = Format::parse("a {} b {} c {}").unwrap();
+    let format = Format::parse("a {} b {} c {}", 0).unwrap();
     let mut longest = String::new();
     for end in 0..bytes.len() {
         let mut text = String::new();

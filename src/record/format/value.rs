@@ -69,6 +69,12 @@ impl<'a> Value<'a> {
         })
     }
 
+    /// Appends the value as `{}` does.
+    pub(crate) fn write_plain(&self, out: &mut String) {
+        // Each can look so.
+        let _ = self.write(&Spec::default(), out);
+    }
+
     /// Appends the value. `None` when no value of this kind can look so.
     #[inline]
     pub(crate) fn write(&self, spec: &Spec, out: &mut String) -> Option<()> {
@@ -279,7 +285,7 @@ fn take_two(rest: &mut &[u8]) -> Option<u128> {
 }
 
 /// Takes text and its padding; of text that was cut off, what is left.
-fn take_text<'a>(rest: &mut &'a [u8], len: usize) -> &'a [u8] {
+pub(crate) fn take_text<'a>(rest: &mut &'a [u8], len: usize) -> &'a [u8] {
     let text = &rest[..len.min(rest.len())];
     let padded = len.checked_next_multiple_of(WORD).unwrap_or(len);
     *rest = &rest[padded.min(rest.len())..];

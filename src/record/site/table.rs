@@ -4,26 +4,24 @@
 //! program share entries. Its entry points into the text area:
 //!
 //! ```text
-//!   entry   0 hash (0: free)  │ 1 seal: place of the text + 1, in words (0: not finished)  │ 2 line
-//!           3 bytes of target │ 4 bytes of file │ 5 bytes of format + 1 (0: the text is in the records)
-//!   text    0 words in use    │ target, padded to a word │ file, padded │ format, padded │ …
+//!   entry   0 hash (0: free)  │ 1 seal: place of the text + 1, in words (0: not finished)
+//!           2 line, and 2³² if the target is no module's path │ 3‥6 bytes of target, file, format, keys
+//!   text    0 words in use    │ target, padded to a word │ file, padded │ format, padded │ keys, padded │ …
 //! ```
 //!
 //! An entry is taken by a compare-and-swap of its hash and becomes valid with its seal. Nobody waits for a
 //! seal: who finds an unfinished entry of its own hash (the one who began it may be dead) writes its call
 //! site into the record itself, which is also what happens when the table is full.
 
-use super::{MAX_NAME, Site, SiteId, Statement};
+use super::{MAX_NAME, STATEMENT_TEXTS, Site, SiteId, Statement};
 use crate::segment::SITE_WORDS;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{WORD, load_bytes, store_bytes, words_for};
 
 const HASH: usize = 0;
 const SEAL: usize = 1;
-const LINE: usize = 2;
-const TARGET_LEN: usize = 3;
-const FILE_LEN: usize = 4;
-const FORMAT_LEN: usize = 5;
+const PLACE: usize = 2;
+const LENGTHS: usize = 3;
 
 /// How many entries are looked at from the hash's own on.
 const PROBES: usize = 32;
@@ -95,10 +93,10 @@ impl<'a> SiteTable<'a> {
             store_bytes(place, text.as_bytes());
             place = &place[words_for(text.len())..];
         }
-        entry[LINE].store(statement.line.into(), Ordering::Relaxed);
-        entry[TARGET_LEN].store(statement.target.len() as u64, Ordering::Relaxed);
-        entry[FILE_LEN].store(statement.file.len() as u64, Ordering::Relaxed);
-        entry[FORMAT_LEN].store(statement.format_len(), Ordering::Relaxed);
+        entry[PLACE].store(statement.place(), Ordering::Relaxed);
+        for (word, text) in entry[LENGTHS..].iter().zip(texts) {
+            word.store(text.len() as u64, Ordering::Relaxed);
+        }
         // [seal] Release: pairs with the load in `read`.
         entry[SEAL].store(at + 1, Ordering::Release);
         true
@@ -110,8 +108,7 @@ impl<'a> SiteTable<'a> {
         let found = self.find(index as SiteId + 1)?;
         let are_same = |(found, text): (&Text<'_>, &str)| is_text(*found, text.as_bytes());
         Some(
-            found.line == statement.line
-                && found.has_format == statement.format.is_some()
+            found.place == statement.place()
                 && found.texts.iter().zip(statement.texts()).all(are_same),
         )
     }
@@ -119,13 +116,11 @@ impl<'a> SiteTable<'a> {
     /// The call site of a number, if there is a finished one whose text lies within the table.
     pub(crate) fn read(&self, id: SiteId) -> Option<Site> {
         let found = self.find(id)?;
-        let [target, file, format] = found.texts.map(text_of);
-        Site::of(&Statement {
-            target: &target,
-            file: &file,
-            line: found.line,
-            format: found.has_format.then_some(&*format),
-        })
+        let texts = found.texts.map(text_of);
+        Site::of(&Statement::of(
+            found.place,
+            texts.each_ref().map(|text| &**text),
+        ))
     }
 
     /// Where the parts of the call site of a number are.
@@ -137,23 +132,19 @@ impl<'a> SiteTable<'a> {
         let entry = self.entry(index);
         // [seal] Acquire: pairs with the store in `fill`.
         let at = entry[SEAL].load(Ordering::Acquire).checked_sub(1)?;
-        let lengths = [TARGET_LEN, FILE_LEN, FORMAT_LEN];
-        let lengths = lengths.map(|word| entry[word].load(Ordering::Relaxed));
-        let has_format = lengths[2] > 0;
-        let lengths = [lengths[0], lengths[1], lengths[2].saturating_sub(1)];
-        if lengths.iter().any(|&len| len > MAX_NAME as u64) {
-            return None;
-        }
         let mut rest = self.text.get(usize::try_from(at).ok()?.checked_add(1)?..)?;
-        let mut take = |len: u64| {
-            let (words, behind) = rest.split_at_checked(words_for(len as usize))?;
-            rest = behind;
-            Some((words, len as usize))
-        };
+        let mut texts: [Text<'a>; STATEMENT_TEXTS] = Default::default();
+        for (text, word) in texts.iter_mut().zip(&entry[LENGTHS..]) {
+            let len = word.load(Ordering::Relaxed) as usize;
+            if len > MAX_NAME {
+                return None;
+            }
+            let (words, behind) = rest.split_at_checked(words_for(len))?;
+            (*text, rest) = ((words, len), behind);
+        }
         Some(Found {
-            texts: [take(lengths[0])?, take(lengths[1])?, take(lengths[2])?],
-            has_format,
-            line: entry[LINE].load(Ordering::Relaxed) as u32,
+            texts,
+            place: entry[PLACE].load(Ordering::Relaxed),
         })
     }
 }
@@ -163,10 +154,10 @@ type Text<'a> = (&'a [AtomicU64], usize);
 
 /// A call site as it lies in the table.
 struct Found<'a> {
-    /// Target, file, format.
-    texts: [Text<'a>; 3],
-    has_format: bool,
-    line: u32,
+    /// Target, file, format, keys.
+    texts: [Text<'a>; STATEMENT_TEXTS],
+    /// See [`Statement::place`].
+    place: u64,
 }
 
 fn is_text((words, len): Text<'_>, bytes: &[u8]) -> bool {
@@ -184,19 +175,11 @@ fn text_of((words, len): Text<'_>) -> String {
 
 /// FNV-1a, 64 bits, over the parts with what is in no text between them; never 0.
 fn hash_of(statement: &Statement<'_>) -> u64 {
-    let [target, file, format] = statement.texts();
-    let parts = [
-        target.as_bytes(),
-        &[0xff],
-        file.as_bytes(),
-        &[0xff],
-        format.as_bytes(),
-        &[0xff, statement.format.is_some() as u8],
-        &statement.line.to_le_bytes(),
-    ];
-    let hash = parts
-        .into_iter()
-        .flatten()
+    let place = statement.place().to_le_bytes();
+    let texts = statement.texts().into_iter();
+    let bytes = texts.flat_map(|text| text.as_bytes().iter().chain(&[0xff]));
+    let hash = bytes
+        .chain(&place)
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
@@ -212,7 +195,9 @@ mod tests {
             target,
             file,
             line,
-            format: None,
+            format: "",
+            keys: "",
+            has_own_target: false,
         }
     }
 
@@ -229,13 +214,20 @@ mod tests {
         assert_eq!(table.enter(&said("robot::arm", "src/arm.rs", 42)), id);
         assert_ne!(table.enter(&said("robot::arm", "src/arm.rs", 43)), id);
         let formatted = Statement {
-            format: Some("joint {}"),
+            format: "joint {}",
+            keys: "torque\nlimit",
             ..said("robot::arm", "src/arm.rs", 42)
         };
         let with_format = table.enter(&formatted);
         assert_ne!(with_format, id);
         assert_eq!(table.enter(&formatted), with_format);
         assert_eq!(table.read(with_format), Site::of(&formatted));
+        let own = Statement {
+            has_own_target: true,
+            ..formatted
+        };
+        assert_ne!(table.enter(&own), with_format);
+        assert!(table.read(table.enter(&own)).unwrap().has_own_target);
         let site = table.read(id).unwrap();
         assert_eq!(
             (&*site.target, &*site.file, site.line),
@@ -271,25 +263,21 @@ mod tests {
     fn an_entry_that_points_outside_is_not_read() {
         let (entries, text) = (words(2 * SITE_WORDS), words(8));
         let table = SiteTable::new(&entries, &text);
-        for (seal, target_len, format_len) in [
+        for (seal, target, keys) in [
             (u64::MAX, 1, 1),
             (8, 8, 8),
             (1, 4096, 1),
             (1, u64::MAX, 1),
             (7, 1, 10),
-            (1, 1, 4098),
+            (1, 1, 4097),
         ] {
-            for (word, value) in [
-                (SEAL, seal),
-                (TARGET_LEN, target_len),
-                (FORMAT_LEN, format_len),
-            ] {
+            for (word, value) in [(SEAL, seal), (LENGTHS, target), (LENGTHS + 3, keys)] {
                 entries[word].store(value, Ordering::Relaxed);
             }
             assert_eq!(
                 table.read(1),
                 None,
-                "seal {seal}, lengths {target_len} and {format_len}"
+                "seal {seal}, lengths {target} and {keys}"
             );
         }
         assert_eq!(table.read(0), None);

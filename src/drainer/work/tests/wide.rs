@@ -8,10 +8,12 @@ use crate::record::capture::Kind;
 fn a_batch_ends_when_a_few_bytes_have_made_much_text() {
     let mut stage = Stage::new();
     let wide = Statement {
-        format: Some(&"{:65535}".repeat(16)),
+        format: &"{:65535}".repeat(16),
         target: "stage",
         file: "stage.rs",
         line: 1,
+        keys: "",
+        has_own_target: false,
     };
     let content = [&[Kind::U8 as u8; 16][..], &[7; 16 * 8]].concat();
     for _ in 0..12 {
