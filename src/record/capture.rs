@@ -16,6 +16,7 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
+use super::values::{About, put_entry};
 use crate::words::words_for;
 
 /// What a value is.
@@ -299,6 +300,29 @@ pub trait Arguments {
     fn words(&self) -> Option<usize>;
     /// Hands over the kinds, then the values.
     fn capture_all(&self, out: &mut impl Put);
+}
+
+const SUPPRESSED: &str = "suppressed";
+/// Words of the entry that says how many.
+const SUPPRESSED_WORDS: usize = 2 + words_for(SUPPRESSED.len());
+
+/// Arguments, and how many records were left out before this one.
+#[derive(Debug)]
+pub(crate) struct Suppressed<'a, A>(pub(crate) &'a A, pub(crate) u64);
+
+impl<A: Arguments> Arguments for Suppressed<'_, A> {
+    #[inline]
+    fn words(&self) -> Option<usize> {
+        let words = if self.1 > 0 { SUPPRESSED_WORDS } else { 0 };
+        Some(self.0.words()? + words)
+    }
+    #[inline]
+    fn capture_all(&self, out: &mut impl Put) {
+        self.0.capture_all(out);
+        if self.1 > 0 {
+            put_entry(out, About::Value, SUPPRESSED, &self.1);
+        }
+    }
 }
 
 macro_rules! tuples {
