@@ -99,6 +99,7 @@ pub use {
     crash::{CrashHandlerError, install_crash_handler, install_panic_hook},
     drainer::{RecoverError, Recovered, recover},
     logger::{FlushError, Logger, ShmLogger, get_logger},
+    producer::Scope,
     segment::{AttachError, CreateError},
     segment::{DropReason, Drops},
     stats::{ProducerStats, Stats},

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::builder::{Builder, InitError};
 use crate::drainer::Supervisor;
-use crate::producer::{self, Attachment};
+use crate::producer::{self, Attachment, Scope};
+use crate::record::Value;
 use crate::segment::{self, AttachError, Phase, Segment};
 use crate::stats::Stats;
 
@@ -156,6 +157,42 @@ impl ShmLogger {
             self.attachment.segment.flushed(),
         );
         (tail.wrapping_sub(flushed) as i64).min(asked.wrapping_sub(flushed) as i64)
+    }
+
+    /// Sets a key-value that all records of this process carry from now on, whichever thread writes them, and those of
+    /// children that are forked later: which robot, which run. Before there is a ring too. Not from signal handlers.
+    ///
+    /// Each record takes a copy, of 16 bytes and the key and the text, both padded to 8; so keep them short. There is room for
+    /// 256 bytes in all: a text that does not fit is cut short, and what finds no room at all is left out.
+    ///
+    /// ```
+    /// use shmlog::ShmLogger;
+    /// ShmLogger::set_context("robot", "g1-07");
+    /// ShmLogger::set_context("run", 12);
+    /// ShmLogger::remove_context("run");
+    /// ```
+    pub fn set_context<'v>(key: &str, value: impl Into<Value<'v>>) {
+        producer::set_context(key, Some(&value.into()));
+    }
+
+    /// Takes away what [`set_context`](ShmLogger::set_context) has set.
+    pub fn remove_context(key: &str) {
+        producer::set_context(key, None);
+    }
+
+    /// Sets a key-value that the records of this thread carry until the scope is dropped. It allocates nothing. There is
+    /// room for 256 bytes of all the scopes that a thread is in, as for [`set_context`](ShmLogger::set_context).
+    ///
+    /// ```
+    /// use shmlog::{ShmLogger, info};
+    /// {
+    ///     let _task = ShmLogger::scope("task", "grasp");
+    ///     info!("reaching");
+    /// }
+    /// info!("of no task");
+    /// ```
+    pub fn scope<'v>(key: &str, value: impl Into<Value<'v>>) -> Scope {
+        producer::scope(key, &value.into())
     }
 
     /// What was logged, delivered and dropped so far, by everybody. Each number is of its own moment, some

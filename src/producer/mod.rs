@@ -6,6 +6,7 @@
 //! registers the new process.
 
 mod attachment;
+mod context;
 mod departure;
 mod quick;
 mod thread;
@@ -16,5 +17,7 @@ mod write;
 pub(crate) use attachment::{
     Attachment, current, detach, is_enabled, is_of_this_process, set_current,
 };
+pub use context::Scope;
+pub(crate) use context::{scope, set as set_context};
 pub(crate) use quick::write_captured;
 pub(crate) use write::{write, write_last_words};

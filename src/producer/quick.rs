@@ -47,8 +47,8 @@ fn write_quickly<A: Arguments>(
     compiler_fence(Ordering::SeqCst);
     let ring = &attachment.ring;
     ring.fetch_tail();
-    let words = arguments.words()?;
-    let bytes = (head_words(target) + words) * WORD;
+    let (words, context) = (arguments.words()?, thread.context.count());
+    let bytes = (head_words(target) + words + context) * WORD;
     let id = site.known_id(known.generation).filter(|&id| id != 0)?;
     // Relaxed: nobody but this thread (and its signal handlers) writes the floor.
     let is_idle = producer.floor().load(Ordering::Relaxed) == IDLE;
@@ -78,6 +78,9 @@ fn write_quickly<A: Arguments>(
                 match payload.take(words) {
                     Some(room) => arguments.capture_all(&mut Room(room)),
                     None => arguments.capture_all(payload),
+                }
+                if context > 0 {
+                    thread.context.put(context, payload);
                 }
             });
         }

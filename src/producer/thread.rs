@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::atomic::compiler_fence;
 
 use super::attachment::{self, Attachment};
+use super::context::Context;
 use super::departure;
 use crate::level::Level;
 use crate::ring::{Lease, MAX_RUN_BYTES};
@@ -30,6 +31,8 @@ pub(super) struct Thread {
     entering: Cell<bool>,
     /// Records to let go before an entry is asked for again, and why it was refused.
     refusals_left: Cell<(u32, Refusal)>,
+    /// What all its records carry.
+    pub(super) context: Context,
     /// Where `write.rs` puts a run together. Taken during every record, `quick.rs`'s too: so a signal handler, or an
     /// argument, that logs meanwhile knows that it is inside of one.
     pub(super) buffer: RefCell<[u8; MAX_RUN_BYTES]>,
@@ -49,6 +52,7 @@ thread_local! {
             broken_off: Cell::new(None),
             entering: Cell::new(false),
             refusals_left: Cell::new((0, Refusal::Threads)),
+            context: Context::none(),
             buffer: RefCell::new([0; MAX_RUN_BYTES]),
         }
     };

@@ -128,6 +128,8 @@ pub(super) fn write_with(
     let flags = write_head(time, inline, target, &mut record);
     record.tag.flags |= flags;
     content.write(&mut record);
+    let context = &ready.thread.context;
+    context.put(context.count(), &mut record);
     record.send(0);
 }
 

@@ -12,6 +12,7 @@ pub use site::CallSite;
 #[cfg(any(test, fuzzing))]
 pub(crate) use site::Statement;
 pub(crate) use site::{Site, SiteId, SiteTable};
+pub(crate) use values::{About, put_value};
 pub use values::{Value, Values};
 
 use crate::level::Level;

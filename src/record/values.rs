@@ -109,6 +109,40 @@ impl<'a> From<Captured<'a>> for Value<'a> {
     }
 }
 
+macro_rules! value_from {
+    ($($from:ty: $variant:ident;)*) => {$(
+        impl From<$from> for Value<'_> {
+            fn from(value: $from) -> Self {
+                Value::$variant(value as _)
+            }
+        }
+    )*};
+}
+
+value_from! {
+    u8: Unsigned; u16: Unsigned; u32: Unsigned; u64: Unsigned; usize: Unsigned; u128: Unsigned;
+    i8: Signed; i16: Signed; i32: Signed; i64: Signed; isize: Signed; i128: Signed;
+    f32: Single; f64: Double; bool: Bool; char: Char;
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Value<'a> {
+        Value::Text(text.into())
+    }
+}
+
+impl<'a> From<&'a String> for Value<'a> {
+    fn from(text: &'a String) -> Value<'a> {
+        Value::Text(text.into())
+    }
+}
+
+impl From<String> for Value<'_> {
+    fn from(text: String) -> Self {
+        Value::Text(text.into())
+    }
+}
+
 /// The key-values of a record, in their order. A key may come more than once.
 ///
 /// ```
@@ -129,6 +163,11 @@ pub struct Values<'a> {
 impl<'a> Values<'a> {
     pub(crate) fn of(keys: &'a str, rest: Rest<'a>) -> Values<'a> {
         Values { keys, rest }
+    }
+
+    /// Those that stand in such bytes as entries.
+    pub(crate) fn of_entries(bytes: &'a [u8]) -> Values<'a> {
+        Values::of("", Rest { kinds: &[], bytes })
     }
 
     /// Whether there is none. Costs nothing.
@@ -235,6 +274,25 @@ impl<'a> Itself<'a> {
     }
 }
 
+/// Puts one entry with a value of any type.
+pub(crate) fn put_value(out: &mut impl Put, about: About, key: &str, value: &Value<'_>) {
+    match value {
+        Value::Unsigned(value) => match u64::try_from(*value) {
+            Ok(value) => put_entry(out, about, key, &value),
+            Err(_) => put_entry(out, about, key, value),
+        },
+        Value::Signed(value) => match i64::try_from(*value) {
+            Ok(value) => put_entry(out, about, key, &value),
+            Err(_) => put_entry(out, about, key, value),
+        },
+        Value::Single(value) => put_entry(out, about, key, value),
+        Value::Double(value) => put_entry(out, about, key, value),
+        Value::Bool(value) => put_entry(out, about, key, value),
+        Value::Char(value) => put_entry(out, about, key, value),
+        Value::Text(value) => put_entry(out, about, key, &**value),
+    }
+}
+
 /// Key-values as they stand in a record, for tests of who reads them.
 #[cfg(test)]
 pub(crate) mod samples {
@@ -249,8 +307,7 @@ pub(crate) mod samples {
 
     /// The values that such bytes hold.
     pub(crate) fn values(bytes: &[u8]) -> Values<'_> {
-        let rest = Rest { kinds: &[], bytes };
-        Values::of("", rest)
+        Values::of_entries(bytes)
     }
 }
 
