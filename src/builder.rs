@@ -2,15 +2,17 @@
 
 mod check;
 mod error;
+mod sinks;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use self::error::InitError;
-use crate::drainer::FileSettings;
+pub(crate) use self::sinks::Prepared;
 use crate::level::Level;
 use crate::logger::ShmLogger;
 use crate::segment::{AttachError, Geometry};
+use crate::sink::SinkSpec;
 
 /// What a log call does when the ring is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +47,8 @@ pub enum OnFull {
 #[must_use = "settings do nothing until init_parent() is called"]
 pub struct Builder {
     pub(crate) level: Level,
-    pub(crate) console: bool,
+    /// `None`: unless another sink is on standard output.
+    pub(crate) console: Option<bool>,
     pub(crate) file: bool,
     pub(crate) file_path: PathBuf,
     pub(crate) backup_count: u64,
@@ -63,13 +66,16 @@ pub struct Builder {
     pub(crate) queue_bytes: Option<usize>,
     pub(crate) lock_memory: bool,
     pub(crate) huge_pages: bool,
+    /// Beside those of `console` and `file`.
+    pub(crate) sinks: Vec<SinkSpec>,
+    pub(crate) env: bool,
 }
 
 impl Default for Builder {
     fn default() -> Builder {
         Builder {
             level: Level::Warn,
-            console: true,
+            console: None,
             file: false,
             file_path: PathBuf::from("logs"),
             backup_count: 10,
@@ -86,6 +92,8 @@ impl Default for Builder {
             queue_bytes: None,
             lock_memory: false,
             huge_pages: false,
+            sinks: Vec::new(),
+            env: true,
         }
     }
 }
@@ -97,13 +105,45 @@ impl Builder {
         self
     }
 
-    /// Whether records go to standard output. Default: yes.
-    pub fn console(mut self, on: bool) -> Builder {
-        self.console = on;
+    /// Adds a place that records go to, beside those of [`console`](Builder::console) and [`file`](Builder::file): a
+    /// struct of settings like [`TextFile`](crate::sink::TextFile), or what text like `file:logs?keep=3` says, as
+    /// [`SinkSpec`]. The [module](crate::sink) lists all kinds. Each may have a level of its own; together they get what
+    /// [`level`](Builder::level) lets through.
+    ///
+    /// The environment variable `SHMLOG_SINKS`, a list separated by `;`, replaces all sinks of the builder, unless
+    /// [`env`](Builder::env) says no or the program has rights that its starter has not (setuid). If one in it is
+    /// wrong, the variable is ignored, and the log says so.
+    ///
+    /// ```
+    /// use shmlog::{ShmLogger, sink::{SinkSpec, TextFile}};
+    /// # let folder = std::env::temp_dir().join(format!("shmlog-doc-sinks-{}", std::process::id()));
+    /// let alerts: SinkSpec = "console?level=error".parse()?;
+    /// let builder = ShmLogger::builder().sink(alerts).sink(TextFile::new(&folder).keep(3));
+    /// let logger = builder.init_parent()?;
+    /// # drop(logger); std::fs::remove_dir_all(folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn sink(mut self, sink: impl Into<SinkSpec>) -> Builder {
+        self.sinks.push(sink.into());
         self
     }
 
-    /// Whether records go to files. Default: no.
+    /// Whether variables of the environment are obeyed, before what the builder was told: `SHMLOG_SINKS`. A program that
+    /// has rights that its starter has not obeys none. Default: yes.
+    pub fn env(mut self, on: bool) -> Builder {
+        self.env = on;
+        self
+    }
+
+    /// Whether records go to standard output: short for a [sink](Builder::sink) of
+    /// [`Console`](crate::sink::Console). Default: yes, unless another sink is on standard output.
+    pub fn console(mut self, on: bool) -> Builder {
+        self.console = Some(on);
+        self
+    }
+
+    /// Whether records go to text files: short for a [sink](Builder::sink) of [`TextFile`](crate::sink::TextFile) in
+    /// [`file_path`](Builder::file_path). Default: no.
     pub fn file(mut self, on: bool) -> Builder {
         self.file = on;
         self
@@ -200,7 +240,7 @@ impl Builder {
         self
     }
 
-    /// Whether a log without console and file is meant: records are taken from the ring, counted and forgotten, without
+    /// Whether a log without any sink is meant: records are taken from the ring, counted and forgotten, without
     /// a text being made of them. For measuring all the rest. Default: no, and then such a log is refused.
     ///
     /// ```
@@ -289,26 +329,5 @@ impl Builder {
             site_slots: 4096,
             site_bytes: 512 << 10,
         }
-    }
-
-    /// Finds an unwritable folder now, not when the drainer is left alone with it.
-    pub(crate) fn file_settings(&self, program: &str) -> Result<Option<FileSettings>, InitError> {
-        if !self.file {
-            return Ok(None);
-        }
-        let refuse = |source: std::io::Error| InitError::Folder {
-            folder: self.file_path.clone(),
-            source,
-        };
-        let folder = std::path::absolute(&self.file_path).map_err(refuse)?;
-        std::fs::create_dir_all(&folder).map_err(refuse)?;
-        let rights = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
-        rustix::fs::access(&folder, rights).map_err(|errno| refuse(errno.into()))?;
-        Ok(Some(FileSettings {
-            program: program.to_owned(),
-            max_file_size: self.max_file_size,
-            backup_count: self.backup_count,
-            folder,
-        }))
     }
 }

@@ -69,7 +69,7 @@ fn ten_thousand_records_of_all_kinds_allocate_and_free_nothing() {
     for slots in [1 << 17, 64] {
         let builder = ShmLogger::builder().level(Level::Debug).slots(slots);
         let builder = builder.console(false).file(true).file_path(&folder);
-        let logger = builder.init_parent().unwrap();
+        let logger = builder.env(false).init_parent().unwrap();
         let (imu, run_time) = (get_logger("imu"), String::from("run-time"));
         let (six_slots, long) = ("s".repeat(600), "l".repeat(5000));
         let log_all_kinds = |round: usize| {

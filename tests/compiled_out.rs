@@ -26,7 +26,10 @@ fn a_level_that_is_left_out_is_neither_evaluated_nor_in_the_program() {
     static EVALUATED: AtomicU32 = AtomicU32::new(0);
     let evaluated = || EVALUATED.fetch_add(1, Ordering::Relaxed);
     let folder = std::env::temp_dir().join(format!("shmlog-compiled-out-{}", std::process::id()));
-    let builder = ShmLogger::builder().level(Level::Trace).console(false);
+    let builder = ShmLogger::builder()
+        .level(Level::Trace)
+        .console(false)
+        .env(false);
     let logger = builder.file(true).file_path(&folder).init_parent().unwrap();
     let imu = shmlog::get_logger("imu");
     info!("a statement of information {}", evaluated());

@@ -32,6 +32,7 @@ impl Folder {
             .file_path(&self.0)
             // Rings that other programs of this user left are told of in the log.
             .recover(false)
+            .env(false)
             .init_parent()
     }
 

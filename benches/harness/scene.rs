@@ -72,6 +72,7 @@ pub fn settings(folder: &Folder) -> Builder {
         .file_path(folder.path())
         .max_file_size(1 << 40)
         .recover(false)
+        .env(false)
 }
 
 /// The process that drains the ring that this process has made.

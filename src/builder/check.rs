@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Builder, InitError, OnFull};
 use crate::segment::Limits;
+use crate::sink::kinds;
 
 /// What may wait for a sink: less would not hold a line, more is a mistake.
 const QUEUE_BYTES: RangeInclusive<u64> = 1 << 10..=1 << 32;
@@ -15,7 +16,7 @@ type Rule = (&'static str, String, bool, String);
 impl Builder {
     pub(crate) fn check(&self) -> Result<(), InitError> {
         match self.rules().into_iter().find(|(_, _, ok, _)| !ok) {
-            None => Ok(()),
+            None => Ok(kinds::check_all(&self.own_sinks()).map(drop)?),
             Some((field, value, _, allowed)) => Err(InitError::Setting {
                 field,
                 value,
@@ -26,9 +27,8 @@ impl Builder {
 
     /// The first that is broken is told.
     fn rules(&self) -> Vec<Rule> {
-        let somewhere = self.console || self.file || self.discard;
-        let nowhere =
-            "true for at least one of them, or records go nowhere (discard(true) if that is meant)";
+        let somewhere = self.discard || !self.own_sinks().is_empty();
+        let nowhere = "true for at least one of them, or a sink(), or records go nowhere (discard(true) if that is meant)";
         let mut rules = vec![
             rule("console", "false, and so is file", somewhere, nowhere),
             least_one("backup_count", self.backup_count, "1 or more"),

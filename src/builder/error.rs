@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::segment::{AttachError, CreateError};
+use crate::sink::SpecError;
 
 /// Why a ring could not be made.
 #[derive(Debug)]
@@ -18,9 +19,13 @@ pub enum InitError {
         /// What it takes.
         allowed: String,
     },
-    /// The folder for log files cannot be made or written.
+    /// A sink cannot be as it was asked for.
+    Sink(SpecError),
+    /// The folder for a sink's files cannot be made or written.
     Folder {
-        /// As it was given to `file_path`.
+        /// The kind of sink.
+        sink: String,
+        /// As it was given.
         folder: PathBuf,
         /// What the system said.
         source: std::io::Error,
@@ -42,6 +47,16 @@ pub enum InitError {
     Attach(AttachError),
 }
 
+impl InitError {
+    /// Whether it may go better with other sinks.
+    pub(crate) fn is_of_sinks(&self) -> bool {
+        matches!(
+            self,
+            InitError::Sink(_) | InitError::Folder { .. } | InitError::Drainer(_)
+        )
+    }
+}
+
 impl fmt::Display for InitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -52,10 +67,15 @@ impl fmt::Display for InitError {
             } => {
                 write!(f, "{field} is {value}; allowed: {allowed}")
             }
-            InitError::Folder { folder, source } => write!(
+            InitError::Sink(error) => write!(f, "{error}"),
+            InitError::Folder {
+                sink,
+                folder,
+                source,
+            } => write!(
                 f,
-                "file_path is {}, which cannot be written ({source}); allowed: a folder that this user may \
-                 write to or make",
+                "the folder of the sink {sink} is {}, which cannot be written ({source}); allowed: a folder that \
+                 this user may write to or make, by file_path() or the place of the sink",
                 folder.display()
             ),
             InitError::AlreadyInitialised { name } => write!(
@@ -87,6 +107,7 @@ impl std::error::Error for InitError {
             InitError::Folder { source, .. } => Some(source),
             InitError::Segment(error) => error.source(),
             InitError::Attach(error) => error.source(),
+            InitError::Sink(error) => Some(error),
             InitError::Supervisor(error) => Some(error),
             _ => None,
         }
@@ -96,6 +117,12 @@ impl std::error::Error for InitError {
 impl From<CreateError> for InitError {
     fn from(error: CreateError) -> InitError {
         InitError::Segment(error)
+    }
+}
+
+impl From<SpecError> for InitError {
+    fn from(error: SpecError) -> InitError {
+        InitError::Sink(error)
     }
 }
 

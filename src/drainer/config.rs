@@ -2,13 +2,13 @@
 //! member can redirect where the log goes.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use zerocopy::transmute;
 
 use crate::segment::{Geometry, Identity, Settings};
+use crate::sink::SinkSpec;
 
 /// The variable that makes a program a drainer before its `main`.
 pub(crate) const DRAINER_VARIABLE: &str = "SHMLOG_DRAINER";
@@ -24,31 +24,18 @@ pub(crate) struct DrainerConfig {
     pub(crate) made_with: (Geometry, Settings),
     /// How long a claimed slot of a live producer is waited for before it is parked.
     pub(crate) stall_timeout: Duration,
-    /// Whether there is a console.
-    pub(crate) console: bool,
+    /// The program's name, as it stands in file names.
+    pub(crate) program: String,
     /// Bytes of lines that may wait for each sink, if not as many as it has by itself.
     pub(crate) queue_bytes: Option<usize>,
     /// What the first drainer is to say at its beginning: of other rings, that were recovered.
     pub(crate) news: Vec<String>,
-    /// The log files, if there are any.
-    pub(crate) file: Option<FileSettings>,
-}
-
-/// Where log files go and how many there may be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FileSettings {
-    /// The program's part of the file name.
-    pub(crate) program: String,
-    /// Bytes after which a new file is begun.
-    pub(crate) max_file_size: u64,
-    /// Files of the program that may remain.
-    pub(crate) backup_count: u64,
-    /// Absolute.
-    pub(crate) folder: PathBuf,
+    /// Where the records go. Folders are absolute.
+    pub(crate) sinks: Vec<SinkSpec>,
 }
 
 impl DrainerConfig {
-    /// Lines of text, but for the folder, which comes last and may hold any bytes.
+    /// Lines of text.
     pub(crate) fn encode(&self) -> OsString {
         // Half a millennium at most: what a number of nanoseconds holds.
         let stall_ns = self.stall_timeout.as_nanos().min(u64::MAX.into());
@@ -57,29 +44,24 @@ impl DrainerConfig {
         let numbers = geometry.iter().chain(&settings);
         let numbers: Vec<String> = numbers.map(u64::to_string).collect();
         let mut text = format!(
-            "ring={}\nparent={} {} {}\nmade_with={}\nstall_ns={}\nconsole={}\nqueue={}\n",
+            "ring={}\nparent={} {} {}\nmade_with={}\nstall_ns={}\nprogram={}\nqueue={}\n",
             self.ring,
             self.parent.pid,
             self.parent.start,
             self.parent.image,
             numbers.join(" "),
             stall_ns,
-            u8::from(self.console),
+            self.program.replace(['\n', '\0'], "_"),
             // None is no allowed number.
             self.queue_bytes.unwrap_or(0),
         );
         for news in &self.news {
             text += &format!("news={}\n", news.replace(['\n', '\0'], "_"));
         }
-        let mut bytes = Vec::new();
-        if let Some(file) = &self.file {
-            let program = file.program.replace(['\n', '\0'], "_");
-            let (size, count) = (file.max_file_size, file.backup_count);
-            text +=
-                &format!("program={program}\nmax_file_size={size}\nbackup_count={count}\nfolder=");
-            bytes = file.folder.as_os_str().as_bytes().to_vec();
+        for sink in &self.sinks {
+            text += &format!("sink={sink}\n");
         }
-        OsString::from_vec([text.into_bytes(), bytes].concat())
+        text.into()
     }
 
     /// `None` when something is missing or is not what [`encode`](Self::encode) writes.
@@ -94,26 +76,25 @@ impl DrainerConfig {
         };
         let made_with = decode_numbers(line(&mut rest, "made_with=")?)?;
         let stall_timeout = Duration::from_nanos(line(&mut rest, "stall_ns=")?.parse().ok()?);
-        let console = line(&mut rest, "console=")? == "1";
+        let program = line(&mut rest, "program=")?.to_owned();
         let queue_bytes: usize = line(&mut rest, "queue=")?.parse().ok()?;
         let mut news = Vec::new();
         while rest.starts_with(b"news=") {
             news.push(line(&mut rest, "news=")?.to_owned());
         }
-        let file = if rest.is_empty() {
-            None
-        } else {
-            Some(decode_file(rest)?)
-        };
+        let mut sinks = Vec::new();
+        while !rest.is_empty() {
+            sinks.push(line(&mut rest, "sink=")?.parse().ok()?);
+        }
         Some(DrainerConfig {
             ring,
             parent,
             made_with,
             stall_timeout,
-            console,
+            program,
             queue_bytes: Some(queue_bytes).filter(|bytes| *bytes > 0),
             news,
-            file,
+            sinks,
         })
     }
 }
@@ -125,15 +106,6 @@ fn decode_numbers(text: &str) -> Option<(Geometry, Settings)> {
         *place = numbers.next()?.ok()?;
     }
     Some((transmute!(geometry), transmute!(settings)))
-}
-
-fn decode_file(mut rest: &[u8]) -> Option<FileSettings> {
-    Some(FileSettings {
-        program: line(&mut rest, "program=")?.to_owned(),
-        max_file_size: line(&mut rest, "max_file_size=")?.parse().ok()?,
-        backup_count: line(&mut rest, "backup_count=")?.parse().ok()?,
-        folder: PathBuf::from(OsStr::from_bytes(rest.strip_prefix(b"folder=")?)),
-    })
 }
 
 /// Takes the next line, which must begin with `key`, and returns what follows it.
@@ -148,6 +120,7 @@ fn line<'a>(rest: &mut &'a [u8], key: &str) -> Option<&'a str> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::os::unix::ffi::OsStringExt;
 
     #[test]
     fn the_longest_stall_timeout_is_passed_on_as_the_longest_that_can_be_written() {
@@ -160,10 +133,10 @@ mod tests {
             },
             made_with: (transmute!([7_u64; 5]), transmute!([7_u64; Settings::WORDS])),
             stall_timeout: Duration::MAX,
-            console: true,
+            program: String::new(),
             queue_bytes: None,
             news: Vec::new(),
-            file: None,
+            sinks: Vec::new(),
         };
         let decoded = DrainerConfig::decode(&config.encode()).unwrap();
         assert_eq!(decoded.stall_timeout, Duration::from_nanos(u64::MAX));
@@ -172,21 +145,22 @@ mod tests {
     proptest! {
         #[test]
         fn a_config_comes_back_as_it_went_in(
-            pid: u32, start: u64, geometry: [u64; 5], settings: [u64; Settings::WORDS], stall_ns in 0u64..1 << 60, console: bool, queue_bytes: usize, has_file: bool,
-            program in "[^\n\0]{0,12}", news in proptest::collection::vec("[^\n\0]{0,9}", 0..3), max_file_size: u64, backup_count: u64,
-            folder in proptest::collection::vec(1u8.., 1..20),
+            pid: u32, start: u64, geometry: [u64; 5], settings: [u64; Settings::WORDS], stall_ns in 0u64..1 << 60,
+            program in "[^\n\0]{0,12}", queue_bytes: usize, news in proptest::collection::vec("[^\n\0]{0,9}", 0..3),
+            places in proptest::collection::vec((proptest::collection::vec(0u8.., 1..20), ".{0,9}"), 0..4),
         ) {
+            let sinks = places.into_iter().map(|(place, level)| {
+                SinkSpec::new("file").at(OsString::from_vec(place)).level(level)
+            });
             let config = DrainerConfig {
                 ring: "shmlog-1-00".into(),
                 parent: Identity { pid, start, image: start ^ 1 },
                 made_with: (transmute!(geometry), transmute!(settings)),
                 stall_timeout: Duration::from_nanos(stall_ns),
-                console,
+                program,
                 queue_bytes: Some(queue_bytes).filter(|bytes| *bytes > 0),
                 news,
-                file: has_file.then(|| FileSettings {
-                    program, max_file_size, backup_count, folder: OsString::from_vec(folder).into(),
-                }),
+                sinks: sinks.collect(),
             };
             prop_assert_eq!(DrainerConfig::decode(&config.encode()), Some(config));
         }

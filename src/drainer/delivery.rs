@@ -295,7 +295,7 @@ impl Delivery {
             file: file.unwrap_or_default(),
         });
         // The checkpoint names the file at hand, and those before it are complete.
-        self.segment.forget_announced_files(0);
+        self.segment.announced().forget(0);
     }
 
     /// Hands the batch over. What a sink could not do, the others are told.

@@ -21,7 +21,7 @@ pub(crate) mod fuzz {
     pub(crate) use super::work::fuzz::flip;
 }
 
-pub(crate) use config::{DrainerConfig, FileSettings};
+pub(crate) use config::DrainerConfig;
 pub(crate) use recover::recover_all;
 pub use recover::{RecoverError, Recovered, recover};
 pub(crate) use start::Supervisor;

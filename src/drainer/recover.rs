@@ -255,13 +255,13 @@ fn resume_file(
                 ..home.clone()
             });
         }
-        segment.announce_file(name);
+        segment.announced().announce(name);
     });
-    let begun = segment.announced_files();
+    let begun = segment.announced().names();
     let sink = RecoveredFile::resume(&program, candidates, announce, known, &begun)?;
     let known = known.map_or("", |known| &known.name);
     let at = begun.iter().position(|name| name == known);
-    segment.forget_announced_files(at.map_or(0, |at| at + 1));
+    segment.announced().forget(at.map_or(0, |at| at + 1));
     Ok(sink)
 }
 
@@ -273,9 +273,9 @@ fn orders(segment: &Segment) -> DrainerConfig {
         made_with: (*segment.geometry(), segment.settings()),
         // A live owner there is not; one that a damaged entry speaks of is not waited for.
         stall_timeout: Duration::ZERO,
-        console: false,
+        program: String::new(),
         queue_bytes: None,
         news: Vec::new(),
-        file: None,
+        sinks: Vec::new(),
     }
 }

@@ -1,13 +1,15 @@
 //! Opening the sinks that the config asks for, where a predecessor left them.
 
+use std::time::Duration;
+
 use super::config::DrainerConfig;
 use super::ledger::Place;
 use crate::segment::{Segment, Tag};
-use crate::sink::console::ConsoleSink;
-use crate::sink::file::{FileConfig, FileSink};
-use crate::sink::{FilePlace, Sink};
+use crate::sink::Sink;
+use crate::sink::kinds::{self, Opening};
 
-/// The sinks that the config asks for, where a predecessor left them.
+/// The sinks that the config asks for, where a predecessor left them. When one cannot be opened nothing of the others
+/// remains, if they are new.
 pub(super) fn open_sinks(
     segment: &'static Segment,
     config: &DrainerConfig,
@@ -15,41 +17,25 @@ pub(super) fn open_sinks(
     damaged: bool,
 ) -> Result<Vec<Box<dyn Sink>>, String> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    if config.console {
-        let console = ConsoleSink::stdout(config.queue_bytes).map_err(|error| error.to_string())?;
-        sinks.push(Box::new(console));
-    }
-    if let Some(file) = &config.file {
-        let queue_bytes = config.queue_bytes.unwrap_or(FileConfig::QUEUE_BYTES);
-        let config = FileConfig {
-            folder: file.folder.clone(),
-            program: file.program.clone(),
-            max_file_size: file.max_file_size,
-            backup_count: usize::try_from(file.backup_count).unwrap_or(usize::MAX),
-            queue_bytes,
+    for spec in &config.sinks {
+        let opening = Opening {
+            program: &config.program,
+            queue_bytes: config.queue_bytes,
+            place: place.map(|place| &place.file),
+            damaged,
+            announced: Some(segment.announced()),
+            name_of: &|pid| name_of(segment, pid),
         };
-        let begun = segment.announced_files();
-        let announce = Box::new(|name: &str| segment.announce_file(name));
-        // Without a checkpoint: in the first that was begun, which holds nothing yet. After damage it may hold
-        // all that was logged: then it stays.
-        let first = begun.first().filter(|_| !damaged).map(|name| FilePlace {
-            name: name.clone(),
-            ..FilePlace::default()
-        });
-        let opened = match place.map(|place| place.file.clone()).or(first) {
-            Some(place) => {
-                if !damaged {
-                    // Those behind it belong to a batch that did not make it.
-                    let known = begun.iter().position(|name| *name == place.name);
-                    let known = known.map_or(0, |at| at + 1);
-                    FileSink::discard(&config, &begun[known..]);
-                    segment.forget_announced_files(known);
+        match kinds::open(spec, &opening) {
+            Ok(sink) => sinks.push(sink),
+            Err(why) => {
+                for mut sink in sinks {
+                    // It has nothing to hand over.
+                    let _ = sink.finish(Duration::ZERO);
                 }
-                FileSink::resume(config, announce, &place, &|pid| name_of(segment, pid))
+                return Err(why);
             }
-            None => FileSink::open(config, announce),
-        };
-        sinks.push(Box::new(opened.map_err(|error| error.to_string())?));
+        }
     }
     Ok(sinks)
 }

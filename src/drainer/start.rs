@@ -20,7 +20,8 @@ use crate::builder::InitError;
 use crate::clock::Clock;
 use crate::level::Level;
 use crate::segment::{self, AttachError, Count, LockRefusal, Phase, Segment, process};
-use crate::sink::Sink;
+use crate::sink::kinds;
+use crate::sink::{Sink, SinkSpec};
 
 /// How long a drainer may take until it reports.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -128,14 +129,15 @@ fn open_sinks_again(
     place: Option<&Place>,
     damaged: bool,
 ) -> Vec<Box<dyn Sink>> {
-    let file_alone = DrainerConfig {
-        console: config.file.is_none(),
-        ..config.clone()
-    };
+    let mut files_alone = config.clone();
+    files_alone.sinks.retain(has_files);
+    if files_alone.sinks.is_empty() {
+        files_alone.sinks = config.sinks.clone();
+    }
     let mut told = false;
     loop {
         let opened = open_sinks(segment, config, place, damaged)
-            .or_else(|why| open_sinks(segment, &file_alone, place, damaged).map_err(|_| why));
+            .or_else(|why| open_sinks(segment, &files_alone, place, damaged).map_err(|_| why));
         match opened {
             Ok(sinks) => return sinks,
             Err(why) if !told => {
@@ -148,6 +150,10 @@ fn open_sinks_again(
         }
         std::thread::sleep(RESTART_PAUSE);
     }
+}
+
+fn has_files(spec: &SinkSpec) -> bool {
+    kinds::check(spec).is_ok_and(|uses| uses.files.is_some())
 }
 
 fn open(config: &DrainerConfig) -> Result<Segment, AttachError> {
@@ -249,18 +255,16 @@ fn spawn(config: &DrainerConfig) -> io::Result<Child> {
     } else {
         std::env::current_exe()?
     };
-    let output = || {
-        if config.console {
-            Stdio::inherit()
-        } else {
-            Stdio::null()
-        }
+    let uses_stdout = |spec| kinds::check(spec).is_ok_and(|uses| uses.stdout);
+    let output = match config.sinks.iter().any(uses_stdout) {
+        true => Stdio::inherit(),
+        false => Stdio::null(),
     };
     Command::new(program)
         .arg0("shmlog-drainer")
         .env(DRAINER_VARIABLE, config.encode())
         .stdin(Stdio::null())
-        .stdout(output())
+        .stdout(output)
         .spawn()
 }
 

@@ -1,12 +1,12 @@
 //! How a parent makes its ring; and that nothing of it remains when it cannot.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use super::{HOLDER, Held, ShmLogger, program_name};
-use crate::builder::{Builder, InitError, OnFull};
+use crate::builder::{Builder, InitError, OnFull, Prepared};
 use crate::clock::{self, Clock};
-use crate::drainer::{self, DrainerConfig, FileSettings, Supervisor};
+use crate::drainer::{self, DrainerConfig, Supervisor};
 use crate::level::Level;
 use crate::producer::{self, Attachment};
 use crate::ring::Ring;
@@ -31,62 +31,59 @@ impl ShmLogger {
             });
         }
         let before = producer::current();
-        let folders = missing_folders(&builder);
         make_ring(builder, pid).inspect_err(|_| {
             if let Some(attachment) = before {
                 producer::set_current(attachment);
-            }
-            // Those that hold something are not removed.
-            for folder in folders {
-                let _ = std::fs::remove_dir(folder);
             }
             HOLDER.store(0, Ordering::Release);
         })
     }
 }
 
-/// The folders that have to be made for the log files, the innermost first.
-fn missing_folders(builder: &Builder) -> Vec<PathBuf> {
-    let folder = std::path::absolute(&builder.file_path).unwrap_or_default();
-    let missing = folder.ancestors().take_while(|folder| !folder.exists());
-    missing.map(Path::to_owned).collect()
+/// Makes the ring for the sinks that the environment asks for; if these cannot be had, for the builder's own.
+fn make_ring(builder: Builder, pid: u32) -> Result<ShmLogger, InitError> {
+    let mut news = Vec::new();
+    if let Some(asked) = builder.environment_sinks() {
+        let made = asked.and_then(|sinks| make_ring_for(&builder, pid, sinks, &mut news));
+        match made {
+            // What is not the sinks' fault will not go better without them.
+            Err(error) if error.is_of_sinks() => news.push(Builder::ignored_sinks(&error)),
+            made => return made,
+        }
+    }
+    let sinks = Prepared::new(&builder.own_sinks())?;
+    make_ring_for(&builder, pid, sinks, &mut news)
 }
 
-fn make_ring(builder: Builder, pid: u32) -> Result<ShmLogger, InitError> {
+fn make_ring_for(
+    builder: &Builder,
+    pid: u32,
+    sinks: Prepared,
+    news: &mut Vec<String>,
+) -> Result<ShmLogger, InitError> {
     let process_name = builder.process_name.clone().unwrap_or_else(program_name);
-    let file = builder.file_settings(&process_name)?;
     // First, since what it finds takes up shared memory.
-    let mut news = Vec::new();
     if builder.recover {
-        let folder = file.iter().map(|file| file.folder.clone());
-        news = drainer::recover_all(folder.collect());
+        news.extend(drainer::recover_all(sinks.folder.iter().cloned().collect()));
     }
-    let (segment, settings) = make_segment(&builder, &process_name, file.as_ref())?;
-    news.extend(segment.make_huge().err());
-    let name = segment.name().to_owned();
-    let config = DrainerConfig {
-        ring: name.clone(),
-        parent: Identity::of_this_process(),
-        made_with: (builder.geometry(), settings),
-        stall_timeout: builder.stall_timeout,
-        console: builder.console,
-        queue_bytes: builder.queue_bytes,
-        news,
-        file,
-    };
-    producer::detach();
-    let started = Attachment::new(segment, process_name).and_then(|attachment| {
-        attachment.enter()?;
-        Ok(attachment)
+    let started = make_segment(builder, &process_name, sinks.folder.as_deref());
+    let started = started.and_then(|(segment, settings)| {
+        let refused = segment.make_huge().err();
+        let config = DrainerConfig {
+            ring: segment.name().to_owned(),
+            parent: Identity::of_this_process(),
+            made_with: (builder.geometry(), settings),
+            stall_timeout: builder.stall_timeout,
+            program: process_name.clone(),
+            queue_bytes: builder.queue_bytes,
+            news: news.iter().cloned().chain(refused).collect(),
+            sinks: sinks.specs.clone(),
+        };
+        start(segment, process_name, config)
     });
-    let started = started.map_err(InitError::Attach).and_then(|attachment| {
-        let supervisor = Supervisor::start(&attachment.segment, config)?;
-        Ok((attachment, supervisor))
-    });
-    // It stays mapped here: its memory is given back.
-    let (attachment, supervisor) = started.inspect_err(|_| segment::discard(&name))?;
+    let (attachment, supervisor) = started.inspect_err(|_| sinks.give_up())?;
     let inherited = segment::environment();
-    segment::announce(&name);
+    segment::announce(attachment.segment.name());
     producer::set_current(attachment);
     Ok(ShmLogger {
         attachment,
@@ -98,11 +95,31 @@ fn make_ring(builder: Builder, pid: u32) -> Result<ShmLogger, InitError> {
     })
 }
 
+/// Enters the ring, and starts its drainer.
+fn start(
+    segment: Segment,
+    process_name: String,
+    config: DrainerConfig,
+) -> Result<(&'static Attachment, Supervisor), InitError> {
+    let name = segment.name().to_owned();
+    producer::detach();
+    let started = Attachment::new(segment, process_name).and_then(|attachment| {
+        attachment.enter()?;
+        Ok(attachment)
+    });
+    let started = started.map_err(InitError::Attach).and_then(|attachment| {
+        let supervisor = Supervisor::start(&attachment.segment, config)?;
+        Ok((attachment, supervisor))
+    });
+    // It stays mapped here: its memory is given back.
+    started.inspect_err(|_| segment::discard(&name))
+}
+
 /// A segment that is ready to be attached to.
 fn make_segment(
     builder: &Builder,
     process_name: &str,
-    file: Option<&FileSettings>,
+    folder: Option<&Path>,
 ) -> Result<(Segment, Settings), InitError> {
     let block_ns = match builder.on_full {
         OnFull::Drop => 0,
@@ -124,7 +141,7 @@ fn make_segment(
             namespace: process::pid_namespace(),
             made: clock::note(clock),
             program: process_name.to_owned(),
-            folder: file.map(|file| file.folder.clone()),
+            folder: folder.map(Path::to_owned),
         });
     })?;
     Ok((segment, settings))

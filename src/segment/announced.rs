@@ -5,39 +5,54 @@ use super::{Segment, layout};
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{load_bytes, store_bytes};
 
+/// The log files of a sink that were begun since the last checkpoint.
+#[derive(Clone, Copy)]
+pub(crate) struct Announced {
+    words: &'static [AtomicU64],
+}
+
 impl Segment {
+    /// The log files that were begun since the last checkpoint.
+    pub(crate) fn announced(&self) -> Announced {
+        let words = layout::ANNOUNCED_FILES * layout::ANNOUNCED_WORDS;
+        Announced {
+            words: &self.words[layout::ANNOUNCED_AT..][..words],
+        }
+    }
+}
+
+impl Announced {
     /// Leaves word that a log file of this name is about to be made, behind those announced before; an empty
     /// name takes the last one back.
-    pub(crate) fn announce_file(&self, name: &str) {
-        let known = self.announced_files().len();
+    pub(crate) fn announce(self, name: &str) {
+        let known = self.names().len();
         if name.is_empty() {
-            return self.forget_announced_files(known.saturating_sub(1));
+            return self.forget(known.saturating_sub(1));
         }
         // There is no place for more than the drainer begins between two checkpoints, unless a disk was full.
-        if let Some(words) = self.announced().nth(known) {
+        if let Some(words) = self.places().nth(known) {
             let len = store_bytes(&words[1..], name.as_bytes());
             words[0].store(mark_of(&name.as_bytes()[..len]), Ordering::Release);
         }
     }
 
     /// The log files that were announced, made or not, in that order, up to one whose words are damaged.
-    pub(crate) fn announced_files(&self) -> Vec<String> {
-        let texts = self.announced().map(load_marked);
+    pub(crate) fn names(self) -> Vec<String> {
+        let texts = self.places().map(load_marked);
         texts.take_while(|name| !name.is_empty()).collect()
     }
 
     /// Forgets what was announced but for the first `keep`.
-    pub(crate) fn forget_announced_files(&self, keep: usize) {
-        let places: Vec<_> = self.announced().skip(keep).collect();
+    pub(crate) fn forget(self, keep: usize) {
+        let places: Vec<_> = self.places().skip(keep).collect();
         // The last ones first, so that there is never a gap.
         for words in places.iter().rev() {
             words[0].store(0, Ordering::Release);
         }
     }
 
-    fn announced(&self) -> impl Iterator<Item = &'static [AtomicU64]> {
-        let words = layout::ANNOUNCED_FILES * layout::ANNOUNCED_WORDS;
-        self.words[layout::ANNOUNCED_AT..][..words].chunks_exact(layout::ANNOUNCED_WORDS)
+    fn places(self) -> impl Iterator<Item = &'static [AtomicU64]> {
+        self.words.chunks_exact(layout::ANNOUNCED_WORDS)
     }
 }
 

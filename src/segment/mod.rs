@@ -28,6 +28,7 @@ pub(crate) mod signals;
 use std::io;
 use std::path::PathBuf;
 
+pub(crate) use announced::Announced;
 pub(crate) use drops::{DROP_WORDS, DropWords};
 pub use drops::{DropReason, Drops};
 pub use error::{AttachError, CreateError};

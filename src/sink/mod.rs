@@ -2,9 +2,11 @@
 
 pub(crate) mod console;
 pub(crate) mod file;
+pub(crate) mod kinds;
 mod missing;
 #[cfg(test)]
 mod samples;
+pub(crate) mod spec;
 mod stamp;
 mod text;
 
@@ -15,6 +17,9 @@ pub(crate) use text::fuzz;
 use std::io;
 use std::time::Duration;
 
+pub use self::console::Console;
+pub use self::file::TextFile;
+pub use self::spec::{SinkSpec, SpecError};
 pub use crate::record::{Record, Value, Values};
 
 /// Where a log file stood.

@@ -46,17 +46,26 @@ fn mind_signals() {
     }
 }
 
+/// What would change a log behind a test's back.
+const OBEYED: &[&str] = &["SHMLOG_SINKS", "SHMLOG_LEVEL", "RUST_LOG"];
+
+/// Makes a command play a role.
+fn cast(command: &mut Command, role: &str, arguments: &[&str]) {
+    OBEYED.iter().for_each(|name| _ = command.env_remove(name));
+    command.env(ROLE_VARIABLE, role).args(arguments);
+}
+
 /// The command that starts a role. It inherits this process's environment, so a ring's name too.
 pub fn role_command(role: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.env(ROLE_VARIABLE, role).args(arguments);
+    cast(&mut command, role, arguments);
     command
 }
 
 /// The same by way of another command, which gets this program and the role's arguments behind its own.
 pub fn role_by(mut command: Command, role: &str, arguments: &[&str]) -> Command {
     command.arg(std::env::current_exe().unwrap());
-    command.env(ROLE_VARIABLE, role).args(arguments);
+    cast(&mut command, role, arguments);
     command
 }
 
@@ -381,7 +390,7 @@ pub fn role_of_copy(folder: &Folder, role: &str, arguments: &[&str]) -> (PathBuf
         .status();
     assert!(copied.unwrap().success());
     let mut command = Command::new(&program);
-    command.env(ROLE_VARIABLE, role).args(arguments);
+    cast(&mut command, role, arguments);
     command.current_dir("/");
     (program, command)
 }

@@ -234,10 +234,10 @@ fn drainer(segment: &'static Segment, seen: &Collected) -> Drainer {
         parent: Identity::of_this_process(),
         made_with: (GEOMETRY, SETTINGS),
         stall_timeout: Duration::from_nanos(1),
-        console: false,
+        program: String::new(),
         queue_bytes: None,
         news: Vec::new(),
-        file: None,
+        sinks: Vec::new(),
     };
     let (ledger, place) = Ledger::resume(segment);
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(seen.clone())];

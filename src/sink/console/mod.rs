@@ -9,6 +9,7 @@
 //! [`record`](Sink::record) or [`commit`](Sink::commit): only the thread waits for it.
 
 mod layout;
+mod settings;
 mod style;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anstream::{AutoStream, ColorChoice};
 
 use self::layout::Layout;
+pub use self::settings::Console;
 use self::writer::Writer;
 use crate::level::Level;
 use crate::record::Record;

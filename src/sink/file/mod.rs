@@ -22,6 +22,7 @@ mod name;
 mod open;
 mod prune;
 mod recovered;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod trouble;
@@ -38,6 +39,7 @@ use self::line::Lines;
 use self::open::LogFile;
 use self::prune::{Pruned, prune};
 pub(crate) use self::recovered::{Folders, Progress, RecoveredFile};
+pub use self::settings::TextFile;
 use self::trouble::Trouble;
 use crate::record::Record;
 use crate::sink::missing::{Missing, Tally, say_owed};
