@@ -12,6 +12,8 @@ pub use site::CallSite;
 #[cfg(any(test, fuzzing))]
 pub(crate) use site::Statement;
 pub(crate) use site::{Site, SiteId, SiteTable};
+#[cfg(test)]
+pub(crate) use values::samples;
 pub(crate) use values::{About, put_value};
 pub use values::{Value, Values};
 

@@ -4,11 +4,13 @@ pub(crate) mod console;
 pub(crate) mod file;
 pub(crate) mod kinds;
 mod missing;
+mod origins;
 #[cfg(test)]
 mod samples;
 pub(crate) mod spec;
 mod stamp;
 mod text;
+mod values;
 
 pub(crate) use missing::{counted, say_owed};
 #[cfg(fuzzing)]

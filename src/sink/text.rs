@@ -1,25 +1,46 @@
-//! Text as it may stand in a log: escaping, and the small pieces that both sinks write.
+//! Text as it may stand in a log: escaping, and the small pieces that several sinks write.
 //!
 //! Whatever a program logs, it must not be able to forge a record line or to steer the terminal of who
 //! reads it. So everything that ends a line, moves the cursor or turns the direction of writing is shown
-//! as an escape (`\r`, `\0`, `\x1b`, `\u{202e}`); all other text, emoji with their joiners included, goes
-//! through untouched, by one copy when there is nothing to escape.
+//! as an escape (`\r`, `\0`, `\x1b`, `\u{202e}`, in JSON its own `\u202e`); all other text, emoji with their
+//! joiners included, goes through untouched, by one copy when there is nothing to escape.
 
 use std::io::Write;
 
 /// Appends text that belongs in one line and in one column: newline and tab are escaped too.
 pub(super) fn push_field(out: &mut Vec<u8>, text: &str) {
-    push_escaped(out, text, b"\\t");
+    push_escaped::<false>(out, text, |out, character| {
+        push_escape(out, character, b"\\t")
+    });
 }
 
 /// Appends one line of a message (see [`message_lines`]): a tab stays a tab.
 pub(super) fn push_text(out: &mut Vec<u8>, text: &str) {
-    push_escaped(out, text, b"\t");
+    push_escaped::<false>(out, text, |out, character| {
+        push_escape(out, character, b"\t")
+    });
+}
+
+/// Appends text in quotes, as one field that can be read back: `"` and `\` are escaped too.
+pub(super) fn push_quoted(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    push_escaped::<true>(out, text, |out, character| match character {
+        '"' | '\\' => out.extend_from_slice(&[b'\\', character as u8]),
+        _ => push_escape(out, character, b"\\t"),
+    });
+    out.push(b'"');
+}
+
+/// Appends text as a JSON string, in which every parser reads what was logged and no terminal finds anything to obey.
+pub(super) fn push_json(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    push_escaped::<true>(out, text, push_json_escape);
+    out.push(b'"');
 }
 
 /// Whether a message is one line in which nothing is to be escaped.
 pub(super) fn is_clean_line(message: &str) -> bool {
-    first_suspect(message.as_bytes(), 0).is_none()
+    first_suspect::<false>(message.as_bytes(), 0).is_none()
 }
 
 /// The lines of a message, at least one; `\n` and `\r\n` end a line, a `\r` alone does not.
@@ -55,17 +76,22 @@ pub(super) fn push_blanks(out: &mut Vec<u8>, count: usize) {
     out.resize(out.len() + count, b' ');
 }
 
-fn push_escaped(out: &mut Vec<u8>, text: &str, tab: &[u8]) {
+/// Leaves to `escape` what is harmful, and with `QUOTED` also `"` and `\`.
+fn push_escaped<const QUOTED: bool>(
+    out: &mut Vec<u8>,
+    text: &str,
+    escape: impl Fn(&mut Vec<u8>, char),
+) {
     let bytes = text.as_bytes();
     let (mut copied, mut at) = (0, 0);
-    while let Some(found) = first_suspect(bytes, at) {
+    while let Some(found) = first_suspect::<QUOTED>(bytes, at) {
         let Some(suspect) = text.get(found..).and_then(|rest| rest.chars().next()) else {
             break;
         };
         at = found + suspect.len_utf8();
-        if is_harmful(suspect) {
+        if is_harmful(suspect) || (QUOTED && matches!(suspect, '"' | '\\')) {
             out.extend_from_slice(&bytes[copied..found]);
-            push_escape(out, suspect, tab);
+            escape(out, suspect);
             copied = at;
         }
     }
@@ -73,15 +99,18 @@ fn push_escaped(out: &mut Vec<u8>, text: &str, tab: &[u8]) {
 }
 
 /// The first byte from `from` on that may begin something to escape.
-fn first_suspect(bytes: &[u8], from: usize) -> Option<usize> {
+fn first_suspect<const QUOTED: bool>(bytes: &[u8], from: usize) -> Option<usize> {
     const STRIDE: usize = 16;
+    let quotes = |byte: u8| QUOTED & ((byte == b'"') | (byte == b'\\'));
     let mut at = from;
     // Whole strides of printable ASCII are passed by without a branch per byte: the compiler makes it one
     // vector comparison.
     while let Some(stride) = bytes.get(at..at + STRIDE) {
-        let odd = |odd: bool, byte: &u8| odd | (*byte < b' ') | (*byte >= 0x7f);
+        let odd = |odd: bool, byte: &u8| odd | (*byte < b' ') | (*byte >= 0x7f) | quotes(*byte);
         if stride.iter().fold(false, odd)
-            && let Some(found) = stride.iter().position(|byte| is_suspect(*byte))
+            && let Some(found) = stride
+                .iter()
+                .position(|byte| is_suspect(*byte) || quotes(*byte))
         {
             return Some(at + found);
         }
@@ -89,7 +118,7 @@ fn first_suspect(bytes: &[u8], from: usize) -> Option<usize> {
     }
     let tail = bytes.get(at..)?;
     tail.iter()
-        .position(|byte| is_suspect(*byte))
+        .position(|byte| is_suspect(*byte) || quotes(*byte))
         .map(|found| at + found)
 }
 
@@ -120,6 +149,18 @@ fn push_escape(out: &mut Vec<u8>, character: char, tab: &[u8]) {
     }
 }
 
+#[cold]
+fn push_json_escape(out: &mut Vec<u8>, character: char) {
+    match character {
+        '"' | '\\' => out.extend_from_slice(&[b'\\', character as u8]),
+        '\t' => out.extend_from_slice(b"\\t"),
+        '\n' => out.extend_from_slice(b"\\n"),
+        '\r' => out.extend_from_slice(b"\\r"),
+        // Nothing harmful has more than four digits. Writing into a Vec cannot fail.
+        _ => _ = write!(out, "\\u{:04x}", u32::from(character)),
+    }
+}
+
 /// For the fuzz target: nothing harmful is left, and what is harmless is untouched.
 #[cfg(fuzzing)]
 pub(crate) mod fuzz {
@@ -136,6 +177,13 @@ pub(crate) mod fuzz {
                 if !line.contains(super::is_harmful) {
                     assert_eq!(escaped, line);
                 }
+            }
+            let (mut quoted, mut json) = (Vec::new(), Vec::new());
+            super::push_quoted(&mut quoted, line);
+            super::push_json(&mut json, line);
+            for escaped in [quoted, json] {
+                let escaped = String::from_utf8(escaped).expect("text stays text");
+                assert!(!escaped.contains(super::is_harmful));
             }
         }
     }
@@ -164,6 +212,31 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
+    /// Reads back what [`push_quoted`] wrote.
+    fn unquoted(quoted: &str) -> String {
+        let hexadecimal =
+            |digits: String| char::from_u32(u32::from_str_radix(&digits, 16).unwrap()).unwrap();
+        let mut inner = quoted[1..quoted.len() - 1].chars();
+        let mut text = String::new();
+        while let Some(character) = inner.next() {
+            if character != '\\' {
+                assert_ne!(character, '"');
+                text.push(character);
+                continue;
+            }
+            text.push(match inner.next().unwrap() {
+                't' => '\t',
+                'n' => '\n',
+                'r' => '\r',
+                '0' => '\0',
+                'x' => hexadecimal(inner.by_ref().take(2).collect()),
+                'u' => hexadecimal(inner.by_ref().skip(1).take_while(|c| *c != '}').collect()),
+                other => other,
+            });
+        }
+        text
+    }
+
     #[test]
     fn what_could_end_a_line_or_steer_a_terminal_is_shown_escaped() {
         assert_eq!(text("a\rb\0c\x1b[2Jd\x7fe"), "a\\rb\\0c\\x1b[2Jd\\x7fe");
@@ -181,6 +254,16 @@ mod tests {
         push_field(&mut field, "a\tb\nc");
         assert_eq!(field, b"a\\tb\\nc");
         assert_eq!(text("a\tb"), "a\tb");
+    }
+
+    #[test]
+    fn in_quotes_nothing_ends_the_text_but_the_last_quote() {
+        let (mut quoted, mut json) = (Vec::new(), Vec::new());
+        push_quoted(&mut quoted, "a \"b\" c:\\d\te\u{202e}\x1b");
+        push_json(&mut json, "a \"b\" c:\\d\te\u{202e}\x1b");
+        let [quoted, json] = [quoted, json].map(|bytes| String::from_utf8(bytes).unwrap());
+        assert_eq!(quoted, r#""a \"b\" c:\\d\te\u{202e}\x1b""#);
+        assert_eq!(json, r#""a \"b\" c:\\d\te\u202e\u001b""#);
     }
 
     #[test]
@@ -204,6 +287,19 @@ mod tests {
             if is_clean_line(&input) {
                 prop_assert_eq!(text(&input), input);
             }
+        }
+
+        #[test]
+        fn what_is_quoted_is_harmless_and_can_be_read_back(
+            input in "(?s)[ -~]{0,40}.{0,20}[\\x00-\\x1f\"\\\\\\u{80}-\\u{9f}\\u{200d}-\\u{202f}]{0,5}[ -~]{0,20}",
+        ) {
+            let (mut quoted, mut json) = (Vec::new(), Vec::new());
+            push_quoted(&mut quoted, &input);
+            push_json(&mut json, &input);
+            let [quoted, json] = [quoted, json].map(|bytes| String::from_utf8(bytes).unwrap());
+            prop_assert!(!quoted.contains(is_harmful) && !json.contains(is_harmful));
+            prop_assert_eq!(unquoted(&quoted), &*input);
+            prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), input);
         }
 
         #[test]

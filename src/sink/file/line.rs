@@ -2,13 +2,18 @@
 //!
 //! `2026-11-22 17:45:12.123456 WARN     #42 worker-1[1234] main[1235] can src/bin/worker.rs:17 - bus 2 is slow`
 //!
+//! The spans that it lies in stand before the message, `outer{a=1}:inner: bus 2 is slow`, and its key-values at the end
+//! of its last line, `bus 2 is slow bus=2 state="at rest"`.
+//!
 //! A record begins at a line that begins with a digit; every further line of its message begins with
 //! `INDENT`. No message can break that, so the boundaries of records can be found again in the bytes.
 
 use crate::level::Level;
 use crate::record::Record;
+use crate::sink::origins::Origins;
 use crate::sink::stamp::Stamp;
 use crate::sink::text::{is_clean_line, message_lines, push_decimal, push_field, push_text};
+use crate::sink::values::push_values;
 
 /// What continuation lines of a message begin with.
 const INDENT: &[u8] = b"    ";
@@ -17,29 +22,30 @@ const INDENT: &[u8] = b"    ";
 const LEVEL_COLUMNS: usize = 8;
 /// Stamp, level and the mark of the sequence, with a blank before each.
 const HEAD: usize = Stamp::EXACT_LENGTH + 1 + LEVEL_COLUMNS + 2;
-/// Origins whose text is kept.
-const ORIGINS: usize = 256;
 
 /// Makes the lines of records, and keeps what most of them have in common with one before.
 #[derive(Default)]
 pub(super) struct Lines {
     stamp: Stamp,
-    /// The text for origins, each in the place that its number falls to, until another comes there.
-    origins: Vec<(u64, Vec<u8>)>,
+    origins: Origins,
 }
 
 impl Lines {
     /// Appends the line, or the lines, of `record`.
     pub(super) fn push(&mut self, out: &mut Vec<u8>, record: &Record<'_>) {
         self.push_head(out, record);
-        match record.origin {
-            Some(origin) => out.extend_from_slice(self.origin(origin, record)),
-            None => push_origin(out, record),
+        self.origins.push(out, record, push_origin);
+        if !record.scope.is_empty() {
+            push_field(out, record.scope);
+            out.extend_from_slice(b": ");
         }
         if is_clean_line(record.message) {
             out.extend_from_slice(record.message.as_bytes());
         } else {
             push_lines(out, record.message);
+        }
+        if !record.values.is_empty() {
+            push_values(out, &record.values);
         }
         out.push(b'\n');
     }
@@ -59,23 +65,6 @@ impl Lines {
         if record.late {
             out.extend_from_slice(b"/late");
         }
-    }
-
-    /// What [`push_origin`] makes of it.
-    fn origin(&mut self, origin: u64, record: &Record<'_>) -> &[u8] {
-        if self.origins.is_empty() {
-            self.origins.resize(ORIGINS, (0, Vec::new()));
-        }
-        // Both halves count, the number of the writer and of the call site; the multiplier is that of Fibonacci
-        // hashing, 2⁶⁴ / φ.
-        let place = origin.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        let (kept, text) = &mut self.origins[place as usize % ORIGINS];
-        if *kept != origin || text.is_empty() {
-            text.clear();
-            push_origin(text, record);
-            *kept = origin;
-        }
-        text
     }
 }
 
@@ -145,6 +134,8 @@ fn push_place(out: &mut Vec<u8>, record: &Record<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Values;
+    use crate::record::samples::{entry, values};
     use crate::sink::samples::record;
     use proptest::prelude::*;
 
@@ -205,6 +196,19 @@ mod tests {
     }
 
     #[test]
+    fn spans_stand_before_the_message_and_values_behind_its_last_line() {
+        let bytes = [entry("bus", &2_u8), entry("state", "at rest")].concat();
+        let full = Record {
+            scope: "outer{a=1}:inner",
+            values: values(&bytes),
+            ..record(1, "slow\nvery")
+        };
+        let line = behind_the_date(&full);
+        let expected = " - outer{a=1}:inner: slow\n    very bus=2 state=\"at rest\"\n";
+        assert!(line.ends_with(expected), "{line:?}");
+    }
+
+    #[test]
     fn further_lines_of_a_message_are_indented() {
         let line = behind_the_date(&record(1, "a\r\nb\n\n2026-11-22 c\x1b\n"));
         assert!(
@@ -216,11 +220,12 @@ mod tests {
     proptest! {
         #[test]
         fn nobody_can_forge_a_record_line(
-            texts in prop::collection::vec("(?s)(\n|\r|\r\n|\u{2028}|\u{85}|2026-11-22 17:45:12.000000 WARN|\x1b\\[1G|.){0,6}", 5),
+            texts in prop::collection::vec("(?s)(\n|\r|\r\n|\u{2028}|\u{85}|2026-11-22 17:45:12.000000 WARN|\x1b\\[1G|.){0,6}", 8),
         ) {
+            let pairs = entry(&texts[6], texts[7].as_str());
             let forger = Record {
-                process: &texts[0], thread: &texts[1], target: &texts[2], file: &texts[3],
-                ..record(1, &texts[4])
+                process: &texts[0], thread: &texts[1], target: &texts[2], file: &texts[3], scope: &texts[5],
+                values: values(&pairs), ..record(1, &texts[4])
             };
             let all = lines(&forger) + &lines(&record(2, "honest"));
             let begins = |line: &&str| line.starts_with(|first: char| !first.is_whitespace());
@@ -245,12 +250,16 @@ mod tests {
         }
 
         #[test]
-        fn the_start_of_the_record_around_any_byte_is_found(messages in prop::collection::vec("[a\n0]{0,5}", 1..5)) {
+        fn the_start_of_the_record_around_any_byte_is_found(
+            messages in prop::collection::vec("[a\n0]{0,5}", 1..5), scope in "[a\n0]{0,2}", has_values: bool,
+        ) {
+            let pairs = entry("a\n0", "0\n1");
             let mut all = String::new();
             let mut starts = vec![];
             for message in &messages {
                 starts.push(all.len());
-                all += &lines(&record(1, message));
+                let values = if has_values { values(&pairs) } else { Values::default() };
+                all += &lines(&Record { scope: &scope, values, ..record(1, message) });
             }
             starts.push(all.len());
             for at in 0..=all.len() {
