@@ -51,6 +51,19 @@ impl Level {
         }
     }
 
+    /// The level of this name: case does not matter, and `warning` and `fatal`, as other loggers say, are understood.
+    /// Allocates nothing.
+    pub(crate) fn named(name: &str) -> Option<Level> {
+        let is = |other: &str| name.eq_ignore_ascii_case(other);
+        if is("warning") {
+            return Some(Level::Warn);
+        }
+        if is("fatal") {
+            return Some(Level::Critical);
+        }
+        Level::ALL.into_iter().find(|level| is(level.as_str()))
+    }
+
     /// The level of a number as it stands in the segment; `None` for numbers that no level has.
     pub(crate) const fn from_number(number: u8) -> Option<Level> {
         if (number as usize) < Level::ALL.len() {
@@ -88,16 +101,7 @@ impl FromStr for Level {
 
     /// Case does not matter; `warning` and `fatal`, as other loggers say, are understood.
     fn from_str(text: &str) -> Result<Level, ParseLevelError> {
-        let lower = text.to_ascii_lowercase();
-        match lower.as_str() {
-            "warning" => return Ok(Level::Warn),
-            "fatal" => return Ok(Level::Critical),
-            _ => {}
-        }
-        Level::ALL
-            .into_iter()
-            .find(|level| level.as_str().eq_ignore_ascii_case(&lower))
-            .ok_or_else(|| ParseLevelError(text.to_owned()))
+        Level::named(text).ok_or_else(|| ParseLevelError(text.to_owned()))
     }
 }
 

@@ -67,6 +67,8 @@ mod crash;
 #[cfg(not(loom))]
 mod drainer;
 mod failpoint;
+#[cfg(not(loom))]
+mod filter;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzz;

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use super::console::Console;
 use super::file::{Announce, TextFile};
+use super::spec::Common;
 use super::{FilePlace, Sink, SinkSpec, SpecError};
+use crate::filter::{self, Directives};
 use crate::segment::Announced;
 
 /// All kinds.
@@ -131,8 +133,18 @@ impl Kind {
     }
 }
 
+/// Which records a sink gets.
+pub(crate) fn filter_of(spec: &SinkSpec) -> Result<Directives, SpecError> {
+    match spec.get(Common::LEVEL) {
+        None => Ok(Directives::ALL),
+        Some(text) => Directives::parse(text)
+            .map_err(|error| spec.refuse(Common::LEVEL, error.directive, filter::ALLOWED)),
+    }
+}
+
 /// Whether a sink can be as it is asked for, and what it uses.
 pub(crate) fn check(spec: &SinkSpec) -> Result<Uses, SpecError> {
+    filter_of(spec)?;
     (Kind::find(spec)?.check)(spec)
 }
 

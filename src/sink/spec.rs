@@ -29,8 +29,9 @@ const ESCAPED: &str =
 /// use shmlog::sink::{SinkSpec, TextFile};
 ///
 /// let spec: SinkSpec = "file:logs?keep=3&level=warn".parse()?;
-/// assert_eq!(spec, TextFile::new("logs").keep(3).level("warn").into());
 /// assert_eq!(spec.get("keep"), Some("3"));
+/// let spec = SinkSpec::from(TextFile::new("logs").keep(3).level("warn"));
+/// assert_eq!(spec.get("level"), Some("warn"));
 /// assert_eq!(SinkSpec::new("file").at("100% sure").to_string(), "file:100%25%20sure");
 /// # Ok::<(), shmlog::sink::SpecError>(())
 /// ```
