@@ -9,13 +9,10 @@ use super::file::{Announce, TextFile};
 use super::spec::Common;
 use super::{FilePlace, Sink, SinkSpec, SpecError};
 use crate::filter::{self, Directives};
-use crate::segment::Announced;
+use crate::segment::{Announced, FILE_SINKS};
 
 /// All kinds.
 const KINDS: &[Kind] = &[Kind::of::<Console>(), Kind::of::<TextFile>()];
-
-/// Sinks with [files](Uses::files) that a log may have: the places that a checkpoint has room for.
-pub(crate) const MOST_WITH_FILES: usize = 1;
 
 /// The settings of a kind of sink.
 pub(crate) trait SinkKind: Sized {
@@ -30,9 +27,12 @@ pub(crate) trait SinkKind: Sized {
         Uses::default()
     }
 
-    /// Opens the sink, in the drainer. The error is what the user reads, so it names the place and the way out.
-    fn open(self, opening: &Opening<'_>) -> Result<Box<dyn Sink>, String>;
+    /// Opens the sink, in the drainer.
+    fn open(self, opening: &Opening<'_>) -> Opened;
 }
+
+/// A sink that is open, or why it is not: what the user reads, so it names the place and the way out.
+pub(crate) type Opened = Result<Box<dyn Sink>, String>;
 
 /// What a sink uses that no other one may use at the same time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,7 +109,7 @@ impl Opening<'_> {
 pub(crate) struct Kind {
     name: &'static str,
     check: fn(&SinkSpec) -> Result<Uses, SpecError>,
-    open: fn(&SinkSpec, &Opening<'_>) -> Result<Box<dyn Sink>, String>,
+    open: fn(&SinkSpec, &Opening<'_>) -> Opened,
 }
 
 impl Kind {
@@ -161,8 +161,8 @@ pub(crate) fn check_all(specs: &[SinkSpec]) -> Result<Vec<Uses>, SpecError> {
             return Err(spec.refuse("kind", spec.kind(), allowed));
         }
         let with_files = all.iter().filter(|other| other.files.is_some()).count();
-        if uses.files.is_some() && with_files >= MOST_WITH_FILES {
-            let allowed = format!("{MOST_WITH_FILES} sinks with files in all");
+        if uses.files.is_some() && with_files >= FILE_SINKS {
+            let allowed = format!("{FILE_SINKS} sinks with files in all");
             return Err(spec.refuse("kind", spec.kind(), allowed));
         }
         all.push(uses);
@@ -190,7 +190,7 @@ pub(crate) fn check_apart(sinks: &[(SinkSpec, Uses)]) -> Result<(), SpecError> {
 }
 
 /// Opens a sink.
-pub(crate) fn open(spec: &SinkSpec, opening: &Opening<'_>) -> Result<Box<dyn Sink>, String> {
+pub(crate) fn open(spec: &SinkSpec, opening: &Opening<'_>) -> Opened {
     let kind = Kind::find(spec).map_err(|error| error.to_string())?;
     (kind.open)(spec, opening)
 }

@@ -33,6 +33,8 @@ pub struct FilePlace {
     pub bytes: u64,
     /// What should be in it, and is not.
     pub owed: Owed,
+    /// A number of the sink's own, like the length of a second file.
+    pub extra: u64,
 }
 
 /// Records that are in no file, though the ring has let them go: because the file could not be written.
