@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::level::Level;
 use crate::segment::{self, AttachError, Count, LockRefusal, Phase, Segment, process};
 use crate::sink::SinkSpec;
-use crate::sink::kinds;
+use crate::sink::kinds::{self, Stdout};
 
 /// How long a drainer may take until it reports.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -256,7 +256,7 @@ fn spawn(config: &DrainerConfig) -> io::Result<Child> {
     } else {
         std::env::current_exe()?
     };
-    let uses_stdout = |spec| kinds::check(spec).is_ok_and(|uses| uses.stdout);
+    let uses_stdout = |spec| kinds::check(spec).is_ok_and(|uses| uses.stdout != Stdout::Nothing);
     let output = match config.sinks.iter().any(uses_stdout) {
         true => Stdio::inherit(),
         false => Stdio::null(),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::console::Console;
 use super::file::{Announce, TextFile};
+use super::own::{self, REGISTERED, Registered};
 use super::spec::Common;
 use super::{FilePlace, Sink, SinkSpec, SpecError};
 use crate::filter::{self, Directives};
@@ -41,7 +42,18 @@ pub(crate) struct Uses {
     /// written, and each checkpoint says where the sink was.
     pub(crate) files: Option<Files>,
     /// Standard output.
-    pub(crate) stdout: bool,
+    pub(crate) stdout: Stdout,
+}
+
+/// What a sink does with standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stdout {
+    #[default]
+    Nothing,
+    /// It may write to it, as sinks of the user's own may.
+    Maybe,
+    /// It writes all the time, and no other one may.
+    All,
 }
 
 /// The files of a sink.
@@ -123,13 +135,30 @@ impl Kind {
             },
         }
     }
+}
 
-    fn find(spec: &SinkSpec) -> Result<&'static Kind, SpecError> {
-        let found = KINDS.iter().find(|kind| kind.name == spec.kind());
-        found.ok_or_else(|| {
-            let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
-            spec.refuse("kind", spec.kind(), names.join(", "))
-        })
+/// A kind that there is.
+enum Found<'r> {
+    Ours(&'static Kind),
+    Own(&'r Registered),
+}
+
+/// The kind of a spec, ours or one that is registered.
+fn find<'r>(spec: &SinkSpec, registered: &'r [Registered]) -> Result<Found<'r>, SpecError> {
+    let ours = KINDS.iter().find(|kind| kind.name == spec.kind());
+    match (ours, own::find(spec, registered)?) {
+        (Some(ours), None) => Ok(Found::Ours(ours)),
+        (None, Some(own)) => Ok(Found::Own(own)),
+        (Some(_), Some(own)) => {
+            let allowed = format!("a kind that is not shmlog's own where one is registered, {own}");
+            Err(spec.refuse("kind", spec.kind(), allowed))
+        }
+        (None, None) => {
+            let ours = KINDS.iter().map(|kind| kind.name);
+            let own = registered.iter().map(|own| own.name);
+            let names: Vec<&str> = ours.chain(own).collect();
+            Err(spec.refuse("kind", spec.kind(), names.join(", ")))
+        }
     }
 }
 
@@ -145,7 +174,14 @@ pub(crate) fn filter_of(spec: &SinkSpec) -> Result<Directives, SpecError> {
 /// Whether a sink can be as it is asked for, and what it uses.
 pub(crate) fn check(spec: &SinkSpec) -> Result<Uses, SpecError> {
     filter_of(spec)?;
-    (Kind::find(spec)?.check)(spec)
+    match find(spec, &REGISTERED)? {
+        Found::Ours(kind) => (kind.check)(spec),
+        // Its options are its own to check, when it is opened.
+        Found::Own(_) => Ok(Uses {
+            stdout: Stdout::Maybe,
+            ..Uses::default()
+        }),
+    }
 }
 
 /// Whether the sinks can be as they are asked for, each alone and all together, and what each uses.
@@ -153,7 +189,10 @@ pub(crate) fn check_all(specs: &[SinkSpec]) -> Result<Vec<Uses>, SpecError> {
     let mut all: Vec<Uses> = Vec::new();
     for spec in specs {
         let uses = check(spec)?;
-        if let Some(other) = all.iter().position(|other| other.stdout && uses.stdout) {
+        if let Some(other) = all
+            .iter()
+            .position(|other| [other, &uses].iter().all(|uses| uses.stdout == Stdout::All))
+        {
             let allowed = format!(
                 "one sink on standard output, and {:?} is one",
                 specs[other].to_string()
@@ -191,8 +230,10 @@ pub(crate) fn check_apart(sinks: &[(SinkSpec, Uses)]) -> Result<(), SpecError> {
 
 /// Opens a sink.
 pub(crate) fn open(spec: &SinkSpec, opening: &Opening<'_>) -> Opened {
-    let kind = Kind::find(spec).map_err(|error| error.to_string())?;
-    (kind.open)(spec, opening)
+    match find(spec, &REGISTERED).map_err(|error| error.to_string())? {
+        Found::Ours(kind) => (kind.open)(spec, opening),
+        Found::Own(own) => own.open(spec),
+    }
 }
 
 #[cfg(test)]
@@ -211,6 +252,19 @@ mod tests {
             ("flie:logs", "kind", "flie")
         );
         assert!(error.allowed.contains("console, file"), "{error}");
+    }
+
+    #[test]
+    fn a_registered_kind_that_is_called_like_one_of_ours_is_refused() {
+        let own = Registered {
+            name: "file",
+            open: |_| Err("never opened".into()),
+            file: "own.rs",
+            line: 7,
+        };
+        let error = find(&SinkSpec::new("file"), &[own]).err().unwrap();
+        assert!(error.allowed.contains("own.rs:7"), "{error}");
+        assert!(find(&SinkSpec::new("console"), &[own]).is_ok());
     }
 
     #[test]

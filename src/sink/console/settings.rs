@@ -1,7 +1,7 @@
 //! The settings of the console.
 
 use super::ConsoleSink;
-use crate::sink::kinds::{Opened, Opening, SinkKind, Uses};
+use crate::sink::kinds::{Opened, Opening, SinkKind, Stdout, Uses};
 use crate::sink::spec::{Common, common_setters};
 use crate::sink::{SinkSpec, SpecError};
 
@@ -49,7 +49,7 @@ impl SinkKind for Console {
 
     fn uses(&self) -> Uses {
         Uses {
-            stdout: true,
+            stdout: Stdout::All,
             ..Uses::default()
         }
     }
