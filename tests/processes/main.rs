@@ -65,6 +65,7 @@ cast! {
         main_job
         messages
         overflow
+        own_sinks
         page_faults
         page_wishes
         panics
@@ -76,6 +77,7 @@ cast! {
         rights
         shares
         signals
+        sinks
         standstill
         stops
         terminal
