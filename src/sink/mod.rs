@@ -1,8 +1,12 @@
 //! Where records go. A sink gathers the records of a batch and hands them over at its end.
 
 pub(crate) mod console;
+mod encoding;
 pub(crate) mod file;
+mod json;
+mod keys;
 pub(crate) mod kinds;
+mod logfmt;
 mod missing;
 mod origins;
 #[cfg(test)]
@@ -20,7 +24,10 @@ use std::io;
 use std::time::Duration;
 
 pub use self::console::Console;
+pub use self::encoding::Encoding;
 pub use self::file::{FileSync, Rotate, TextFile};
+pub use self::json::Json;
+pub use self::logfmt::Logfmt;
 pub use self::spec::{SinkSpec, SpecError};
 pub use crate::record::{Record, Value, Values};
 

@@ -6,7 +6,7 @@ use super::FileSink;
 use super::options::{FileOptions, file_setters};
 use crate::sink::kinds::{Files, Opening, SinkKind, Uses};
 use crate::sink::spec::{Common, common_setters};
-use crate::sink::{Sink, SinkSpec, SpecError};
+use crate::sink::{Encoding, Sink, SinkSpec, SpecError};
 
 /// Settings of a sink that writes text files, one line for a record, into a folder.
 ///
@@ -77,7 +77,7 @@ impl SinkKind for TextFile {
         Uses {
             files: Some(Files {
                 folder: self.folder.clone(),
-                ending: ".log",
+                ending: Encoding::Text.ending(),
             }),
             ..Uses::default()
         }
