@@ -13,6 +13,7 @@ mod origins;
 mod samples;
 pub(crate) mod spec;
 mod stamp;
+mod stream;
 mod text;
 mod values;
 

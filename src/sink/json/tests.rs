@@ -102,7 +102,13 @@ fn expected_of(value: &Value<'_>) -> Json {
         },
         // Its own shortest digits, not those of the f64 next to it.
         Value::Single(number) if number.is_finite() => {
-            json!(number.to_string().parse::<f64>().unwrap())
+            let mut digits = zmij::Buffer::new();
+            let digits = digits.format(*number);
+            assert!(
+                digits.parse() == Ok(*number) && digits.len() <= 15,
+                "{digits}"
+            );
+            json!(digits.parse::<f64>().unwrap())
         }
         Value::Double(number) if number.is_finite() => json!(number),
         Value::Bool(truth) => json!(truth),
