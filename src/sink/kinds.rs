@@ -6,16 +6,19 @@ use std::path::PathBuf;
 
 use super::console::Console;
 use super::file::{Announce, TextFile};
+use super::own::{self, REGISTERED, Registered};
 use super::spec::Common;
-use super::{FilePlace, Sink, SinkSpec, SpecError};
+use super::{FilePlace, Json, Logfmt, Sink, SinkSpec, SpecError};
 use crate::filter::{self, Directives};
-use crate::segment::Announced;
+use crate::segment::{Announced, FILE_SINKS};
 
 /// All kinds.
-const KINDS: &[Kind] = &[Kind::of::<Console>(), Kind::of::<TextFile>()];
-
-/// Sinks with [files](Uses::files) that a log may have: the places that a checkpoint has room for.
-pub(crate) const MOST_WITH_FILES: usize = 1;
+const KINDS: &[Kind] = &[
+    Kind::of::<Console>(),
+    Kind::of::<TextFile>(),
+    Kind::of::<Json>(),
+    Kind::of::<Logfmt>(),
+];
 
 /// The settings of a kind of sink.
 pub(crate) trait SinkKind: Sized {
@@ -30,9 +33,12 @@ pub(crate) trait SinkKind: Sized {
         Uses::default()
     }
 
-    /// Opens the sink, in the drainer. The error is what the user reads, so it names the place and the way out.
-    fn open(self, opening: &Opening<'_>) -> Result<Box<dyn Sink>, String>;
+    /// Opens the sink, in the drainer.
+    fn open(self, opening: &Opening<'_>) -> Opened;
 }
+
+/// A sink that is open, or why it is not: what the user reads, so it names the place and the way out.
+pub(crate) type Opened = Result<Box<dyn Sink>, String>;
 
 /// What a sink uses that no other one may use at the same time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,8 +46,21 @@ pub(crate) struct Uses {
     /// Files of its own in a folder, which is the spec's place. The parent makes the folder and sees whether it can be
     /// written, and each checkpoint says where the sink was.
     pub(crate) files: Option<Files>,
+    /// Something at the spec's place that a reader has at its other end. The parent writes down that it is one.
+    pub(crate) pipe: Option<PathBuf>,
     /// Standard output.
-    pub(crate) stdout: bool,
+    pub(crate) stdout: Stdout,
+}
+
+/// What a sink does with standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stdout {
+    #[default]
+    Nothing,
+    /// It may write to it, as sinks of the user's own may.
+    Maybe,
+    /// It writes all the time, and no other one may.
+    All,
 }
 
 /// The files of a sink.
@@ -109,7 +128,7 @@ impl Opening<'_> {
 pub(crate) struct Kind {
     name: &'static str,
     check: fn(&SinkSpec) -> Result<Uses, SpecError>,
-    open: fn(&SinkSpec, &Opening<'_>) -> Result<Box<dyn Sink>, String>,
+    open: fn(&SinkSpec, &Opening<'_>) -> Opened,
 }
 
 impl Kind {
@@ -123,13 +142,30 @@ impl Kind {
             },
         }
     }
+}
 
-    fn find(spec: &SinkSpec) -> Result<&'static Kind, SpecError> {
-        let found = KINDS.iter().find(|kind| kind.name == spec.kind());
-        found.ok_or_else(|| {
-            let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
-            spec.refuse("kind", spec.kind(), names.join(", "))
-        })
+/// A kind that there is.
+enum Found<'r> {
+    Ours(&'static Kind),
+    Own(&'r Registered),
+}
+
+/// The kind of a spec, ours or one that is registered.
+fn find<'r>(spec: &SinkSpec, registered: &'r [Registered]) -> Result<Found<'r>, SpecError> {
+    let ours = KINDS.iter().find(|kind| kind.name == spec.kind());
+    match (ours, own::find(spec, registered)?) {
+        (Some(ours), None) => Ok(Found::Ours(ours)),
+        (None, Some(own)) => Ok(Found::Own(own)),
+        (Some(_), Some(own)) => {
+            let allowed = format!("a kind that is not shmlog's own where one is registered, {own}");
+            Err(spec.refuse("kind", spec.kind(), allowed))
+        }
+        (None, None) => {
+            let ours = KINDS.iter().map(|kind| kind.name);
+            let own = registered.iter().map(|own| own.name);
+            let names: Vec<&str> = ours.chain(own).collect();
+            Err(spec.refuse("kind", spec.kind(), names.join(", ")))
+        }
     }
 }
 
@@ -145,7 +181,14 @@ pub(crate) fn filter_of(spec: &SinkSpec) -> Result<Directives, SpecError> {
 /// Whether a sink can be as it is asked for, and what it uses.
 pub(crate) fn check(spec: &SinkSpec) -> Result<Uses, SpecError> {
     filter_of(spec)?;
-    (Kind::find(spec)?.check)(spec)
+    match find(spec, &REGISTERED)? {
+        Found::Ours(kind) => (kind.check)(spec),
+        // Its options are its own to check, when it is opened.
+        Found::Own(_) => Ok(Uses {
+            stdout: Stdout::Maybe,
+            ..Uses::default()
+        }),
+    }
 }
 
 /// Whether the sinks can be as they are asked for, each alone and all together, and what each uses.
@@ -153,7 +196,10 @@ pub(crate) fn check_all(specs: &[SinkSpec]) -> Result<Vec<Uses>, SpecError> {
     let mut all: Vec<Uses> = Vec::new();
     for spec in specs {
         let uses = check(spec)?;
-        if let Some(other) = all.iter().position(|other| other.stdout && uses.stdout) {
+        if let Some(other) = all
+            .iter()
+            .position(|other| [other, &uses].iter().all(|uses| uses.stdout == Stdout::All))
+        {
             let allowed = format!(
                 "one sink on standard output, and {:?} is one",
                 specs[other].to_string()
@@ -161,8 +207,8 @@ pub(crate) fn check_all(specs: &[SinkSpec]) -> Result<Vec<Uses>, SpecError> {
             return Err(spec.refuse("kind", spec.kind(), allowed));
         }
         let with_files = all.iter().filter(|other| other.files.is_some()).count();
-        if uses.files.is_some() && with_files >= MOST_WITH_FILES {
-            let allowed = format!("{MOST_WITH_FILES} sinks with files in all");
+        if uses.files.is_some() && with_files >= FILE_SINKS {
+            let allowed = format!("{FILE_SINKS} sinks with files in all");
             return Err(spec.refuse("kind", spec.kind(), allowed));
         }
         all.push(uses);
@@ -190,9 +236,11 @@ pub(crate) fn check_apart(sinks: &[(SinkSpec, Uses)]) -> Result<(), SpecError> {
 }
 
 /// Opens a sink.
-pub(crate) fn open(spec: &SinkSpec, opening: &Opening<'_>) -> Result<Box<dyn Sink>, String> {
-    let kind = Kind::find(spec).map_err(|error| error.to_string())?;
-    (kind.open)(spec, opening)
+pub(crate) fn open(spec: &SinkSpec, opening: &Opening<'_>) -> Opened {
+    match find(spec, &REGISTERED).map_err(|error| error.to_string())? {
+        Found::Ours(kind) => (kind.open)(spec, opening),
+        Found::Own(own) => own.open(spec),
+    }
 }
 
 #[cfg(test)]
@@ -214,10 +262,23 @@ mod tests {
     }
 
     #[test]
+    fn a_registered_kind_that_is_called_like_one_of_ours_is_refused() {
+        let own = Registered {
+            name: "file",
+            open: |_| Err("never opened".into()),
+            file: "own.rs",
+            line: 7,
+        };
+        let error = find(&SinkSpec::new("file"), &[own]).err().unwrap();
+        assert!(error.allowed.contains("own.rs:7"), "{error}");
+        assert!(find(&SinkSpec::new("console"), &[own]).is_ok());
+    }
+
+    #[test]
     fn an_option_that_no_kind_has_is_refused_with_those_that_it_has() {
         let error = check_all(&specs("console;file:logs?kep=3")).unwrap_err();
         assert_eq!((&*error.option, &*error.value), ("option", "kep"));
-        assert!(error.allowed.contains("keep, level, max_size"), "{error}");
+        assert!(error.allowed.contains("keep, keep_bytes"), "{error}");
     }
 
     #[test]

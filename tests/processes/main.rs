@@ -21,14 +21,18 @@ use support::Role;
 
 /// Declares the modules that have roles, and those that have tests as well.
 macro_rules! cast {
-    (roles: $($player:ident)*; tests: $($tester:ident)*) => {
+    (roles: $($player:ident)*; tests: $($(#[$when:meta])? $tester:ident)*) => {
         $(mod $player;)*
-        $(mod $tester;)*
+        $($(#[$when])? mod $tester;)*
         fn all_roles() -> Vec<Role> {
-            [$($player::ROLES,)* $($tester::ROLES,)*].concat()
+            let mut all = [$($player::ROLES,)*].concat();
+            $($(#[$when])? all.extend($tester::ROLES);)*
+            all
         }
         fn all_trials() -> Vec<Trial> {
-            [$($tester::trials(),)*].into_iter().flatten().collect()
+            let mut all = Vec::new();
+            $($(#[$when])? all.extend($tester::trials());)*
+            all
         }
     };
 }
@@ -56,6 +60,8 @@ cast! {
         forks_amid
         hostile
         leaks
+        #[cfg(feature = "log")]
+        log_crate
         main_job
         messages
         overflow
@@ -73,6 +79,8 @@ cast! {
         standstill
         stops
         terminal
+        #[cfg(feature = "tracing")]
+        tracing_layer
         values
 }
 

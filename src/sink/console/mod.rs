@@ -193,10 +193,16 @@ impl ConsoleSink {
         stderr: Option<Level>,
         queue_bytes: Option<usize>,
     ) -> Result<ConsoleSink, OpenConsoleError> {
-        let grave = stderr.map(|level| Ok((level, Outlet::stderr()?)));
-        let grave = grave.transpose()?;
         let queue_bytes = queue_bytes.unwrap_or(stream::QUEUE_BYTES);
-        ConsoleSink::new(Outlet::stdout()?, grave, queue_bytes)
+        match stderr {
+            None => ConsoleSink::new(Outlet::stdout()?, None, queue_bytes),
+            // All there are: standard output may be somebody else's.
+            Some(Level::Trace) => ConsoleSink::new(Outlet::stderr()?, None, queue_bytes),
+            Some(level) => {
+                let grave = Some((level, Outlet::stderr()?));
+                ConsoleSink::new(Outlet::stdout()?, grave, queue_bytes)
+            }
+        }
     }
 
     /// A console on any writers.

@@ -2,9 +2,9 @@
 
 use super::ConsoleSink;
 use crate::level::Level;
-use crate::sink::kinds::{Opening, SinkKind, Uses};
+use crate::sink::kinds::{Opened, Opening, SinkKind, Stdout, Uses};
 use crate::sink::spec::{Common, common_setters};
-use crate::sink::{Sink, SinkSpec, SpecError};
+use crate::sink::{SinkSpec, SpecError};
 
 const STDERR: &str = "stderr";
 
@@ -38,7 +38,8 @@ impl Console {
     }
 
     /// Sends records of this level and above to standard error in place of standard output. Between the two the order is
-    /// that in which the terminal gets the lines; in each it is the log's.
+    /// that in which the terminal gets the lines; in each it is the log's. From [`Level::Trace`] on nothing goes to
+    /// standard output, which another sink may have then.
     pub fn stderr(mut self, from: Level) -> Console {
         self.stderr = Some(from);
         self
@@ -71,12 +72,15 @@ impl SinkKind for Console {
 
     fn uses(&self) -> Uses {
         Uses {
-            stdout: true,
+            stdout: match self.stderr {
+                Some(Level::Trace) => Stdout::Nothing,
+                _ => Stdout::All,
+            },
             ..Uses::default()
         }
     }
 
-    fn open(self, opening: &Opening<'_>) -> Result<Box<dyn Sink>, String> {
+    fn open(self, opening: &Opening<'_>) -> Opened {
         match ConsoleSink::standard(self.stderr, opening.queue_bytes) {
             Ok(sink) => Ok(Box::new(sink)),
             Err(error) => Err(error.to_string()),

@@ -49,9 +49,11 @@ pub use self::error::OpenFileError;
 pub(super) use self::line::Lines;
 use self::name::Names;
 use self::open::LogFile;
+pub(super) use self::options::{FileOptions, file_setters};
 use self::period::Period;
 pub(crate) use self::recovered::{Folders, Progress, RecoveredFile};
 pub use self::settings::TextFile;
+pub(super) use self::settings::open_files;
 use self::trouble::Trouble;
 use self::upkeep::Upkeep;
 use crate::clock;
@@ -313,6 +315,7 @@ impl Sink for FileSink {
             // Without what is there of a record that is not whole, which would stay for good.
             bytes: self.log.written - self.backlog.begun(),
             owed: self.owed(),
+            extra: 0,
         })
     }
 

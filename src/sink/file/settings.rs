@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::FileSink;
 use super::options::{FileOptions, file_setters};
-use crate::sink::kinds::{Files, Opening, SinkKind, Uses};
+use super::{FileConfig, FileSink};
+use crate::sink::kinds::{Files, Opened, Opening, SinkKind, Uses};
 use crate::sink::spec::{Common, common_setters};
-use crate::sink::{Encoding, Sink, SinkSpec, SpecError};
+use crate::sink::{Encoding, SinkSpec, SpecError};
 
 /// Settings of a sink that writes text files, one line for a record, into a folder.
 ///
@@ -83,17 +83,30 @@ impl SinkKind for TextFile {
         }
     }
 
-    fn open(self, opening: &Opening<'_>) -> Result<Box<dyn Sink>, String> {
-        let config = self.files.config(self.folder, opening);
-        let announce = opening.announce();
-        let opened = match opening.go_on(|begun| FileSink::discard(&config, begun)) {
-            Some(place) => FileSink::resume(config, announce, &place, opening.name_of),
-            None => FileSink::open(config, announce),
-        };
-        match opened {
-            Ok(sink) => Ok(Box::new(sink)),
-            Err(error) => Err(error.to_string()),
-        }
+    fn open(self, opening: &Opening<'_>) -> Opened {
+        open_files(self.folder, self.files, Encoding::Text, opening)
+    }
+}
+
+/// Opens a sink of files, where a predecessor left it.
+pub(in crate::sink) fn open_files(
+    folder: PathBuf,
+    files: FileOptions,
+    encoding: Encoding,
+    opening: &Opening<'_>,
+) -> Opened {
+    let config = FileConfig {
+        encoding,
+        ..files.config(folder, opening)
+    };
+    let announce = opening.announce();
+    let opened = match opening.go_on(|begun| FileSink::discard(&config, begun)) {
+        Some(place) => FileSink::resume(config, announce, &place, opening.name_of),
+        None => FileSink::open(config, announce),
+    };
+    match opened {
+        Ok(sink) => Ok(Box::new(sink)),
+        Err(error) => Err(error.to_string()),
     }
 }
 
