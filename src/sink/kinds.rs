@@ -8,12 +8,17 @@ use super::console::Console;
 use super::file::{Announce, TextFile};
 use super::own::{self, REGISTERED, Registered};
 use super::spec::Common;
-use super::{FilePlace, Sink, SinkSpec, SpecError};
+use super::{FilePlace, Json, Logfmt, Sink, SinkSpec, SpecError};
 use crate::filter::{self, Directives};
 use crate::segment::{Announced, FILE_SINKS};
 
 /// All kinds.
-const KINDS: &[Kind] = &[Kind::of::<Console>(), Kind::of::<TextFile>()];
+const KINDS: &[Kind] = &[
+    Kind::of::<Console>(),
+    Kind::of::<TextFile>(),
+    Kind::of::<Json>(),
+    Kind::of::<Logfmt>(),
+];
 
 /// The settings of a kind of sink.
 pub(crate) trait SinkKind: Sized {
@@ -41,6 +46,8 @@ pub(crate) struct Uses {
     /// Files of its own in a folder, which is the spec's place. The parent makes the folder and sees whether it can be
     /// written, and each checkpoint says where the sink was.
     pub(crate) files: Option<Files>,
+    /// Something at the spec's place that a reader has at its other end. The parent writes down that it is one.
+    pub(crate) pipe: Option<PathBuf>,
     /// Standard output.
     pub(crate) stdout: Stdout,
 }

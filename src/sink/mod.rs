@@ -2,8 +2,13 @@
 
 pub(crate) mod absent;
 pub(crate) mod console;
+mod encoding;
 pub(crate) mod file;
+mod json;
+mod keys;
 pub(crate) mod kinds;
+mod lines;
+mod logfmt;
 mod missing;
 mod origins;
 pub(crate) mod own;
@@ -11,6 +16,7 @@ pub(crate) mod own;
 mod samples;
 pub(crate) mod spec;
 mod stamp;
+mod stream;
 mod text;
 mod values;
 
@@ -22,7 +28,10 @@ use std::io;
 use std::time::Duration;
 
 pub use self::console::Console;
+pub use self::encoding::Encoding;
 pub use self::file::{FileSync, Rotate, TextFile};
+pub use self::json::Json;
+pub use self::logfmt::Logfmt;
 pub use self::spec::{SinkSpec, SpecError};
 pub use crate::record::{Record, Value, Values};
 

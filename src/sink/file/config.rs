@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::name::Names;
+use crate::sink::Encoding;
 
 /// When a new file is begun though the present one has room, in local time. [`max_file_size`](FileConfig::max_file_size)
 /// holds beside it.
@@ -40,8 +41,8 @@ pub struct FileConfig {
     pub folder: PathBuf,
     /// Name of the program, which begins the names of its files. What a file name may not hold becomes `_`.
     pub program: String,
-    /// What their names end with, like `.log`.
-    pub ending: &'static str,
+    /// How records are written down, which the files' names end with; other files are none of the sink's.
+    pub encoding: Encoding,
     /// Bytes after which a new file is begun. Only a file of a single, larger record exceeds it.
     pub max_file_size: u64,
     /// When a new file is begun besides.
@@ -56,7 +57,7 @@ pub struct FileConfig {
     pub keep_bytes: Option<u64>,
     /// Whether a file that another one follows is compressed (gzip). The last one of a session stays as it is.
     pub compress: bool,
-    /// Whether there is a symbolic link `{program}_latest{ending}` to the file that was begun last.
+    /// Whether there is a symbolic link `{program}_latest.log`, or the encoding's ending, to the file that was begun last.
     pub latest: bool,
     /// When what is written is forced onto the disk.
     pub sync: FileSync,
@@ -74,7 +75,7 @@ impl FileConfig {
         FileConfig {
             folder: folder.into(),
             program: program.into(),
-            ending: ".log",
+            encoding: Encoding::Text,
             max_file_size: 100 << 20,
             rotate: Rotate::Never,
             rotate_at: (0, 0),
@@ -98,6 +99,6 @@ impl FileConfig {
 
     /// The names of its files.
     pub(super) fn names(&self) -> Names {
-        Names::new(&self.program, self.ending)
+        Names::new(&self.program, self.encoding.ending())
     }
 }

@@ -46,16 +46,19 @@ use std::time::{Duration, Instant};
 use self::backlog::{Backlog, Meaning};
 pub use self::config::{FileConfig, FileSync, Rotate};
 pub use self::error::OpenFileError;
-use self::line::Lines;
+pub(super) use self::line::Lines;
 use self::name::Names;
 use self::open::LogFile;
+pub(super) use self::options::{FileOptions, file_setters};
 use self::period::Period;
 pub(crate) use self::recovered::{Folders, Progress, RecoveredFile};
 pub use self::settings::TextFile;
+pub(super) use self::settings::open_files;
 use self::trouble::Trouble;
 use self::upkeep::Upkeep;
 use crate::clock;
 use crate::record::Record;
+use crate::sink::encoding::Encoder;
 use crate::sink::missing::{Missing, Tally, say_owed};
 use crate::sink::{FilePlace, Sink};
 
@@ -82,7 +85,7 @@ pub struct FileSink {
     /// That of the file that the last line goes to.
     period: Period,
     backlog: Backlog,
-    lines: Lines,
+    lines: Encoder,
     missing: Missing,
     /// Records given up since somebody asked.
     lost: u64,
@@ -162,13 +165,13 @@ impl FileSink {
     fn with(config: FileConfig, announce: Box<Announce>, log: LogFile) -> FileSink {
         let mut sink = FileSink {
             names: config.names(),
+            lines: Encoder::new(config.encoding),
             period: Period::of(config.rotate, config.rotate_at, log.time_ns()),
             upkeep: Upkeep::start(&config, &log),
             log,
             config,
             announce,
             backlog: Backlog::default(),
-            lines: Lines::default(),
             missing: Missing::default(),
             lost: 0,
             trouble: None,

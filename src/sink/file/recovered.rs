@@ -18,7 +18,7 @@ use super::name::Names;
 use super::open::{LogFile, remove_unlocked};
 use super::{OpenFileError, PAUSE};
 use crate::record::Record;
-use crate::sink::{FilePlace, Owed, Sink};
+use crate::sink::{Encoding, FilePlace, Owed, Sink};
 
 /// Tries at a file that somebody else has locked for a moment.
 const TRIES: u32 = 20;
@@ -72,10 +72,13 @@ impl RecoveredFile {
         place: Option<&FilePlace>,
         begun: &[String],
     ) -> Result<RecoveredFile, OpenFileError> {
-        let names = Names::new(program, ".log");
+        let names = Names::new(program, Encoding::Text.ending());
+        let all = Encoding::ALL.map(|encoding| Names::new(program, encoding.ending()));
         let mut log = None;
         if let Some(home) = &folders.home {
-            let is_ours = |name: &str| names.include(name) || names.is_recovered(name);
+            let is_ours = |name: &str| {
+                all.iter().any(|names| names.include(name)) || names.is_recovered(name)
+            };
             let known = place.map_or("", |place| &place.name);
             // Those behind it belong to a batch that did not make it.
             let at = begun.iter().position(|name| name == known);
@@ -89,7 +92,7 @@ impl RecoveredFile {
                 let file = cut_back(home.join(&place.name), place.bytes)?;
                 log = file.filter(|_| names.is_recovered(&place.name));
             }
-            mend_latest(home, &names);
+            all.iter().for_each(|names| mend_latest(home, names));
         }
         let path = log.as_ref().map(|log| log.path.clone());
         Ok(RecoveredFile {

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::FileSink;
 use super::options::{FileOptions, file_setters};
+use super::{FileConfig, FileSink};
 use crate::sink::kinds::{Files, Opened, Opening, SinkKind, Uses};
 use crate::sink::spec::{Common, common_setters};
-use crate::sink::{SinkSpec, SpecError};
+use crate::sink::{Encoding, SinkSpec, SpecError};
 
 /// Settings of a sink that writes text files, one line for a record, into a folder.
 ///
@@ -77,23 +77,36 @@ impl SinkKind for TextFile {
         Uses {
             files: Some(Files {
                 folder: self.folder.clone(),
-                ending: ".log",
+                ending: Encoding::Text.ending(),
             }),
             ..Uses::default()
         }
     }
 
     fn open(self, opening: &Opening<'_>) -> Opened {
-        let config = self.files.config(self.folder, opening);
-        let announce = opening.announce();
-        let opened = match opening.go_on(|begun| FileSink::discard(&config, begun)) {
-            Some(place) => FileSink::resume(config, announce, &place, opening.name_of),
-            None => FileSink::open(config, announce),
-        };
-        match opened {
-            Ok(sink) => Ok(Box::new(sink)),
-            Err(error) => Err(error.to_string()),
-        }
+        open_files(self.folder, self.files, Encoding::Text, opening)
+    }
+}
+
+/// Opens a sink of files, where a predecessor left it.
+pub(in crate::sink) fn open_files(
+    folder: PathBuf,
+    files: FileOptions,
+    encoding: Encoding,
+    opening: &Opening<'_>,
+) -> Opened {
+    let config = FileConfig {
+        encoding,
+        ..files.config(folder, opening)
+    };
+    let announce = opening.announce();
+    let opened = match opening.go_on(|begun| FileSink::discard(&config, begun)) {
+        Some(place) => FileSink::resume(config, announce, &place, opening.name_of),
+        None => FileSink::open(config, announce),
+    };
+    match opened {
+        Ok(sink) => Ok(Box::new(sink)),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The file sink as a whole: rotation, files taken away, and (in `trouble`) files that cannot be written.
 
 mod compressing;
+mod encodings;
 mod times;
 mod trouble;
 
@@ -8,6 +9,7 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 
 use super::*;
+use crate::sink::Encoding;
 use crate::sink::samples::record;
 
 /// A folder of its own for a test, deleted with it.
