@@ -52,6 +52,7 @@ cast! {
         dead_rings
         deaths
         disks
+        encodings
         endings
         files
         filters
