@@ -1,5 +1,6 @@
 //! Where records go. A sink gathers the records of a batch and hands them over at its end.
 
+pub(crate) mod absent;
 pub(crate) mod console;
 mod encoding;
 pub(crate) mod file;

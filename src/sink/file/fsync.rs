@@ -17,7 +17,8 @@ use super::open::LogFile;
 use crate::failpoint;
 use crate::level::Level;
 
-/// Files that may wait for a disk that does not answer.
+/// Files that may wait, each with a descriptor; where more are begun than the disk can follow, the whole file system is
+/// synced.
 const MOST_WAITING: usize = 64;
 
 /// A file that may have to be synced.
@@ -43,6 +44,8 @@ impl Target {
 #[derive(Default)]
 struct State {
     waiting: Vec<Arc<Target>>,
+    /// More than these do.
+    too_many: bool,
     /// When they are to be synced.
     due: Option<Instant>,
     /// The thread is at it.
@@ -198,11 +201,10 @@ impl Syncer {
         let waiting = &mut state.waiting;
         if !waiting.iter().any(|known| Arc::ptr_eq(known, &target)) {
             if waiting.len() >= MOST_WAITING {
-                let why = "the disk does not answer, and too many files wait to be synced";
-                let error = io::Error::new(io::ErrorKind::TimedOut, why);
-                return state.outcomes.push(Err(error));
+                waiting.clear();
+                state.too_many = true;
             }
-            waiting.push(target);
+            state.waiting.push(target);
         }
         state.due = Some(state.due.map_or(due, |known| known.min(due)));
         drop(state);
@@ -219,8 +221,14 @@ impl Drop for Syncer {
 
 fn work(shared: &Shared) {
     let _ = rustix::thread::set_name(c"shmlog-fsync");
-    while let Some(targets) = next(shared) {
-        let outcomes: Vec<_> = targets.iter().map(|target| target.sync()).collect();
+    while let Some((targets, too_many)) = next(shared) {
+        let all = targets.first().filter(|_| too_many);
+        let all = all.map(|target| rustix::fs::syncfs(&target.file).map_err(io::Error::from));
+        let outcomes: Vec<_> = targets
+            .iter()
+            .map(|target| target.sync())
+            .chain(all)
+            .collect();
         let outcome: io::Result<()> = outcomes.into_iter().collect();
         failpoint::hit("sync.done");
         let mut state = shared.state();
@@ -233,8 +241,8 @@ fn work(shared: &Shared) {
     }
 }
 
-/// Waits until files are due. `None` at the end, when none wait any more.
-fn next(shared: &Shared) -> Option<Vec<Arc<Target>>> {
+/// Waits until files are due, and whether all are. `None` at the end, when none wait any more.
+fn next(shared: &Shared) -> Option<(Vec<Arc<Target>>, bool)> {
     let mut state = shared.state();
     loop {
         let left = state
@@ -245,7 +253,8 @@ fn next(shared: &Shared) -> Option<Vec<Arc<Target>>> {
                 state.due = None;
                 if !state.waiting.is_empty() {
                     state.busy = true;
-                    return Some(std::mem::take(&mut state.waiting));
+                    let too_many = std::mem::take(&mut state.too_many);
+                    return Some((std::mem::take(&mut state.waiting), too_many));
                 }
             }
             Some(left) => {

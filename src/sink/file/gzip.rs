@@ -12,13 +12,14 @@
 
 use std::collections::VecDeque;
 use std::fs::{File, FileTimes};
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, openat, renameat};
@@ -28,6 +29,8 @@ use super::name::Names;
 use super::open::identity_of;
 use crate::failpoint;
 
+/// What the heads of our files say besides the original's name. Others may compress our files too.
+const COMMENT: &str = "shmlog";
 /// Bytes that are read at a time.
 const CHUNK: usize = 64 << 10;
 /// How nice the thread is to all others: as nice as it gets.
@@ -180,7 +183,7 @@ fn compress(shared: &Shared, closed: &Closed) -> io::Result<()> {
     let new = Names::unfinished(&whole);
     let outcome = begin(shared, &new)
         .and_then(|file| fill(shared, file, &original, &closed.name))
-        .and_then(|file| replace(shared, closed, &original, &file, [&new, &whole]));
+        .and_then(|file| replace(shared, closed, &original, file, [&new, &whole]));
     if !matches!(outcome, Ok(true)) {
         let folder = HeldFolder::hold(&shared.folder)?;
         // What cannot be removed, the next opening removes.
@@ -208,6 +211,7 @@ fn fill(shared: &Shared, file: File, original: &File, name: &str) -> io::Result<
         .unwrap_or_default();
     let head = GzBuilder::new()
         .filename(name)
+        .comment(COMMENT)
         .mtime(u32::try_from(since.as_secs()).unwrap_or(0));
     let mut encoder = head.write(&file, Compression::default());
     copy(shared, original, &mut encoder)?;
@@ -220,6 +224,13 @@ fn fill(shared: &Shared, file: File, original: &File, name: &str) -> io::Result<
         file.sync_all()?;
     }
     Ok(file)
+}
+
+/// Whether a compressed file was made here.
+pub(super) fn is_ours(file: &File) -> bool {
+    let decoder = GzDecoder::new(BufReader::new(file));
+    let comment = decoder.header().and_then(|head| head.comment());
+    comment == Some(COMMENT.as_bytes())
 }
 
 fn copy(shared: &Shared, mut from: &File, into: &mut GzEncoder<&File>) -> io::Result<()> {
@@ -244,14 +255,14 @@ fn replace(
     shared: &Shared,
     closed: &Closed,
     original: &File,
-    file: &File,
+    file: File,
     [new, whole]: [&str; 2],
 ) -> io::Result<bool> {
     let folder = HeldFolder::hold(&shared.folder)?;
     let is_there = |file: &File| file.metadata().map(|metadata| metadata.nlink() > 0);
     let at_name = folder.open(&closed.name)?;
     let same = at_name.is_some_and(|at| identity_of(&at).is_ok_and(|id| id == closed.identity));
-    if !same || !is_there(original)? || !is_there(file)? {
+    if !same || !is_there(original)? || !is_there(&file)? {
         return Ok(false);
     }
     renameat(&folder.directory, new, &folder.directory, whole)?;
@@ -265,6 +276,9 @@ fn replace(
         return Err(error);
     }
     failpoint::hit("gzip.removed");
+    // Before the folder: a pruner takes what is locked for open, and a younger one in its place.
+    drop(file);
+    drop(folder);
     Ok(true)
 }
 

@@ -11,6 +11,7 @@ use std::os::unix::fs::MetadataExt;
 
 use super::config::FileConfig;
 use super::folder::HeldFolder;
+use super::gzip;
 use super::name::{Kind, Names};
 
 /// What may stay.
@@ -89,13 +90,20 @@ fn own_files(folder: &HeldFolder, names: &Names, keep: &Keep) -> io::Result<Vec<
         }
     }
     for file in compressed {
-        // Killed before the original was removed: that is sure to be whole.
-        let is_left_behind = plain.contains(&file.name);
-        if !is_left_behind || !folder.remove_unless_open(&file.name)? {
+        if !plain.contains(&file.name) || !remove_left_behind(folder, &file.name)? {
             files.push(file);
         }
     }
     Ok(files)
+}
+
+/// Removes a compressed file whose maker was killed before it removed the original: that is sure to be whole. One that
+/// somebody else makes of it just now is left, or he would remove the original for nothing. Whether it is gone.
+fn remove_left_behind(folder: &HeldFolder, name: &str) -> io::Result<bool> {
+    match folder.open(name)? {
+        Some(file) if !gzip::is_ours(&file) => Ok(false),
+        _ => folder.remove_unless_open(name),
+    }
 }
 
 /// `None` when it is gone by now.

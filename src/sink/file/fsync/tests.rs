@@ -75,6 +75,26 @@ fn at_an_error_all_that_was_written_is_synced_once_it_is_written() {
 }
 
 #[test]
+fn where_more_files_are_left_behind_than_may_wait_all_are_synced_by_one() {
+    let folder = Folder::new("many");
+    let mut syncer = idle(FileSync::Every(HOUR));
+    for number in 0..100 {
+        syncer.begin(&file(&folder, number), folder.path());
+        syncer.leave(10);
+        assert!(syncer.shared.state().waiting.len() <= MOST_WAITING);
+        assert_eq!(
+            syncer.shared.state().too_many,
+            number >= MOST_WAITING as i64
+        );
+    }
+    let own = Arc::clone(&syncer.shared);
+    let worker = thread::spawn(move || work(&own));
+    syncer.finish(0, Instant::now() + HOUR).unwrap();
+    worker.join().unwrap();
+    assert!(!syncer.shared.state().too_many);
+}
+
+#[test]
 fn in_the_end_what_is_not_synced_yet_is_waited_for_and_nothing_else() {
     let folder = Folder::new("sync end");
     let log = file(&folder, 1);

@@ -76,7 +76,7 @@ fn a_file_that_is_pruned_while_it_is_compressed_does_not_come_back() {
     let new = Names::unfinished(PACKED);
     let file = fill(&shared, begin(&shared, &new).unwrap(), &original, NAME).unwrap();
     fs::remove_file(folder.path().join(NAME)).unwrap();
-    assert!(!replace(&shared, &closed, &original, &file, [&new, PACKED]).unwrap());
+    assert!(!replace(&shared, &closed, &original, file, [&new, PACKED]).unwrap());
 }
 
 #[test]

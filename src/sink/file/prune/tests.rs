@@ -4,6 +4,7 @@ use std::fs::File;
 use std::sync::Barrier;
 use std::time::{Duration, SystemTime};
 
+use flate2::{Compression, GzBuilder};
 use rustix::fs::{FlockOperation, flock};
 
 use super::*;
@@ -200,7 +201,10 @@ fn what_a_killed_compression_left_goes_and_the_original_stays() {
     put(&folder, &names[0], 1, 0);
     put(&folder, &Names::unfinished(&packed[0]), 1, 0);
     put(&folder, &names[1], 1, 0);
-    put(&folder, &packed[1], 1, 0);
+    let ours = GzBuilder::new()
+        .comment("shmlog")
+        .write(Vec::new(), Compression::default());
+    fs::write(folder.path().join(&packed[1]), ours.finish().unwrap()).unwrap();
     put(&folder, &packed[2], 1, 0);
     // One that another session is making right now.
     let making = Names::unfinished(&packed[3]);
@@ -212,4 +216,17 @@ fn what_a_killed_compression_left_goes_and_the_original_stays() {
         folder.names(),
         [&names[0], &names[1], &packed[2], &making].map(String::as_str)
     );
+}
+
+#[test]
+fn what_somebody_else_compresses_just_now_is_left_to_him() {
+    let folder = Folder::new("by hand");
+    let name = app().at(0);
+    let packed = Names::compressed(&name);
+    for begun in [&[][..], b"\x1f\x8b\x08"] {
+        put(&folder, &name, 1, 0);
+        fs::write(folder.path().join(&packed), begun).unwrap();
+        prune_to(&folder, 100);
+        assert_eq!(folder.names(), [&name, &packed].map(String::as_str));
+    }
 }
