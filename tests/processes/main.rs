@@ -53,6 +53,7 @@ cast! {
         dead_rings
         deaths
         disks
+        encodings
         endings
         files
         filters

@@ -5,6 +5,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
@@ -14,6 +16,8 @@ use rustix::io::Errno;
 pub(super) struct Fifo {
     path: PathBuf,
     file: Option<File>,
+    /// Whether it could not be opened when last tried.
+    is_alone: Arc<AtomicBool>,
     /// The last byte written was no end of a line.
     amid_line: bool,
     /// The rest of the present line is to be left out.
@@ -25,14 +29,21 @@ impl Fifo {
         Fifo {
             path,
             file: None,
+            is_alone: Arc::default(),
             amid_line: false,
             skips: false,
         }
     }
 
+    /// Whether there is nobody to read; not before it was tried.
+    pub(super) fn is_alone(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_alone)
+    }
+
     /// Never waits for a reader: that there is none is an error that passes.
     fn open(&self) -> io::Result<File> {
         let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+        self.is_alone.store(true, Ordering::Relaxed);
         let opened = OpenOptions::new()
             .write(true)
             .custom_flags(flags.bits() as i32)
@@ -43,6 +54,7 @@ impl Fifo {
         })?;
         // From here on to wait for a slow reader is this thread's whole purpose.
         fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+        self.is_alone.store(false, Ordering::Relaxed);
         Ok(file)
     }
 

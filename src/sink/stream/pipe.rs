@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::fifo::Fifo;
@@ -30,6 +32,8 @@ pub(in crate::sink) struct PipeSink {
     encoder: Encoder,
     pub(super) stream: Stream,
     queue_bytes: usize,
+    /// Nobody is there to read.
+    is_alone: Arc<AtomicBool>,
     /// It has been said that records are being left out.
     said_full: bool,
     /// Records left out that nobody has been told of.
@@ -47,7 +51,8 @@ impl PipeSink {
         queue_bytes: Option<usize>,
     ) -> io::Result<PipeSink> {
         let out = io::stdout().as_fd().try_clone_to_owned()?;
-        PipeSink::new(name, encoding, Box::new(File::from(out)), queue_bytes)
+        let out = Box::new(File::from(out));
+        PipeSink::new(name, encoding, out, Arc::default(), queue_bytes)
     }
 
     /// To a FIFO or a character device, which need not have a reader yet.
@@ -61,13 +66,15 @@ impl PipeSink {
         queue_bytes: Option<usize>,
     ) -> io::Result<PipeSink> {
         let out = Box::new(Fifo::new(path.to_owned()));
-        PipeSink::new(name, encoding, out, queue_bytes)
+        let is_alone = out.is_alone();
+        PipeSink::new(name, encoding, out, is_alone, queue_bytes)
     }
 
     pub(super) fn new(
         name: String,
         encoding: Encoding,
         out: Box<dyn Write + Send>,
+        is_alone: Arc<AtomicBool>,
         queue_bytes: Option<usize>,
     ) -> io::Result<PipeSink> {
         let queue_bytes = queue_bytes.unwrap_or(QUEUE_BYTES);
@@ -76,6 +83,7 @@ impl PipeSink {
             encoder: Encoder::new(encoding),
             stream: Stream::start(out, queue_bytes, WHY)?,
             queue_bytes,
+            is_alone,
             said_full: false,
             untold: 0,
         })
@@ -124,7 +132,8 @@ impl Sink for PipeSink {
     }
 
     fn settled(&self) -> bool {
-        self.stream.settled()
+        // Who flushes waits for a reader that is slow, not for one that may never come.
+        self.stream.settled() || self.is_alone.load(Ordering::Relaxed)
     }
 
     fn finish(&mut self, patience: Duration) -> io::Result<()> {
