@@ -6,13 +6,20 @@ use std::path::PathBuf;
 
 use super::console::Console;
 use super::file::{Announce, TextFile};
+use super::journald::Journald;
 use super::spec::Common;
+use super::syslog::Syslog;
 use super::{FilePlace, Sink, SinkSpec, SpecError};
 use crate::filter::{self, Directives};
 use crate::segment::Announced;
 
 /// All kinds.
-const KINDS: &[Kind] = &[Kind::of::<Console>(), Kind::of::<TextFile>()];
+const KINDS: &[Kind] = &[
+    Kind::of::<Console>(),
+    Kind::of::<TextFile>(),
+    Kind::of::<Journald>(),
+    Kind::of::<Syslog>(),
+];
 
 /// Sinks with [files](Uses::files) that a log may have: the places that a checkpoint has room for.
 pub(crate) const MOST_WITH_FILES: usize = 1;

@@ -1,7 +1,9 @@
 //! Where records go. A sink gathers the records of a batch and hands them over at its end.
 
 pub(crate) mod console;
+mod datagrams;
 pub(crate) mod file;
+mod journald;
 pub(crate) mod kinds;
 mod missing;
 mod origins;
@@ -9,6 +11,7 @@ mod origins;
 mod samples;
 pub(crate) mod spec;
 mod stamp;
+mod syslog;
 mod text;
 mod values;
 
@@ -21,7 +24,9 @@ use std::time::Duration;
 
 pub use self::console::Console;
 pub use self::file::TextFile;
+pub use self::journald::Journald;
 pub use self::spec::{SinkSpec, SpecError};
+pub use self::syslog::{Facility, Syslog};
 pub use crate::record::{Record, Value, Values};
 
 /// Where a log file stood.
