@@ -2,6 +2,7 @@
 
 mod check;
 mod error;
+mod filter;
 mod sinks;
 
 use std::path::{Path, PathBuf};
@@ -68,6 +69,7 @@ pub struct Builder {
     pub(crate) huge_pages: bool,
     /// Beside those of `console` and `file`.
     pub(crate) sinks: Vec<SinkSpec>,
+    pub(crate) filter: String,
     pub(crate) env: bool,
 }
 
@@ -93,15 +95,39 @@ impl Default for Builder {
             lock_memory: false,
             huge_pages: false,
             sinks: Vec::new(),
+            filter: String::new(),
             env: true,
         }
     }
 }
 
 impl Builder {
-    /// The lowest level that is recorded, in all processes of the ring. Default: [`Level::Warn`].
+    /// The lowest level that is recorded, in all processes of the ring, of targets that [`filter`](Builder::filter) says
+    /// nothing of. Default: [`Level::Warn`].
     pub fn level(mut self, level: Level) -> Builder {
         self.level = level;
+        self
+    }
+
+    /// Which records are recorded, by target, in the words of `env_logger`: `warn,imu=debug,can::bus=off`. A target is
+    /// what a statement says by `target:` or `logger:`, else its module's path; a directive is for all targets that begin
+    /// with it, and the longest counts. A level alone is for all others; without one that is
+    /// [`level`](Builder::level). At most 750 bytes. [`ShmLogger::set_filter`] changes it while all are running.
+    ///
+    /// The environment variable `SHMLOG_LEVEL`, or if that is not set `RUST_LOG`, replaces both, unless
+    /// [`env`](Builder::env) says no; one that cannot be read is ignored, and the log says so.
+    ///
+    /// ```
+    /// # let folder = std::env::temp_dir().join(format!("shmlog-doc-filter-{}", std::process::id()));
+    /// # let builder = shmlog::ShmLogger::builder().console(false).file(true).file_path(&folder).env(false);
+    /// let logger = builder.filter("warn,imu=debug").init_parent()?;
+    /// shmlog::info!(target: "imu", "recorded");
+    /// shmlog::info!(target: "can", "not recorded");
+    /// # drop(logger); std::fs::remove_dir_all(folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn filter(mut self, directives: impl Into<String>) -> Builder {
+        self.filter = directives.into();
         self
     }
 
@@ -128,7 +154,7 @@ impl Builder {
         self
     }
 
-    /// Whether variables of the environment are obeyed, before what the builder was told: `SHMLOG_SINKS`. A program that
+    /// Whether variables of the environment are obeyed, before what the builder was told: `SHMLOG_SINKS`, `SHMLOG_LEVEL`, `RUST_LOG`. A program that
     /// has rights that its starter has not obeys none. Default: yes.
     pub fn env(mut self, on: bool) -> Builder {
         self.env = on;

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use crate::builder::{Builder, InitError};
 use crate::drainer::Supervisor;
+use crate::filter::{Directives, FilterError};
 use crate::producer::{self, Attachment, Scope};
 use crate::record::Value;
-use crate::segment::{self, AttachError, Phase, Segment};
+use crate::segment::{self, AttachError, Phase, Segment, TooLong};
 use crate::stats::Stats;
 
 /// How long a parent that leaves waits for a drainer that does not move at all.
@@ -157,6 +158,37 @@ impl ShmLogger {
             self.attachment.segment.flushed(),
         );
         (tail.wrapping_sub(flushed) as i64).min(asked.wrapping_sub(flushed) as i64)
+    }
+
+    /// Has all processes of the ring log by these directives from their next call on: `warn,imu=debug,can::bus=off`,
+    /// as [`Builder::filter`] takes them. In place of all that was set before; targets that they say nothing of have
+    /// the level that the builder was given.
+    ///
+    /// # Errors
+    /// [`SetFilterError`]: no directives, or too many. Nothing is changed then.
+    ///
+    /// ```
+    /// # let folder = std::env::temp_dir().join(format!("shmlog-doc-set-filter-{}", std::process::id()));
+    /// # let builder = shmlog::ShmLogger::builder().console(false).file(true).file_path(&folder).env(false);
+    /// let logger = builder.init_parent()?;
+    /// assert_eq!(logger.filter(), "warn");
+    /// logger.set_filter("imu=debug")?;
+    /// assert_eq!(logger.filter(), "warn,imu=debug");
+    /// shmlog::debug!(target: "imu::gyro", "recorded");
+    /// # drop(logger); std::fs::remove_dir_all(folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_filter(&self, directives: &str) -> Result<(), SetFilterError> {
+        Directives::parse(directives).map_err(SetFilterError::NotOne)?;
+        let set = self.attachment.segment.filter().set(directives);
+        set.map_err(|TooLong| SetFilterError::TooLong {
+            bytes: directives.len(),
+        })
+    }
+
+    /// The directives that all processes of the ring log by now.
+    pub fn filter(&self) -> String {
+        self.attachment.segment.filter().text()
     }
 
     /// Sets a key-value that all records of this process carry from now on, whichever thread writes them, and those of
@@ -316,6 +348,35 @@ impl fmt::Display for FlushError {
 }
 
 impl std::error::Error for FlushError {}
+
+/// Why [`ShmLogger::set_filter`] changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SetFilterError {
+    /// It is no filter.
+    NotOne(FilterError),
+    /// It does not fit into the ring.
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+}
+
+impl fmt::Display for SetFilterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SetFilterError::NotOne(why) => write!(f, "the filter stays as it was: {why}"),
+            SetFilterError::TooLong { bytes } => {
+                write!(
+                    f,
+                    "the filter stays as it was: one of {bytes} bytes is too long: {TooLong}"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for SetFilterError {}
 
 /// A name to log under, from [`get_logger`]: `info!(logger: imu, "ready")`. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

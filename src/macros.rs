@@ -220,8 +220,7 @@ pub mod private {
         site: &'static CallSite,
         target: Option<&(impl AsRef<str> + ?Sized)>,
     ) -> bool {
-        let _ = (level, site, target);
-        true
+        producer::passes(level, site, target.map(AsRef::as_ref))
     }
 
     /// Writes one record with its arguments, which the drainer formats.

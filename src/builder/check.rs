@@ -36,6 +36,14 @@ impl Builder {
             power_of_two("slots", self.slots, Limits::SLOTS),
             power_of_two("slot_size", self.slot_size, Limits::SLOT_SIZE),
         ];
+        let flaw = self.filter_flaw();
+        let is_right = flaw.is_none();
+        rules.push(rule(
+            "filter",
+            format!("{:?}", self.filter),
+            is_right,
+            flaw.unwrap_or_default(),
+        ));
         let half = self.slots / 2;
         for slots in self.reserved.into_iter().flatten() {
             let allowed = format!("from 0 to half of the slots, {half}");

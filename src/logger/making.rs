@@ -66,7 +66,8 @@ fn make_ring_for(
     if builder.recover {
         news.extend(drainer::recover_all(sinks.folder.iter().cloned().collect()));
     }
-    let started = make_segment(builder, &process_name, sinks.folder.as_deref());
+    let filter = builder.first_filter(news);
+    let started = make_segment(builder, &process_name, &filter, sinks.folder.as_deref());
     let started = started.and_then(|(segment, settings)| {
         let refused = segment.make_huge().err();
         let config = DrainerConfig {
@@ -119,6 +120,7 @@ fn start(
 fn make_segment(
     builder: &Builder,
     process_name: &str,
+    filter: &str,
     folder: Option<&Path>,
 ) -> Result<(Segment, Settings), InitError> {
     let block_ns = match builder.on_full {
@@ -136,6 +138,8 @@ fn make_segment(
     };
     let segment = Segment::create(builder.geometry(), settings, |segment| {
         Ring::from(segment).format();
+        // It has been checked.
+        let _ = segment.filter().set(filter);
         segment.set_home(&Home {
             maker: Identity::of_this_process(),
             namespace: process::pid_namespace(),

@@ -4,8 +4,9 @@
 //! come by on their first record, in whatever state the process is.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
 
+use super::filter;
 use super::unlocked::Untold;
 use crate::clock::Clock;
 use crate::level::Level;
@@ -23,7 +24,6 @@ pub(crate) struct Attachment {
     pub(crate) block_ns: u64,
     /// By level: slots that must be left free.
     leave: [u64; Level::ALL.len()],
-    level: Option<Level>,
     /// Name under which this process enters.
     process_name: String,
     /// `generation << 16 | 1 + index` of our entry among the members; another generation's is not ours.
@@ -52,7 +52,6 @@ impl Attachment {
             clock,
             block_ns: settings.block_ns,
             leave: settings.leave,
-            level: Level::from_number(settings.level.min(255) as u8),
             process_name,
             member: AtomicU64::new(0),
             made_before: OnceLock::new(),
@@ -199,17 +198,6 @@ static CURRENT: AtomicPtr<Attachment> = AtomicPtr::new(std::ptr::null_mut());
 /// The tie that was made last, and through it all others: null, or an attachment that was leaked.
 static LAST_MADE: AtomicPtr<Attachment> = AtomicPtr::new(std::ptr::null_mut());
 
-/// The lowest level that is recorded, as a number; [`OFF`] while there is no ring.
-static THRESHOLD: AtomicU8 = AtomicU8::new(OFF);
-const OFF: u8 = u8::MAX;
-
-/// Whether a record of `level` would be recorded now.
-#[inline]
-pub(crate) fn is_enabled(level: Level) -> bool {
-    // Relaxed: a level that changes is noticed soon, not at once.
-    level as u8 >= THRESHOLD.load(Ordering::Relaxed)
-}
-
 /// Reads 0 in a child made by fork until it is given its own generation.
 static GENERATION: OnceLock<&'static AtomicU64> = OnceLock::new();
 /// The last generation handed out, in this process or in those it was forked from.
@@ -282,13 +270,12 @@ pub(crate) fn is_of_this_process(attachment: &Attachment) -> bool {
 pub(crate) fn set_current(attachment: &'static Attachment) {
     // [current] Release: pairs with the load in current.
     CURRENT.store(std::ptr::from_ref(attachment).cast_mut(), Ordering::Release);
-    let threshold = attachment.level.map_or(OFF, |level| level as u8);
-    THRESHOLD.store(threshold, Ordering::Relaxed);
+    filter::look_at(Some(attachment.segment.filter().word()));
 }
 
 /// Begins anew: whatever ring there was, macros do not log into it any more.
 pub(crate) fn detach() {
-    THRESHOLD.store(OFF, Ordering::Relaxed);
+    filter::look_at(None);
     CURRENT.store(std::ptr::null_mut(), Ordering::Relaxed);
     begin_generation();
 }

@@ -1,6 +1,6 @@
 //! The producer's side: this process's tie to the ring, each thread's entry, and the log call itself.
 //!
-//! A log call is: a level compared, a few thread-local loads, one `fetch_add`, the arguments stored, the state word
+//! A log call is: a level compared (`filter`), a few thread-local loads, one `fetch_add`, the arguments stored, the state word
 //! stored (`quick`). What is unusual is put together in a buffer before it is claimed (`write`). No lock, no allocation,
 //! no system call; system calls belong to a thread's first record, which registers it, and the first after a fork, which
 //! registers the new process.
@@ -8,16 +8,16 @@
 mod attachment;
 mod context;
 mod departure;
+mod filter;
 mod quick;
 mod thread;
 mod unlocked;
 mod wait;
 mod write;
 
-pub(crate) use attachment::{
-    Attachment, current, detach, is_enabled, is_of_this_process, set_current,
-};
+pub(crate) use attachment::{Attachment, current, detach, is_of_this_process, set_current};
 pub use context::Scope;
 pub(crate) use context::{scope, set as set_context};
+pub(crate) use filter::{is_enabled, passes};
 pub(crate) use quick::write_captured;
 pub(crate) use write::{write, write_last_words};

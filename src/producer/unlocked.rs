@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use super::attachment::is_enabled;
+use super::filter::is_enabled;
 use super::write::write;
 use crate::level::Level;
 use crate::record::CallSite;

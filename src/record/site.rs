@@ -33,6 +33,8 @@ pub struct CallSite {
     pub(crate) statement: Statement<'static>,
     /// The number found last, and the generation it was found in: `generation << 24 | id`.
     known: StdAtomicU64,
+    /// The least level of its target by the filter looked up last: `generation << 8 | level`.
+    least: StdAtomicU64,
 }
 
 impl CallSite {
@@ -60,7 +62,21 @@ impl CallSite {
                 has_own_target,
             },
             known: StdAtomicU64::new(0),
+            least: StdAtomicU64::new(0),
         }
+    }
+
+    /// The least level that was kept for the filter of this generation, which is never 0, as a number.
+    #[inline(always)]
+    pub(crate) fn known_least(&self, generation: u64) -> Option<u64> {
+        // Relaxed: the word is all there is.
+        let known = self.least.load(Ordering::Relaxed);
+        (known >> 8 == generation).then_some(known & 0xff)
+    }
+
+    /// Keeps it.
+    pub(crate) fn keep_least(&self, generation: u64, least: u64) {
+        self.least.store(generation << 8 | least, Ordering::Relaxed);
     }
 
     /// The number of this call site in `table`, entered at the first use in each `generation` (which

@@ -15,6 +15,7 @@
 //!  lines 11-31 files that were begun since the checkpoint       drainer
 //!  lines 32-47 where the ring comes from: see home.rs          parent, once
 //!  lines 48-49 drops of threads whose entry was given back     drainer
+//!  lines 50-62 the filter: see filter.rs                       whoever changes it
 //!  ── page ──
 //!  members     max_producers × 2 lines     one per process
 //!  producers   max_producers × 4 lines     one per thread: its lease │ who it is │ its drops │ the drainer's
@@ -74,6 +75,9 @@ pub(crate) const HOME_AT: usize = 32 * LINE;
 /// Words of where the ring comes from.
 pub(crate) const HOME_WORDS: usize = 16 * LINE;
 pub(crate) const DROPPED_BY_LEFT_AT: usize = 48 * LINE;
+pub(crate) const FILTER_AT: usize = 50 * LINE;
+/// Words of each of the two buffers behind the filter's own.
+pub(crate) const FILTER_BUFFER_WORDS: usize = 6 * LINE;
 pub(crate) const HEADER_WORDS: usize = 2 * PAGE;
 
 pub(crate) const MEMBER_WORDS: usize = 2 * LINE;
@@ -88,7 +92,8 @@ pub(crate) const CHECKPOINT_ACCOUNT_WORDS: usize = 5;
 const _: () = assert!(FAILURE_AT + FAILURE_WORDS <= ANNOUNCED_AT);
 const _: () = assert!(ANNOUNCED_AT + ANNOUNCED_FILES * ANNOUNCED_WORDS <= HOME_AT);
 const _: () = assert!(HOME_AT + HOME_WORDS <= DROPPED_BY_LEFT_AT);
-const _: () = assert!(DROPPED_BY_LEFT_AT + DROP_WORDS <= HEADER_WORDS);
+const _: () = assert!(DROPPED_BY_LEFT_AT + DROP_WORDS <= FILTER_AT);
+const _: () = assert!(FILTER_AT + LINE + 2 * FILTER_BUFFER_WORDS <= HEADER_WORDS);
 const _: () = assert!(REFUSALS_AT < COUNTS_AT);
 const _: () = assert!(OWN_DROP_WORDS <= LINE);
 // The drainer's table and the producers' share no line.
@@ -144,7 +149,7 @@ impl Geometry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub(crate) struct Settings {
-    /// The lowest level that is recorded, as a number.
+    /// The lowest level that is recorded of targets that the filter says nothing of, as a number.
     pub(crate) level: u64,
     /// How long a full ring is waited for, in nanoseconds; 0 drops at once.
     pub(crate) block_ns: u64,

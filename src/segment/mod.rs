@@ -7,6 +7,7 @@
 mod announced;
 mod drops;
 mod error;
+mod filter;
 mod header;
 mod home;
 mod identity;
@@ -32,6 +33,7 @@ pub(crate) use announced::Announced;
 pub(crate) use drops::{DROP_WORDS, DropWords};
 pub use drops::{DropReason, Drops};
 pub use error::{AttachError, CreateError};
+pub(crate) use filter::{FilterWord, OFF as FILTER_OFF, SharedFilter, TooLong};
 #[cfg(fuzzing)]
 pub(crate) use header::validate_header;
 pub(crate) use home::{Home, peek};

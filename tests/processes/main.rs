@@ -50,6 +50,7 @@ cast! {
         disks
         endings
         files
+        filters
         forks
         formats
         forks_amid
@@ -72,6 +73,7 @@ cast! {
         standstill
         stops
         terminal
+        values
 }
 
 fn main() {

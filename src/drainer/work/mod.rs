@@ -12,6 +12,7 @@
 
 mod damage;
 mod ending;
+mod filter;
 #[cfg(fuzzing)]
 pub(crate) mod fuzz;
 mod notices;
@@ -97,6 +98,8 @@ pub(super) struct Drainer {
     phase: Phase,
     /// Damaged words that were found and not reported yet, but for those that the reader and the registry know.
     damaged_words: u64,
+    /// As it was last; empty if that is not known.
+    filter: String,
 }
 
 impl Drainer {
@@ -140,6 +143,7 @@ impl Drainer {
                 _ => Phase::Running,
             },
             damaged_words: 0,
+            filter: segment.filter().text(),
         }
     }
 
@@ -337,6 +341,7 @@ impl Drainer {
             self.members.look_for_other_programs();
             self.members
                 .look_for_lost_threads(&mut || self.reader.tail());
+            self.look_at_filter();
             self.report_damage();
             self.tell_numbers(now);
         }

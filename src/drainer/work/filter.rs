@@ -1,0 +1,26 @@
+//! The filter in the segment: says when somebody has changed it, and mends it when somebody has written over it.
+
+use super::Drainer;
+use crate::level::Level;
+
+impl Drainer {
+    /// Looks at it again.
+    pub(super) fn look_at_filter(&mut self) {
+        let filter = self.segment.filter();
+        let text = filter.text();
+        if !filter.is_whole() {
+            self.mend_filter();
+        } else if text != self.filter {
+            let before = std::mem::replace(&mut self.filter, text);
+            let words = format!("the filter is {} now, it was {before}", self.filter);
+            self.delivery.say(Level::Info, &words);
+        }
+    }
+
+    /// Sets the one that we know, if we know one.
+    fn mend_filter(&mut self) {
+        if !self.filter.is_empty() && self.segment.filter().set(&self.filter).is_ok() {
+            self.damaged_words += 1;
+        }
+    }
+}
