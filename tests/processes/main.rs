@@ -38,6 +38,7 @@ cast! {
         disk_scene
         alone
         host
+        received
     ;
     tests:
         attach
@@ -55,6 +56,7 @@ cast! {
         formats
         forks_amid
         hostile
+        journald
         leaks
         main_job
         messages
@@ -72,6 +74,7 @@ cast! {
         signals
         standstill
         stops
+        syslog
         terminal
         values
 }

@@ -37,6 +37,8 @@ const LEFT_OUT_BYTES: usize = LEFT_OUT.len() + 25;
 pub(super) struct Lines {
     /// The facility, as it stands in a priority.
     facility: u8,
+    /// Whether a byte order mark stands before the text.
+    pub(super) bom: bool,
     /// Bytes of a datagram at most.
     max_size: usize,
     hostname: String,
@@ -56,6 +58,7 @@ impl Lines {
         push_name(&mut name, hostname, HOSTNAME);
         Lines {
             facility,
+            bom: true,
             max_size,
             hostname: String::from_utf8_lossy(&name).into_owned(),
             elements: ["shmlog", "values"].map(|name| format!("[{name}@{enterprise}")),
@@ -161,7 +164,9 @@ impl Encode for Lines {
             return out.len() - start;
         }
         out.push(b' ');
-        out.extend_from_slice(BOM.as_bytes());
+        if self.bom {
+            out.extend_from_slice(BOM.as_bytes());
+        }
         let text_at = out.len() - start;
         // Escaped it does not become shorter.
         let message = beginning(record.message, self.max_size);

@@ -23,6 +23,7 @@ use super::{Sink, SinkSpec, SpecError};
 const FACILITY: &str = "facility";
 const MAX_SIZE: &str = "max_size";
 const ENTERPRISE: &str = "enterprise";
+const BOM: &str = "bom";
 
 /// Where the daemon of this machine listens.
 const USUAL_PLACE: &str = "/dev/log";
@@ -54,11 +55,12 @@ const UDP_SIZE: u64 = 2048;
 /// | MSGID | the target, 32 printable ASCII characters at most |
 /// | `[shmlog@32473 …]` | `seq`, `late`, `level`, `thread`, `tid`, `target`, `file`, `line`, `scope`, as far as there are any |
 /// | `[values@32473 …]` | the key-values: names of 32 printable ASCII characters at most, others become `_` |
-/// | MSG | a byte order mark, then the text in UTF-8 |
+/// | MSG | a [byte order mark](Syslog::bom), then the text in UTF-8 |
 ///
 /// Line feeds and other control characters are written `\n`, `\x1b`, so a record is one line wherever it ends up. A text that
 /// is too long for [`max_size`](Syslog::max_size) ends with ` ‹cut off›`; a parameter `left_out` says how many values found
-/// no room. The journal of systemd understands an older form only, even at `/dev/log`: there use
+/// no room. rsyslog puts the time of arrival in place of a local program's own, unless its input says
+/// `IgnoreTimestamp="off"`. The journal of systemd understands an older form only, even at `/dev/log`: there use
 /// [`Journald`](crate::sink::Journald).
 ///
 /// ```
@@ -77,6 +79,7 @@ pub struct Syslog {
     facility: Facility,
     max_size: Option<u64>,
     enterprise: u32,
+    bom: bool,
     common: Common,
 }
 
@@ -97,6 +100,7 @@ impl Syslog {
             facility: Facility::User,
             max_size: None,
             enterprise: 32_473,
+            bom: true,
             common: Common::default(),
         }
     }
@@ -118,6 +122,13 @@ impl Syslog {
     /// documentation; who has a number of their own sets it.
     pub fn enterprise(mut self, number: u32) -> Syslog {
         self.enterprise = number;
+        self
+    }
+
+    /// Whether a byte order mark stands before the text, as the RFC has it. Some receivers take it for a part of the text:
+    /// rsyslog writes it into its files. Default: yes.
+    pub fn bom(mut self, on: bool) -> Syslog {
+        self.bom = on;
         self
     }
 
@@ -164,7 +175,7 @@ impl SinkKind for Syslog {
     const NAME: &'static str = "syslog";
 
     fn parse(spec: &SinkSpec) -> Result<Syslog, SpecError> {
-        spec.allow(&[FACILITY, MAX_SIZE, ENTERPRISE])?;
+        spec.allow(&[FACILITY, MAX_SIZE, ENTERPRISE, BOM])?;
         let usual = Syslog::new(spec.place().unwrap_or(OsStr::new(USUAL_PLACE)));
         if usual.address().is_none() {
             let place = usual.place.to_string_lossy();
@@ -179,6 +190,7 @@ impl SinkKind for Syslog {
             facility: facility.unwrap_or(usual.facility),
             max_size: spec.bytes(MAX_SIZE, SIZES)?,
             enterprise: spec.number(ENTERPRISE, 0..)?.unwrap_or(usual.enterprise),
+            bom: spec.switch(BOM)?.unwrap_or(usual.bom),
             common: Common::of(spec),
             ..usual
         })
@@ -195,7 +207,8 @@ impl SinkKind for Syslog {
         let max_size = self.max_size.unwrap_or(usual) as usize;
         let system = rustix::system::uname();
         let hostname = system.nodename().to_string_lossy();
-        let lines = Lines::new(self.facility as u8, &hostname, self.enterprise, max_size);
+        let mut lines = Lines::new(self.facility as u8, &hostname, self.enterprise, max_size);
+        lines.bom = self.bom;
         let sink = DatagramSink::open(
             Syslog::NAME,
             address,

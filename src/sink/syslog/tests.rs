@@ -233,16 +233,26 @@ fn values_that_find_no_room_are_counted_and_leave_some_to_the_message() {
 }
 
 #[test]
+fn the_byte_order_mark_can_be_left_out() {
+    let mut lines = Lines::new(1, "h", 1, 2048);
+    lines.bom = false;
+    let mut out = Vec::new();
+    let text_at = lines.push(&mut out, &record(1, "text"));
+    assert!(out.ends_with(b"] text") && &out[text_at..] == b"text");
+}
+
+#[test]
 fn settings_come_back_from_their_spec() {
     let settings = Syslog::new("udp://[::1]:5514")
         .facility(Facility::Local3)
         .max_size(4096)
         .enterprise(7)
+        .bom(false)
         .level("warn");
     let spec = SinkSpec::from(settings.clone());
     assert_eq!(
         spec.to_string(),
-        "syslog:udp://[::1]:5514?facility=local3&max_size=4096&enterprise=7&level=warn"
+        "syslog:udp://[::1]:5514?facility=local3&max_size=4096&bom=off&enterprise=7&level=warn"
     );
     assert_eq!(Syslog::parse(&spec), Ok(settings));
     assert_eq!(
