@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::UdpSocket;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::*;
 use crate::sink::samples::record;
@@ -79,25 +80,29 @@ fn assert_receives(receiver: &UnixDatagram, numbers: std::ops::Range<u64>) {
     }
 }
 
-/// Commits until it says that something is wrong.
-fn trouble(sink: &mut impl Sink) -> String {
+/// Asks until there is an answer.
+fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let begin = Instant::now();
     loop {
-        if let Err(error) = sink.commit() {
-            return error.to_string();
+        if let Some(answer) = ask() {
+            return answer;
         }
+        assert!(begin.elapsed() < PATIENCE, "waited in vain for {what}");
         std::thread::yield_now();
     }
 }
 
+/// Commits until it says that something is wrong.
+fn trouble(sink: &mut impl Sink) -> String {
+    until("trouble", || sink.commit().err()).to_string()
+}
+
 /// Commits until there is something to say that is no trouble.
 fn news(sink: &mut impl Sink) -> String {
-    loop {
+    until("news", || {
         sink.commit().expect("trouble is told once");
-        if let Some(news) = sink.take_news().pop() {
-            return news;
-        }
-        std::thread::yield_now();
-    }
+        sink.take_news().pop()
+    })
 }
 
 #[test]
@@ -214,12 +219,11 @@ fn a_record_larger_than_the_queue_is_taken_if_it_need_not_wait() {
     let receiver = spot.receiver();
     _ = sink.commit();
     assert_eq!(receive(&receiver), long);
-    let gap = loop {
+    until("all to be sent", || {
         _ = sink.commit();
-        if sink.settled() {
-            break receive(&receiver);
-        }
-    };
+        sink.settled().then_some(())
+    });
+    let gap = receive(&receiver);
     assert!(gap.starts_with("1 record is missing here"), "{gap}");
 }
 

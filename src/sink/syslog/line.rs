@@ -113,7 +113,7 @@ impl Lines {
     /// A parameter, unless it is empty; of a longer value the beginning.
     fn push_fact(&mut self, out: &mut Vec<u8>, name: &str, value: &str, most: usize) {
         if !value.is_empty() {
-            push_param_name(out, name);
+            begin_param(out, name);
             let most = out.len() + most;
             push_value(out, value, most, &mut self.escaped);
             out.push(b'"');
@@ -194,14 +194,16 @@ fn beginning(text: &str, most: usize) -> &str {
 
 /// A field of the header: printable ASCII, everything else is `_`; `-` if there is none.
 fn push_name(out: &mut Vec<u8>, text: &str, most: usize) {
-    let before = out.len();
+    if text.len() <= most && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return out.extend_from_slice(text.as_bytes());
+    }
+    if text.is_empty() {
+        out.push(b'-');
+    }
     out.extend(text.chars().take(most).map(|c| match c {
         '!'..='~' => c as u8,
         _ => b'_',
     }));
-    if out.len() == before {
-        out.push(b'-');
-    }
 }
 
 /// ` name="`: printable ASCII but for `=`, `]` and `"`.
@@ -219,8 +221,15 @@ fn push_param_name(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(b"=\"");
 }
 
+/// ` name="`, of a name that is none of the user's.
+fn begin_param(out: &mut Vec<u8>, name: &str) {
+    out.push(b' ');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"=\"");
+}
+
 fn push_number(out: &mut Vec<u8>, name: &str, number: u64) {
-    push_param_name(out, name);
+    begin_param(out, name);
     push_decimal(out, number);
     out.push(b'"');
 }
