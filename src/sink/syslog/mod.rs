@@ -165,9 +165,11 @@ impl From<Syslog> for SinkSpec {
         if let Some(bytes) = syslog.max_size {
             spec = spec.option(MAX_SIZE, bytes);
         }
-        syslog
-            .common
-            .put(spec.option(ENTERPRISE, syslog.enterprise))
+        if !syslog.bom {
+            spec = spec.option(BOM, "off");
+        }
+        let spec = spec.option(ENTERPRISE, syslog.enterprise);
+        syslog.common.put(spec)
     }
 }
 
