@@ -70,6 +70,7 @@ pub struct Builder {
     /// Beside those of `console` and `file`.
     pub(crate) sinks: Vec<SinkSpec>,
     pub(crate) filter: String,
+    pub(crate) log_crate: bool,
     pub(crate) env: bool,
 }
 
@@ -96,6 +97,7 @@ impl Default for Builder {
             huge_pages: false,
             sinks: Vec::new(),
             filter: String::new(),
+            log_crate: true,
             env: true,
         }
     }
@@ -151,6 +153,28 @@ impl Builder {
     /// ```
     pub fn sink(mut self, sink: impl Into<SinkSpec>) -> Builder {
         self.sinks.push(sink.into());
+        self
+    }
+
+    /// Whether the statements of the crate `log`, of this program and all it is made of, become records of the ring, unless
+    /// the program has given `log` another logger before. Without the feature `log` nothing happens. [`ShmLogger`] is a
+    /// `log::Log` too, for those that log into several. Default: yes; so it is for those that attach.
+    ///
+    #[cfg_attr(feature = "log", doc = "```")]
+    #[cfg_attr(not(feature = "log"), doc = "```ignore")]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = std::env::temp_dir().join(format!("shmlog-doc-log-{}", std::process::id()));
+    /// # let builder = shmlog::ShmLogger::builder().console(false).file(true).file_path(&folder);
+    /// let logger = builder.level(shmlog::Level::Info).init_parent()?;
+    /// log::info!(joint = 3; "from any crate");
+    /// # logger.flush(std::time::Duration::from_secs(10))?;
+    /// assert_eq!(logger.stats().delivered, 1);
+    /// # drop(logger); std::fs::remove_dir_all(folder)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn log_crate(mut self, on: bool) -> Builder {
+        self.log_crate = on;
         self
     }
 
@@ -332,7 +356,11 @@ impl Builder {
     /// # Errors
     /// As [`ShmLogger::attach`].
     pub fn attach(self) -> Result<ShmLogger, AttachError> {
-        ShmLogger::attach_as(None, self.process_name)
+        let logger = ShmLogger::attach_as(None, self.process_name)?;
+        if self.log_crate {
+            crate::frontend::install();
+        }
+        Ok(logger)
     }
 
     /// Slots that a record of `level` must leave free: what is reserved for higher ones.

@@ -69,6 +69,8 @@ mod drainer;
 mod failpoint;
 #[cfg(not(loom))]
 mod filter;
+#[cfg(not(loom))]
+mod frontend;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzz;
@@ -107,6 +109,9 @@ pub use {
     segment::{DropReason, Drops},
     stats::{ProducerStats, Stats},
 };
+
+#[cfg(all(feature = "tracing", not(loom)))]
+pub use frontend::tracing;
 
 #[doc(hidden)]
 #[cfg(not(loom))]

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::builder::{Builder, InitError};
 use crate::drainer::Supervisor;
 use crate::filter::{Directives, FilterError};
+use crate::frontend;
 use crate::producer::{self, Attachment, Scope};
 use crate::record::Value;
 use crate::segment::{self, AttachError, Phase, Segment, TooLong};
@@ -92,7 +93,9 @@ impl ShmLogger {
     /// [`AttachError`]: no ring named, gone, damaged, of another layout version, of another user, or of
     /// another pid namespace.
     pub fn attach() -> Result<ShmLogger, AttachError> {
-        ShmLogger::attach_as(None, None)
+        let logger = ShmLogger::attach_as(None, None)?;
+        frontend::install();
+        Ok(logger)
     }
 
     /// Attaches to the ring of this name, as [`name`](ShmLogger::name) gives it.
@@ -100,7 +103,9 @@ impl ShmLogger {
     /// # Errors
     /// As [`attach`](ShmLogger::attach).
     pub fn attach_to(name: &str) -> Result<ShmLogger, AttachError> {
-        ShmLogger::attach_as(Some(name), None)
+        let logger = ShmLogger::attach_as(Some(name), None)?;
+        frontend::install();
+        Ok(logger)
     }
 
     /// Attaches when the environment names a ring, makes one with the defaults when it does not.
@@ -233,6 +238,14 @@ impl ShmLogger {
         Stats::of(&self.attachment.segment)
     }
 
+    /// A handle on a ring that this process has.
+    pub(crate) fn handle(attachment: &'static Attachment) -> ShmLogger {
+        ShmLogger {
+            attachment,
+            held: None,
+        }
+    }
+
     pub(crate) fn attach_as(
         name: Option<&str>,
         process_name: Option<String>,
@@ -243,10 +256,7 @@ impl ShmLogger {
             && producer::is_of_this_process(attachment)
         {
             return if attachment.segment.name() == name {
-                Ok(ShmLogger {
-                    attachment,
-                    held: None,
-                })
+                Ok(ShmLogger::handle(attachment))
             } else {
                 Err(AttachError::Elsewhere {
                     name: attachment.segment.name().to_owned(),
@@ -267,10 +277,7 @@ impl ShmLogger {
             }
         })?;
         producer::set_current(attachment);
-        Ok(ShmLogger {
-            attachment,
-            held: None,
-        })
+        Ok(ShmLogger::handle(attachment))
     }
 }
 

@@ -208,6 +208,9 @@ pub mod private {
     pub use crate::record::capture::{ByText, ByValue, Held, Rendered};
 
     /// Whether a record of this level may be recorded now.
+    pub use crate::sink::own::{REGISTERED, Registered};
+    pub use linkme;
+
     #[inline]
     pub fn is_enabled(level: Level) -> bool {
         is_compiled(level) && producer::is_enabled(level)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Builder, InitError};
 use crate::segment::process;
-use crate::sink::kinds::{self, Uses};
+use crate::sink::kinds::{self, Stdout, Uses};
 use crate::sink::{Console, SinkSpec, SpecError, TextFile};
 
 /// The variable that replaces the builder's sinks.
@@ -85,7 +85,7 @@ impl Builder {
     /// The sinks that the builder was given, the short forms first.
     pub(crate) fn own_sinks(&self) -> Vec<SinkSpec> {
         let mut specs = Vec::new();
-        let is_taken = |spec| kinds::check(spec).is_ok_and(|uses| uses.stdout);
+        let is_taken = |spec| kinds::check(spec).is_ok_and(|uses| uses.stdout == Stdout::All);
         if self
             .console
             .unwrap_or_else(|| !self.sinks.iter().any(is_taken))

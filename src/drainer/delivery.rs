@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::assemble::{Assembler, Joined, Whole};
 use super::ledger::{Ledger, Place};
 use super::members::Members;
+use super::outlets::{Outlet, Outlets};
 use super::parts::Parts;
 use crate::clock::{Calibration, Clock};
 use crate::level::Level;
@@ -14,7 +15,6 @@ use crate::record::format::Rest;
 use crate::record::{Record, Site, SiteId, SiteTable, Values};
 use crate::ring::Delivered;
 use crate::segment::{Count, Segment, State};
-use crate::sink::Sink;
 
 /// How many bytes of a damaged record are shown.
 const SHOWN_OF_DAMAGED: usize = 256;
@@ -54,7 +54,7 @@ pub(super) struct Delivery {
     parts: Parts,
     pub(super) ledger: Ledger,
     calibration: Calibration,
-    sinks: Vec<Box<dyn Sink>>,
+    outlets: Outlets,
     /// Bytes of messages in the present batch.
     batch_bytes: usize,
     /// Damaged records since we looked around: those that were shown, and those that were not.
@@ -67,7 +67,7 @@ impl Delivery {
     pub(super) fn new(
         segment: &'static Segment,
         clock: Clock,
-        sinks: Vec<Box<dyn Sink>>,
+        outlets: Vec<Outlet>,
         ledger: Ledger,
         place: Option<&Place>,
     ) -> Delivery {
@@ -91,7 +91,7 @@ impl Delivery {
             parts,
             ledger,
             calibration: Calibration::start(clock),
-            sinks,
+            outlets: Outlets::new(outlets),
         }
     }
 
@@ -161,7 +161,7 @@ impl Delivery {
         members: &mut Members,
     ) {
         let known = usize::from(tag.producer) < self.writers.len();
-        if self.sinks.is_empty() && known {
+        if self.outlets.is_empty() && known {
             return self.ledger.count_delivered(tag.producer.into(), late);
         }
         let Some(body) = Body::parse(tag.flags, bytes).filter(|_| known) else {
@@ -209,7 +209,7 @@ impl Delivery {
             message: &self.text,
             values,
         };
-        self.sinks.iter_mut().for_each(|sink| sink.record(&record));
+        self.outlets.record(&record);
         self.batch_bytes += self.text.len() + rest.bytes.len();
         self.ledger.count_delivered(tag.producer.into(), late);
     }
@@ -276,61 +276,51 @@ impl Delivery {
     /// The drainer's own words: a record without a sequence.
     pub(super) fn say(&mut self, level: Level, message: &str) {
         let record = Record::of_drainer(self.calibration.now_ns(), level, message);
-        self.sinks.iter_mut().for_each(|sink| sink.record(&record));
+        self.outlets.say(&record);
     }
 
     /// Whether the batch should end here.
     pub(super) fn wants_commit(&self) -> bool {
-        self.batch_bytes >= BATCH_BYTES || self.sinks.iter().any(|sink| sink.wants_commit())
+        self.batch_bytes >= BATCH_BYTES || self.outlets.want_commit()
     }
 
     /// Makes what was handed over a thing of the past: a successor will not do it again.
     pub(super) fn make_checkpoint(&mut self, delivered: Delivered) {
         let parts = self.parts.keep(&mut self.assembler);
-        let file = self.sinks.iter().find_map(|sink| sink.place());
+        let files = self.outlets.places(self.ledger.files());
         self.ledger.commit(Place {
             cursor: delivered.cursor,
             late: delivered.late,
             parts,
-            file: file.unwrap_or_default(),
+            files,
         });
-        // The checkpoint names the file at hand, and those before it are complete.
-        self.segment.announced().forget(0);
+        self.outlets.forget_announced();
     }
 
     /// Hands the batch over. What a sink could not do, the others are told.
     pub(super) fn commit(&mut self) {
-        let (mut troubles, mut news) = (Vec::new(), Vec::new());
         self.batch_bytes = 0;
-        for sink in &mut self.sinks {
-            if let Err(error) = sink.commit() {
-                troubles.push(format!("{}: {error}", sink.name()));
-            }
-            news.append(&mut sink.take_news());
-            self.ledger.lose(sink.take_lost());
-        }
-        for trouble in troubles {
+        let outcome = self.outlets.commit();
+        self.ledger.lose(outcome.lost);
+        for trouble in outcome.troubles {
             self.ledger.add(Count::SinkErrors, 1);
             self.say(Level::Error, &trouble);
         }
-        for news in news {
+        for news in outcome.news {
             self.say(Level::Warn, &news);
         }
     }
 
     /// Whether everything committed has left this process.
     pub(super) fn is_settled(&self) -> bool {
-        self.sinks.iter().all(|sink| sink.settled())
+        self.outlets.are_settled()
     }
 
     /// Hands over the rest; a sink that does not move is waited for as long as `patience`.
     pub(super) fn finish(&mut self, patience: Duration) -> Vec<io::Error> {
         self.parts.remove();
-        let mut errors = Vec::new();
-        for sink in &mut self.sinks {
-            errors.extend(sink.finish(patience).err());
-            self.ledger.lose(sink.take_lost());
-        }
+        let (errors, lost) = self.outlets.finish(patience);
+        self.ledger.lose(lost);
         errors
     }
 }

@@ -8,12 +8,11 @@
 //! in the file exactly once, and counted once.
 //!
 //! ```text
-//!   words  0 cursor │ 1 late sequence + 1 │ 2 bytes in the file │ 3 mark of the parts files
-//!          4 its serial │ 5 words that count │ 6 sum of them all
-//!          8‥15 sums │ 24 length of the file's name │ 25‥57 the name
-//!         58 records that wait for the file │ 59 that are missing in it, untold │ 60‥63 whose: pid, count
-//!         64‥81 drops of those who left
-//!         96‥ per registry entry: owner │ delivered │ drops reported │ 1 when settled │ late
+//!   words  0 cursor │ 1 late sequence + 1 │ 2 places │ 3 mark of the parts files
+//!          4 its serial │ 5 end of the accounts │ 6 sum of all words that count
+//!          8‥15 sums │ 16‥33 drops of those who left
+//!         48‥ per sink with files: its place, see place.rs
+//!        432‥ per registry entry: owner │ delivered │ drops reported │ 1 when settled │ late
 //! ```
 
 mod place;
@@ -21,17 +20,20 @@ mod place;
 pub(super) use self::place::Place;
 use crate::failpoint;
 use crate::segment::{
-    CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, Count, DROP_WORDS, DropWords, Drops, Segment,
-    Tag,
+    CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, CHECKPOINT_PLACES_AT, Count, DROP_WORDS,
+    DropWords, Drops, Segment, Tag,
 };
-use crate::sink::Owed;
+use crate::sink::{FilePlace, Owed};
 use crate::sync::{AtomicU64, Ordering, fence};
 
 const SERIAL: usize = 4;
 const USED: usize = 5;
 const SUM: usize = 6;
 const TOTALS: usize = 8;
-const DROPPED_BY_LEFT: std::ops::Range<usize> = 64..64 + DROP_WORDS;
+const DROPPED_BY_LEFT: std::ops::Range<usize> = 16..16 + DROP_WORDS;
+
+const _: () = assert!(TOTALS + SUMS.len() <= DROPPED_BY_LEFT.start);
+const _: () = assert!(DROPPED_BY_LEFT.end <= CHECKPOINT_PLACES_AT);
 
 /// The sums that a drainer keeps; the order is that of [`Count`].
 const SUMS: [Count; 8] = [
@@ -117,11 +119,13 @@ impl Ledger {
         let head = segment.head().load(Ordering::Relaxed);
         if found != serial && head.wrapping_sub(ledger.last.cursor) as i64 > 0 {
             ledger.damaged = true;
-            ledger.last.file.bytes = u64::MAX;
-            ledger.last.file.owed = Owed::default();
+            for file in &mut ledger.last.files {
+                file.bytes = u64::MAX;
+                file.owed = Owed::default();
+            }
         }
         // They were in its memory. Whoever comes after us before our first checkpoint says the same again.
-        ledger.lose(ledger.last.file.owed.waiting);
+        ledger.lose(ledger.last.first().map_or(0, |file| file.owed.waiting));
         let place = ledger.last.clone();
         (ledger, Some(place))
     }
@@ -163,6 +167,11 @@ impl Ledger {
         {
             *sum = sum.wrapping_add(n);
         }
+    }
+
+    /// Where the sinks with files were at the last checkpoint.
+    pub(super) fn files(&self) -> &[FilePlace] {
+        &self.last.files
     }
 
     /// Of the records counted as delivered, so many are not in the log after all.
@@ -302,13 +311,15 @@ impl Ledger {
 
 /// What stands in a checkpoint's [`SUM`] when it is whole, by all its other words that count.
 fn sum_of(words: &[AtomicU64]) -> u64 {
-    let used = (words[USED].load(Ordering::Relaxed) as usize).min(words.len());
-    let but_sum = words[..used]
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| *at != SUM);
+    let accounts = (words[USED].load(Ordering::Relaxed) as usize).min(words.len());
+    let accounts = words
+        .get(CHECKPOINT_ACCOUNTS_AT..accounts)
+        .unwrap_or_default();
+    let numbers = words[..place::words_used(words)].iter().enumerate();
+    let but_sum = numbers.filter(|(at, _)| *at != SUM).map(|(_, word)| word);
     // Each step can be undone, so that any one word that differs makes a different sum.
-    but_sum.fold(0x9e37_79b9_7f4a_7c15, |sum: u64, (_, word)| {
+    let words = but_sum.chain(accounts);
+    words.fold(0x9e37_79b9_7f4a_7c15, |sum: u64, word| {
         (sum.rotate_left(5) ^ word.load(Ordering::Relaxed)).wrapping_mul(0x2545_f491_4f6c_dd1d)
     })
 }

@@ -1,7 +1,7 @@
 //! The drainer: a process of its own that reads the ring in sequence order and hands records to the sinks.
 //!
 //! [`start`] makes it and watches over it, [`config`] is what it is told, [`members`] knows who is alive,
-//! [`assemble`] joins long records, [`delivery`] turns runs into records, [`sinks`] opens what takes those, and
+//! [`assemble`] joins long records, [`delivery`] turns runs into records, [`sinks`] opens what takes those, [`outlets`] is all of them at work, and
 //! [`work`] is its loop. [`mod@recover`] does the work of a drainer for a ring whose processes are all dead.
 
 mod assemble;
@@ -9,6 +9,7 @@ mod config;
 mod delivery;
 mod ledger;
 mod members;
+mod outlets;
 mod parts;
 mod recover;
 mod sinks;

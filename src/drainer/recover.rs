@@ -23,11 +23,13 @@ use std::time::Duration;
 pub use self::error::RecoverError;
 use super::config::DrainerConfig;
 use super::delivery::Delivery;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Place};
 use super::members::Members;
+use super::outlets::{Outlet, Slot};
 use super::sinks::name_of;
 use super::work::{Drainer, HEIR_AGE_S};
 use crate::clock::Clock;
+use crate::filter::Directives;
 use crate::level::Level;
 use crate::segment::{self, AttachError, Home, Identity, Phase, Segment, Watch, process};
 use crate::sink::file::{Folders, OpenFileError, RecoveredFile};
@@ -207,14 +209,19 @@ fn save(
     };
     let (program, made) = (home.program.clone(), home.made);
     let (ledger, place) = Ledger::resume(segment);
-    let known = place.as_ref().map(|place| &place.file);
+    let known = place.as_ref().and_then(Place::first);
     let sink = resume_file(segment, home, folders, known).map_err(cannot)?;
     let progress = sink.progress();
     let clock = Clock::from_number(segment.settings().clock).unwrap_or_else(Clock::choose);
-    let mut delivery = Delivery::new(segment, clock, vec![Box::new(sink)], ledger, place.as_ref());
+    let files = Slot {
+        index: 0,
+        announced: segment.announced(0),
+    };
+    let outlet = Outlet::new(Box::new(sink), Directives::ALL, Some(files));
+    let mut delivery = Delivery::new(segment, clock, vec![outlet], ledger, place.as_ref());
     delivery.believe_note(made);
     let mut lost_before = 0;
-    if let Some(owed) = place.as_ref().map(|place| &place.file.owed)
+    if let Some(owed) = place.as_ref().and_then(Place::first).map(|file| &file.owed)
         && let Some(text) = say_owed(owed, &|pid| name_of(segment, pid))
     {
         delivery.say(Level::Error, &text);
@@ -255,13 +262,13 @@ fn resume_file(
                 ..home.clone()
             });
         }
-        segment.announced().announce(name);
+        segment.announced(0).announce(name);
     });
-    let begun = segment.announced().names();
+    let begun = segment.announced(0).names();
     let sink = RecoveredFile::resume(&program, candidates, announce, known, &begun)?;
     let known = known.map_or("", |known| &known.name);
     let at = begun.iter().position(|name| name == known);
-    segment.announced().forget(at.map_or(0, |at| at + 1));
+    segment.announced(0).forget(at.map_or(0, |at| at + 1));
     Ok(sink)
 }
 

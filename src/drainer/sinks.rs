@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::config::DrainerConfig;
 use super::ledger::Place;
-use crate::segment::{Segment, Tag};
-use crate::sink::Sink;
+use super::outlets::{Outlet, Slot};
+use crate::segment::{FILE_SINKS, Segment, Tag};
+use crate::sink::SpecError;
 use crate::sink::kinds::{self, Opening};
 
 /// The sinks that the config asks for, where a predecessor left them. When one cannot be opened nothing of the others
@@ -15,29 +16,37 @@ pub(super) fn open_sinks(
     config: &DrainerConfig,
     place: Option<&Place>,
     damaged: bool,
-) -> Result<Vec<Box<dyn Sink>>, String> {
-    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+) -> Result<Vec<Outlet>, String> {
+    let mut outlets: Vec<Outlet> = Vec::new();
+    let mut slots = (0..FILE_SINKS).map(|index| Slot {
+        index,
+        announced: segment.announced(index),
+    });
     for spec in &config.sinks {
+        let known = |error: SpecError| error.to_string();
+        let uses = kinds::check(spec).map_err(known)?;
+        let slot = uses.files.and_then(|_| slots.next());
         let opening = Opening {
             program: &config.program,
             queue_bytes: config.queue_bytes,
-            place: place.map(|place| &place.file),
+            place: place.and_then(|place| place.files.get(slot?.index)),
             damaged,
-            announced: Some(segment.announced()),
+            announced: slot.map(|slot| slot.announced),
             name_of: &|pid| name_of(segment, pid),
         };
-        match kinds::open(spec, &opening) {
-            Ok(sink) => sinks.push(sink),
+        let opened = kinds::open(spec, &opening);
+        match opened.and_then(|sink| Ok((sink, kinds::filter_of(spec).map_err(known)?))) {
+            Ok((sink, filter)) => outlets.push(Outlet::new(sink, filter, slot)),
             Err(why) => {
-                for mut sink in sinks {
+                for outlet in &mut outlets {
                     // It has nothing to hand over.
-                    let _ = sink.finish(Duration::ZERO);
+                    let _ = outlet.sink.finish(Duration::ZERO);
                 }
                 return Err(why);
             }
         }
     }
-    Ok(sinks)
+    Ok(outlets)
 }
 
 /// The name of a process by its id, as long as its entry is there.

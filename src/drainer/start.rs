@@ -14,14 +14,15 @@ use std::time::{Duration, Instant};
 use super::config::{DRAINER_VARIABLE, DrainerConfig};
 use super::delivery::Delivery;
 use super::ledger::{Ledger, Place};
+use super::outlets::Outlet;
 use super::sinks::open_sinks;
 use super::work::Drainer;
 use crate::builder::InitError;
 use crate::clock::Clock;
 use crate::level::Level;
 use crate::segment::{self, AttachError, Count, LockRefusal, Phase, Segment, process};
-use crate::sink::kinds;
-use crate::sink::{Sink, SinkSpec};
+use crate::sink::SinkSpec;
+use crate::sink::kinds::{self, Stdout};
 
 /// How long a drainer may take until it reports.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -128,7 +129,7 @@ fn open_sinks_again(
     config: &DrainerConfig,
     place: Option<&Place>,
     damaged: bool,
-) -> Vec<Box<dyn Sink>> {
+) -> Vec<Outlet> {
     let mut files_alone = config.clone();
     files_alone.sinks.retain(has_files);
     if files_alone.sinks.is_empty() {
@@ -255,7 +256,7 @@ fn spawn(config: &DrainerConfig) -> io::Result<Child> {
     } else {
         std::env::current_exe()?
     };
-    let uses_stdout = |spec| kinds::check(spec).is_ok_and(|uses| uses.stdout);
+    let uses_stdout = |spec| kinds::check(spec).is_ok_and(|uses| uses.stdout != Stdout::Nothing);
     let output = match config.sinks.iter().any(uses_stdout) {
         true => Stdio::inherit(),
         false => Stdio::null(),

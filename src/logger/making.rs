@@ -7,6 +7,7 @@ use super::{HOLDER, Held, ShmLogger, program_name};
 use crate::builder::{Builder, InitError, OnFull, Prepared};
 use crate::clock::{self, Clock};
 use crate::drainer::{self, DrainerConfig, Supervisor};
+use crate::frontend;
 use crate::level::Level;
 use crate::producer::{self, Attachment};
 use crate::ring::Ring;
@@ -86,6 +87,9 @@ fn make_ring_for(
     let inherited = segment::environment();
     segment::announce(attachment.segment.name());
     producer::set_current(attachment);
+    if builder.log_crate {
+        frontend::install();
+    }
     Ok(ShmLogger {
         attachment,
         held: Some(Held {

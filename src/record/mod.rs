@@ -14,7 +14,7 @@ pub(crate) use site::Statement;
 pub(crate) use site::{Site, SiteId, SiteTable};
 #[cfg(test)]
 pub(crate) use values::samples;
-pub(crate) use values::{About, put_value};
+pub(crate) use values::{About, put_entry, put_value};
 pub use values::{Value, Values};
 
 use crate::level::Level;

@@ -12,11 +12,15 @@ pub(crate) struct Announced {
 }
 
 impl Segment {
-    /// The log files that were begun since the last checkpoint.
-    pub(crate) fn announced(&self) -> Announced {
+    /// The files that the `sink`th sink with files has begun since the last checkpoint.
+    pub(crate) fn announced(&self, sink: usize) -> Announced {
+        assert!(
+            sink < layout::FILE_SINKS,
+            "no place for the files of sink {sink}"
+        );
         let words = layout::ANNOUNCED_FILES * layout::ANNOUNCED_WORDS;
         Announced {
-            words: &self.words[layout::ANNOUNCED_AT..][..words],
+            words: &self.words[self.layout.announced + sink * words..][..words],
         }
     }
 }

@@ -12,7 +12,7 @@
 //!  line 5      drops, those of threads without an entry, why   producers, when something was dropped
 //!  line 6      what the drainer counted
 //!  lines 7-10  why the drainer could not start: length, text   drainer, once
-//!  lines 11-31 files that were begun since the checkpoint       drainer
+//!  lines 11-31 nothing
 //!  lines 32-47 where the ring comes from: see home.rs          parent, once
 //!  lines 48-49 drops of threads whose entry was given back     drainer
 //!  lines 50-62 the filter: see filter.rs                       whoever changes it
@@ -22,6 +22,7 @@
 //!  sites       site_slots × 1 line         call sites: hash, seal, place of the text
 //!  site text   site_bytes                  what call sites say, append-only
 //!  checkpoints two, one of them valid      drainer, for its successor: see drainer/ledger.rs
+//!  announced   files that were begun since drainer, by sink: see announced.rs
 //!  parked      a word per slot             drainer
 //!  walked      two words per slot          producers, when they met a slot that was not free
 //!  ── page ──
@@ -66,11 +67,6 @@ pub(crate) const COUNTS_AT: usize = 6 * LINE;
 pub(crate) const FAILURE_AT: usize = 7 * LINE;
 /// Words of the failure: its length in bytes, then the text.
 pub(crate) const FAILURE_WORDS: usize = 4 * LINE;
-pub(crate) const ANNOUNCED_AT: usize = 11 * LINE;
-/// Words of an announced file: the length of its name in bytes, then the name.
-pub(crate) const ANNOUNCED_WORDS: usize = 3 * LINE;
-/// Files that may stand announced at a time.
-pub(crate) const ANNOUNCED_FILES: usize = 7;
 pub(crate) const HOME_AT: usize = 32 * LINE;
 /// Words of where the ring comes from.
 pub(crate) const HOME_WORDS: usize = 16 * LINE;
@@ -85,12 +81,21 @@ pub(crate) const PRODUCER_WORDS: usize = 4 * LINE;
 pub(crate) const SITE_WORDS: usize = LINE;
 /// Words per slot in the table of the walked.
 pub(crate) const WALKED_WORDS: usize = 2;
+/// Sinks with files that a ring may have.
+pub(crate) const FILE_SINKS: usize = 8;
+/// Words of an announced file: the length of its name in bytes, then the name.
+pub(crate) const ANNOUNCED_WORDS: usize = 3 * LINE;
+/// Files of one sink that may stand announced at a time.
+pub(crate) const ANNOUNCED_FILES: usize = 7;
+/// Where in a checkpoint the places of the sinks begin, and the words of one.
+pub(crate) const CHECKPOINT_PLACES_AT: usize = 3 * LINE;
+pub(crate) const CHECKPOINT_PLACE_WORDS: usize = 3 * LINE;
 /// Where in a checkpoint its accounts begin, one per registry entry, and the words of one.
-pub(crate) const CHECKPOINT_ACCOUNTS_AT: usize = 6 * LINE;
+pub(crate) const CHECKPOINT_ACCOUNTS_AT: usize =
+    CHECKPOINT_PLACES_AT + FILE_SINKS * CHECKPOINT_PLACE_WORDS;
 pub(crate) const CHECKPOINT_ACCOUNT_WORDS: usize = 5;
 
-const _: () = assert!(FAILURE_AT + FAILURE_WORDS <= ANNOUNCED_AT);
-const _: () = assert!(ANNOUNCED_AT + ANNOUNCED_FILES * ANNOUNCED_WORDS <= HOME_AT);
+const _: () = assert!(FAILURE_AT + FAILURE_WORDS <= HOME_AT);
 const _: () = assert!(HOME_AT + HOME_WORDS <= DROPPED_BY_LEFT_AT);
 const _: () = assert!(DROPPED_BY_LEFT_AT + DROP_WORDS <= FILTER_AT);
 const _: () = assert!(FILTER_AT + LINE + 2 * FILTER_BUFFER_WORDS <= HEADER_WORDS);
@@ -229,6 +234,7 @@ pub(crate) struct Layout {
     pub(crate) checkpoints: usize,
     /// Words of one checkpoint.
     pub(crate) checkpoint_words: usize,
+    pub(crate) announced: usize,
     pub(crate) parked: usize,
     pub(crate) walked: usize,
     pub(crate) slots: usize,
@@ -247,7 +253,8 @@ impl Layout {
         let checkpoints = site_text + geometry.site_bytes as usize / WORD;
         let accounts = threads * CHECKPOINT_ACCOUNT_WORDS;
         let checkpoint_words = (CHECKPOINT_ACCOUNTS_AT + accounts).next_multiple_of(LINE);
-        let parked = checkpoints + 2 * checkpoint_words;
+        let announced = checkpoints + 2 * checkpoint_words;
+        let parked = announced + FILE_SINKS * ANNOUNCED_FILES * ANNOUNCED_WORDS;
         let walked = parked + geometry.slots as usize;
         let slots = (walked + WALKED_WORDS * geometry.slots as usize).next_multiple_of(PAGE);
         let slot_words = geometry.slot_size as usize / WORD;
@@ -259,6 +266,7 @@ impl Layout {
             site_text,
             checkpoints,
             checkpoint_words,
+            announced,
             parked,
             walked,
             slots,
@@ -273,7 +281,7 @@ impl Layout {
 
     /// Where one part ends and the next begins, from the header on, in their order.
     #[cfg(any(test, fuzzing))]
-    pub(super) fn borders(&self) -> [usize; 10] {
+    pub(super) fn borders(&self) -> [usize; 11] {
         [
             HEADER_WORDS,
             self.members,
@@ -281,6 +289,7 @@ impl Layout {
             self.sites,
             self.site_text,
             self.checkpoints,
+            self.announced,
             self.parked,
             self.walked,
             self.slots,

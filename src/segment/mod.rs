@@ -39,7 +39,8 @@ pub(crate) use header::validate_header;
 pub(crate) use home::{Home, peek};
 pub(crate) use identity::{Identity, Watch, heirs_of, raise_descriptor_limit, thread_is_gone};
 pub(crate) use layout::{
-    CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, Geometry, Limits, SITE_WORDS, Settings,
+    CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, CHECKPOINT_PLACE_WORDS, CHECKPOINT_PLACES_AT,
+    FILE_SINKS, Geometry, Limits, SITE_WORDS, Settings,
 };
 pub(crate) use name::{announce, environment, inherited, restore};
 pub(crate) use pages::LockRefusal;

@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use super::console::Console;
 use super::file::{Announce, TextFile};
 use super::journald::Journald;
+use super::own::{self, REGISTERED, Registered};
 use super::spec::Common;
 use super::syslog::Syslog;
 use super::{FilePlace, Sink, SinkSpec, SpecError};
 use crate::filter::{self, Directives};
-use crate::segment::Announced;
+use crate::segment::{Announced, FILE_SINKS};
 
 /// All kinds.
 const KINDS: &[Kind] = &[
@@ -20,9 +21,6 @@ const KINDS: &[Kind] = &[
     Kind::of::<Journald>(),
     Kind::of::<Syslog>(),
 ];
-
-/// Sinks with [files](Uses::files) that a log may have: the places that a checkpoint has room for.
-pub(crate) const MOST_WITH_FILES: usize = 1;
 
 /// The settings of a kind of sink.
 pub(crate) trait SinkKind: Sized {
@@ -37,9 +35,12 @@ pub(crate) trait SinkKind: Sized {
         Uses::default()
     }
 
-    /// Opens the sink, in the drainer. The error is what the user reads, so it names the place and the way out.
-    fn open(self, opening: &Opening<'_>) -> Result<Box<dyn Sink>, String>;
+    /// Opens the sink, in the drainer.
+    fn open(self, opening: &Opening<'_>) -> Opened;
 }
+
+/// A sink that is open, or why it is not: what the user reads, so it names the place and the way out.
+pub(crate) type Opened = Result<Box<dyn Sink>, String>;
 
 /// What a sink uses that no other one may use at the same time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +49,18 @@ pub(crate) struct Uses {
     /// written, and each checkpoint says where the sink was.
     pub(crate) files: Option<Files>,
     /// Standard output.
-    pub(crate) stdout: bool,
+    pub(crate) stdout: Stdout,
+}
+
+/// What a sink does with standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stdout {
+    #[default]
+    Nothing,
+    /// It may write to it, as sinks of the user's own may.
+    Maybe,
+    /// It writes all the time, and no other one may.
+    All,
 }
 
 /// The files of a sink.
@@ -116,7 +128,7 @@ impl Opening<'_> {
 pub(crate) struct Kind {
     name: &'static str,
     check: fn(&SinkSpec) -> Result<Uses, SpecError>,
-    open: fn(&SinkSpec, &Opening<'_>) -> Result<Box<dyn Sink>, String>,
+    open: fn(&SinkSpec, &Opening<'_>) -> Opened,
 }
 
 impl Kind {
@@ -130,13 +142,30 @@ impl Kind {
             },
         }
     }
+}
 
-    fn find(spec: &SinkSpec) -> Result<&'static Kind, SpecError> {
-        let found = KINDS.iter().find(|kind| kind.name == spec.kind());
-        found.ok_or_else(|| {
-            let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
-            spec.refuse("kind", spec.kind(), names.join(", "))
-        })
+/// A kind that there is.
+enum Found<'r> {
+    Ours(&'static Kind),
+    Own(&'r Registered),
+}
+
+/// The kind of a spec, ours or one that is registered.
+fn find<'r>(spec: &SinkSpec, registered: &'r [Registered]) -> Result<Found<'r>, SpecError> {
+    let ours = KINDS.iter().find(|kind| kind.name == spec.kind());
+    match (ours, own::find(spec, registered)?) {
+        (Some(ours), None) => Ok(Found::Ours(ours)),
+        (None, Some(own)) => Ok(Found::Own(own)),
+        (Some(_), Some(own)) => {
+            let allowed = format!("a kind that is not shmlog's own where one is registered, {own}");
+            Err(spec.refuse("kind", spec.kind(), allowed))
+        }
+        (None, None) => {
+            let ours = KINDS.iter().map(|kind| kind.name);
+            let own = registered.iter().map(|own| own.name);
+            let names: Vec<&str> = ours.chain(own).collect();
+            Err(spec.refuse("kind", spec.kind(), names.join(", ")))
+        }
     }
 }
 
@@ -152,7 +181,14 @@ pub(crate) fn filter_of(spec: &SinkSpec) -> Result<Directives, SpecError> {
 /// Whether a sink can be as it is asked for, and what it uses.
 pub(crate) fn check(spec: &SinkSpec) -> Result<Uses, SpecError> {
     filter_of(spec)?;
-    (Kind::find(spec)?.check)(spec)
+    match find(spec, &REGISTERED)? {
+        Found::Ours(kind) => (kind.check)(spec),
+        // Its options are its own to check, when it is opened.
+        Found::Own(_) => Ok(Uses {
+            stdout: Stdout::Maybe,
+            ..Uses::default()
+        }),
+    }
 }
 
 /// Whether the sinks can be as they are asked for, each alone and all together, and what each uses.
@@ -160,7 +196,10 @@ pub(crate) fn check_all(specs: &[SinkSpec]) -> Result<Vec<Uses>, SpecError> {
     let mut all: Vec<Uses> = Vec::new();
     for spec in specs {
         let uses = check(spec)?;
-        if let Some(other) = all.iter().position(|other| other.stdout && uses.stdout) {
+        if let Some(other) = all
+            .iter()
+            .position(|other| [other, &uses].iter().all(|uses| uses.stdout == Stdout::All))
+        {
             let allowed = format!(
                 "one sink on standard output, and {:?} is one",
                 specs[other].to_string()
@@ -168,8 +207,8 @@ pub(crate) fn check_all(specs: &[SinkSpec]) -> Result<Vec<Uses>, SpecError> {
             return Err(spec.refuse("kind", spec.kind(), allowed));
         }
         let with_files = all.iter().filter(|other| other.files.is_some()).count();
-        if uses.files.is_some() && with_files >= MOST_WITH_FILES {
-            let allowed = format!("{MOST_WITH_FILES} sinks with files in all");
+        if uses.files.is_some() && with_files >= FILE_SINKS {
+            let allowed = format!("{FILE_SINKS} sinks with files in all");
             return Err(spec.refuse("kind", spec.kind(), allowed));
         }
         all.push(uses);
@@ -197,9 +236,11 @@ pub(crate) fn check_apart(sinks: &[(SinkSpec, Uses)]) -> Result<(), SpecError> {
 }
 
 /// Opens a sink.
-pub(crate) fn open(spec: &SinkSpec, opening: &Opening<'_>) -> Result<Box<dyn Sink>, String> {
-    let kind = Kind::find(spec).map_err(|error| error.to_string())?;
-    (kind.open)(spec, opening)
+pub(crate) fn open(spec: &SinkSpec, opening: &Opening<'_>) -> Opened {
+    match find(spec, &REGISTERED).map_err(|error| error.to_string())? {
+        Found::Ours(kind) => (kind.open)(spec, opening),
+        Found::Own(own) => own.open(spec),
+    }
 }
 
 #[cfg(test)]
@@ -218,6 +259,19 @@ mod tests {
             ("flie:logs", "kind", "flie")
         );
         assert!(error.allowed.contains("console, file"), "{error}");
+    }
+
+    #[test]
+    fn a_registered_kind_that_is_called_like_one_of_ours_is_refused() {
+        let own = Registered {
+            name: "file",
+            open: |_| Err("never opened".into()),
+            file: "own.rs",
+            line: 7,
+        };
+        let error = find(&SinkSpec::new("file"), &[own]).err().unwrap();
+        assert!(error.allowed.contains("own.rs:7"), "{error}");
+        assert!(find(&SinkSpec::new("console"), &[own]).is_ok());
     }
 
     #[test]

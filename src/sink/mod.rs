@@ -7,6 +7,7 @@ mod journald;
 pub(crate) mod kinds;
 mod missing;
 mod origins;
+pub(crate) mod own;
 #[cfg(test)]
 mod samples;
 pub(crate) mod spec;
@@ -38,6 +39,8 @@ pub struct FilePlace {
     pub bytes: u64,
     /// What should be in it, and is not.
     pub owed: Owed,
+    /// A number of the sink's own, like the length of a second file.
+    pub extra: u64,
 }
 
 /// Records that are in no file, though the ring has let them go: because the file could not be written.
@@ -58,10 +61,31 @@ impl Owed {
     }
 }
 
-/// A place that records go to. The drainer calls one sink from one thread only.
+/// A place that records go to.
 ///
-/// A sink never waits for longer than its own bounded queue allows, and never loses anything without
-/// saying so: what it cannot write it keeps, and past the bound it counts.
+/// # Writing one
+///
+/// Only [`name`](Sink::name) and [`record`](Sink::record) must be there; a sink that gathers records and writes them at
+/// the end of a batch has [`commit`](Sink::commit) too. [`register_sink!`](crate::register_sink) makes it known under
+/// the name of a kind, and then it is chosen like all others: by [`Builder::sink`](crate::Builder::sink) or in
+/// `SHMLOG_SINKS`, with a level of its own.
+///
+/// **Where it runs.** In the drainer: a process of its own, in which nothing of `main` has run, so no global that `main`
+/// sets, no thread that it starts is there. All calls come from one thread. The drainer may be killed at any moment, and is
+/// started again with a new sink of the same spec; a record of the last batch may come to both. It ignores the
+/// signals that end a group of processes (`SIGINT`, `SIGTERM`, `SIGHUP`), and has the parent's environment, working
+/// directory and standard output and error.
+///
+/// **What it must not do.** Wait: as long as a call lasts nobody's records are read, and the ring fills. Sockets and
+/// pipes are to be non-blocking, and slow work belongs to a thread of the sink's own. It should bound what it keeps for
+/// a place that takes nothing, count what it leaves out, and say so, by an error of `commit`, [`take_news`](Sink::take_news)
+/// and [`take_lost`](Sink::take_lost). It must not log: it is behind the log.
+///
+/// **What is in a record** other processes have written: text may hold anything, control characters and escape sequences
+/// too. It is valid only during the call.
+///
+/// A sink that panics is not used again; the log says so and goes on without it (in a program built with
+/// `panic = "abort"` the drainer ends instead, and another begins).
 pub trait Sink {
     /// What the sink is called in the drainer's own words, like `console` or `file logs/app.log`.
     fn name(&self) -> String;
@@ -70,38 +94,51 @@ pub trait Sink {
     fn record(&mut self, record: &Record<'_>);
 
     /// Ends the batch: hands over what [`record`](Sink::record) took, as far as the place takes it now.
-    /// Called between batches too, so that a sink that could not write tries again.
+    /// Called between batches too, many times a second, so that a sink that could not write tries again. Does nothing
+    /// unless it is implemented.
     ///
     /// # Errors
-    /// What the place said when it did not take something; the sink has kept it (or counted it) and goes on.
-    fn commit(&mut self) -> io::Result<()>;
+    /// What the place said when it did not take something; the sink has kept it (or counted it) and goes on. Each error
+    /// is told to all sinks: so once when the trouble begins, not again while it lasts.
+    fn commit(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Whether the batch should end here: going on would spread it over more than two files.
     fn wants_commit(&self) -> bool {
         false
     }
 
-    /// The file that was written last and its length, for a successor of this process to go on with.
+    /// The file that was written last and its length, for a successor of this process to go on with. It is asked of
+    /// shmlog's own sinks only.
     fn place(&self) -> Option<FilePlace> {
         None
     }
 
-    /// How many records were handed over and will never be in the log, since the last call.
+    /// How many records were handed over and will never be where they should go, since the last call. They count as
+    /// [lost](crate::Stats::lost) if this is the first sink with files, or, where there is none, the first that loses any.
     fn take_lost(&mut self) -> u64 {
         0
     }
 
-    /// What there is to say of this place that is no trouble, since the last call.
+    /// What there is to say of this place that is no trouble, since the last call; each a line in the log.
     fn take_news(&mut self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Whether everything committed has really left this process (a console may lag behind).
-    fn settled(&self) -> bool;
+    /// Whether everything committed has really left this process (a console may lag behind);
+    /// [`flush`](crate::ShmLogger::flush) waits for that. A sink that writes all it has in `commit` always has.
+    fn settled(&self) -> bool {
+        true
+    }
 
-    /// The last call: hands over the rest, waiting at most `patience` for a place that does not move.
+    /// The last call: hands over the rest, waiting at most `patience` for a place that does not move. By default it
+    /// [commits](Sink::commit).
     ///
     /// # Errors
     /// What the place said when the rest could not be handed over.
-    fn finish(&mut self, patience: Duration) -> io::Result<()>;
+    fn finish(&mut self, patience: Duration) -> io::Result<()> {
+        let _ = patience;
+        self.commit()
+    }
 }

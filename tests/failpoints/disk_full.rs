@@ -5,7 +5,8 @@
 
 use libtest_mimic::Trial;
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
-use shmlog::{OnFull, ShmLogger};
+use shmlog::sink::TextFile;
+use shmlog::{Builder, OnFull, ShmLogger};
 use std::time::Duration;
 
 use crate::scene::{FAILPOINTS, arm, disarm, log, text};
@@ -23,6 +24,7 @@ pub fn trials() -> Vec<Trial> {
         what_waited_for_a_full_disk_is_told_when_the_drainer_is_killed,
         what_waited_for_a_full_disk_is_told_once_wherever_the_drainer_dies,
         what_found_no_room_to_wait_for_a_full_disk_is_told_when_the_drainer_is_killed,
+        of_two_sinks_the_one_with_room_has_all_and_the_first_one_decides_what_counts_as_lost,
     ]
 }
 
@@ -67,12 +69,23 @@ fn kill_drainer(logger: &ShmLogger) {
     });
 }
 
-/// `folder queue failpoints`
+/// The parent's sinks: one with a file that will be too long, and maybe one before or behind it with files that are
+/// too short for that.
+fn sinks(folder: &str, other: &str, order: &str) -> Builder {
+    let short = TextFile::new(other).max_size(300).keep(100_000);
+    match order {
+        "alone" => quiet(folder),
+        "behind" => quiet(folder).sink(short),
+        _ => quiet(folder).file(false).sink(short).sink(TextFile::new(folder)),
+    }
+}
+
+/// `folder queue failpoints other order`
 fn parent_with_a_full_disk(arguments: &[String]) {
-    let [folder, queue, failpoints] = arguments else {
-        panic!("three arguments");
+    let [folder, queue, failpoints, other, order] = arguments else {
+        panic!("five arguments");
     };
-    let builder = quiet(folder)
+    let builder = sinks(folder, other, order)
         .process_name("parent")
         .on_full(OnFull::Block(Duration::from_secs(60)))
         .queue_bytes(queue.parse().unwrap());
@@ -112,10 +125,30 @@ fn parent_with_a_full_disk(arguments: &[String]) {
     say(&format!("{next} {} {}", stats.delivered, stats.lost));
 }
 
+/// What came of it.
+struct Played {
+    /// Records in the file that was too long, and those that it says are missing.
+    found: u64,
+    told: u64,
+    logged: u64,
+    /// As they were counted.
+    delivered: u64,
+    lost: u64,
+    /// The folder of the other sink.
+    other: Folder,
+}
+
 /// Plays it; returns how many records are in the file and how many were lost.
 fn play(queue: usize, failpoints: &str) -> (u64, u64) {
-    let folder = Folder::new();
-    let arguments = [folder.text(), &queue.to_string(), failpoints];
+    let played = play_with(queue, failpoints, "alone");
+    let Played { found, told, .. } = played;
+    assert_eq!((played.delivered, played.lost), (found, told), "{failpoints}");
+    (found, told)
+}
+
+fn play_with(queue: usize, failpoints: &str, order: &str) -> Played {
+    let (folder, other) = (Folder::new(), Folder::new());
+    let arguments = [folder.text(), &queue.to_string(), failpoints, other.text(), order];
     let mut command = role_command("parent_with_a_full_disk", &arguments);
     command.env_remove(FAILPOINTS);
     let mut parent = Actor::from_command(command);
@@ -144,8 +177,14 @@ fn play(queue: usize, failpoints: &str) -> (u64, u64) {
         }
     }
     assert_eq!(next, logged, "{failpoints}");
-    assert_eq!((delivered, lost), (found, told), "{failpoints}");
-    (found, told)
+    Played {
+        found,
+        told,
+        logged,
+        delivered,
+        lost,
+        other,
+    }
 }
 
 /// A ring's name has its maker's.
@@ -176,4 +215,28 @@ fn what_waited_for_a_full_disk_is_told_once_wherever_the_drainer_dies() {
 fn what_found_no_room_to_wait_for_a_full_disk_is_told_when_the_drainer_is_killed() {
     let (found, told) = play(2_000, "");
     assert!(found >= 40 && told > WHILE_FULL / 2, "{found} {told}");
+}
+
+fn of_two_sinks_the_one_with_room_has_all_and_the_first_one_decides_what_counts_as_lost() {
+    for step in ["", "checkpoint.half=kill@2", "drainer.written=kill@20"] {
+        for queue in [16 << 20, 2_000] {
+            for order in ["before", "behind"] {
+                let played = play_with(queue, step, order);
+                let Played { found, told, logged, .. } = played;
+                assert!(found >= 40 && told > WHILE_FULL / 2, "{found} {told}");
+                let counted = match order {
+                    "behind" => (found, told),
+                    _ => (logged, 0),
+                };
+                assert_eq!((played.delivered, played.lost), counted, "{step} {queue} {order}");
+                let lines = parse_log(&played.other.log_text()).into_iter();
+                let records: Vec<_> = lines.filter(|line| line.sequence.is_some()).collect();
+                assert_eq!(records.len() as u64, logged, "{step} {queue} {order}");
+                for (number, record) in (0..).zip(records) {
+                    let expected = format!("parent {number} {}", text("parent", number, LENGTH));
+                    assert_eq!(record.message, expected, "{step} {queue} {order}");
+                }
+            }
+        }
+    }
 }

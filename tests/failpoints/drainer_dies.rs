@@ -11,9 +11,10 @@ use std::fs;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use shmlog::sink::TextFile;
 use shmlog::{Builder, OnFull};
 
-use crate::scene::{FAILPOINTS, disarm, log, normalised, numbers_of, start_logger};
+use crate::scene::{FAILPOINTS, disarm, log, normalised, nothing_else_in, numbers_of, start_logger};
 use crate::support::{Folder, Role, log_files, quiet, role_command, say, until};
 use crate::tally::{CUT, Log, number, settled};
 use crate::trials;
@@ -27,6 +28,7 @@ pub fn trials() -> Vec<Trial> {
     trials![
         a_log_is_the_same_to_the_byte_wherever_the_drainer_dies,
         files_that_rotate_all_the_time_are_the_same_wherever_the_drainer_dies,
+        each_of_several_sinks_with_files_has_the_same_wherever_the_drainer_dies,
         records_of_many_runs_are_the_same_wherever_the_drainer_dies,
         drops_are_told_once_wherever_the_drainer_dies,
     ]
@@ -58,7 +60,8 @@ const BURST: u64 = 2000;
 struct Work {
     slots: u64,
     records: u64,
-    max_file_size: u64,
+    /// Of each sink with files; they have a folder each.
+    max_file_sizes: &'static [u64],
     on_full: OnFull,
     writers: usize,
     /// The length of a record's text by its number.
@@ -72,7 +75,7 @@ const WORKS: &[(&str, Work)] = &[
         Work {
             slots: 256,
             records: 1000,
-            max_file_size: 1 << 30,
+            max_file_sizes: &[1 << 30],
             on_full: PATIENT,
             writers: 1,
             length: |n| (n * 37 % 400) as usize,
@@ -83,7 +86,18 @@ const WORKS: &[(&str, Work)] = &[
         Work {
             slots: 64,
             records: 45,
-            max_file_size: 1000,
+            max_file_sizes: &[1000],
+            on_full: PATIENT,
+            writers: 1,
+            length: |n| (n * 37 % 400) as usize,
+        },
+    ),
+    (
+        "several",
+        Work {
+            slots: 64,
+            records: 45,
+            max_file_sizes: &[1000, 1 << 30, 2500],
             on_full: PATIENT,
             writers: 1,
             length: |n| (n * 37 % 400) as usize,
@@ -95,7 +109,7 @@ const WORKS: &[(&str, Work)] = &[
         Work {
             slots: 1024,
             records: 12,
-            max_file_size: 1 << 30,
+            max_file_sizes: &[1 << 30],
             on_full: PATIENT,
             writers: 1,
             length: |n| if n % 4 == 1 { 300_000 } else { 30 },
@@ -106,7 +120,7 @@ const WORKS: &[(&str, Work)] = &[
         Work {
             slots: 64,
             records: 20_000,
-            max_file_size: 1 << 30,
+            max_file_sizes: &[1 << 30],
             on_full: OnFull::Drop,
             writers: 2,
             length: |n| (n * 37 % 100) as usize,
@@ -119,14 +133,18 @@ fn work(name: &str) -> &'static Work {
 }
 
 impl Work {
-    fn builder(&self, folder: &str) -> Builder {
-        quiet(folder)
+    fn builder(&self, folders: &[String]) -> Builder {
+        let builder = quiet(&folders[0])
             .slots(self.slots)
             .process_name("parent")
             .on_full(self.on_full)
-            .max_file_size(self.max_file_size)
+            .max_file_size(self.max_file_sizes[0])
             .backup_count(100_000)
-            .stall_timeout(Duration::from_secs(60))
+            .stall_timeout(Duration::from_secs(60));
+        let more = folders.iter().zip(self.max_file_sizes).skip(1);
+        more.fold(builder, |builder, (folder, size)| {
+            builder.sink(TextFile::new(folder).max_size(*size).keep(100_000))
+        })
     }
 
     fn writer(&self, index: usize) -> String {
@@ -134,13 +152,13 @@ impl Work {
     }
 }
 
-/// `folder work`
+/// `work folder…`
 fn parent_of_a_dying_drainer(arguments: &[String]) {
-    let [folder, name] = arguments else {
+    let [name, folders @ ..] = arguments else {
         panic!("two arguments");
     };
     let work = work(name);
-    let logger = work.builder(folder).init_parent().unwrap();
+    let logger = work.builder(folders).init_parent().unwrap();
     say(logger.name());
     let start = |index| {
         let mut command = role_command("writer", &[name, &work.writer(index)]);
@@ -186,31 +204,36 @@ fn writer(arguments: &[String]) {
     }
 }
 
-/// What came of it: attempted, delivered, dropped, lost, restarts.
-fn run(name: &str, failpoints: &str) -> (Folder, [u64; 5]) {
-    let folder = Folder::new();
-    let mut command = role_command("parent_of_a_dying_drainer", &[folder.text(), name]);
+/// What came of it, in a folder for each sink: attempted, delivered, dropped, lost, restarts.
+fn run(name: &str, failpoints: &str) -> (Vec<Folder>, [u64; 5]) {
+    let sizes = work(name).max_file_sizes.iter();
+    let folders: Vec<Folder> = sizes.map(|_| Folder::new()).collect();
+    let texts = folders.iter().map(Folder::text);
+    let arguments: Vec<&str> = std::iter::once(name).chain(texts).collect();
+    let mut command = role_command("parent_of_a_dying_drainer", &arguments);
     command.env(FAILPOINTS, failpoints);
-    let numbers = numbers_of(command, &folder);
-    (folder, numbers)
+    let numbers = numbers_of(command, &folders[0]);
+    folders.iter().for_each(nothing_else_in);
+    (folders, numbers)
 }
 
 fn check(name: &str) {
     let work = work(name);
-    let expected = files(&run(name, "").0);
-    assert_cut_by_size("undisturbed", &expected, work.max_file_size);
+    let expected = files(&run(name, "").0[0]).concat();
     let records = work.records;
-    for step in STEPS {
+    for step in [""].iter().chain(STEPS) {
         // Twenty lives and more for a lap: a writer in the middle of a record gives up on that, by and by.
         if name == "long" && step.starts_with("release.slot=") {
             continue;
         }
-        let (folder, stats) = run(name, step);
+        let (folders, stats) = run(name, step);
         let [attempted, delivered, dropped, lost, restarts] = stats;
-        assert!(restarts > 0, "{step}: nobody died");
-        let found = files(&folder);
-        assert_cut_by_size(step, &found, work.max_file_size);
-        assert_same(step, &expected.concat(), &found.concat());
+        assert_eq!(restarts > 0, !step.is_empty(), "{step}: {restarts} died");
+        for (folder, size) in folders.iter().zip(work.max_file_sizes) {
+            let found = files(folder);
+            assert_cut_by_size(step, &found, *size);
+            assert_same(step, &expected, &found.concat());
+        }
         assert_eq!(
             [attempted, delivered, dropped, lost],
             [records, records, 0, 0],
@@ -279,6 +302,10 @@ fn files_that_rotate_all_the_time_are_the_same_wherever_the_drainer_dies() {
     check("rotating");
 }
 
+fn each_of_several_sinks_with_files_has_the_same_wherever_the_drainer_dies() {
+    check("several");
+}
+
 fn records_of_many_runs_are_the_same_wherever_the_drainer_dies() {
     check("long");
 }
@@ -286,9 +313,9 @@ fn records_of_many_runs_are_the_same_wherever_the_drainer_dies() {
 fn drops_are_told_once_wherever_the_drainer_dies() {
     let work = work("dropping");
     for step in STEPS {
-        let (folder, [attempted, delivered, dropped, lost, restarts]) = run("dropping", step);
+        let (folders, [attempted, delivered, dropped, lost, restarts]) = run("dropping", step);
         assert!(restarts > 0 && dropped > 0, "{step}");
-        let log = Log::read(&folder);
+        let log = Log::read(&folders[0]);
         log.assert_in_order();
         let (said, of) = (log.said("dropped: the ring was full"), log.by_process());
         assert_eq!(attempted, work.records * work.writers as u64, "{step}");

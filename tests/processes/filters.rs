@@ -125,7 +125,8 @@ fn a_filter_of_the_builder_counts_in_all_processes() {
 }
 
 fn a_variable_replaces_the_builders_filter_and_a_wrong_one_is_said() {
-    let cases: [(&[(&str, &str)], [&str; 4], &str); 4] = [
+    type Case = (&'static [(&'static str, &'static str)], [&'static str; 4], &'static str);
+    let cases: [Case; 4] = [
         (&[("RUST_LOG", "imu")], ["error", "trace", "error", "error"], ""),
         (
             &[("SHMLOG_LEVEL", "info,can=off"), ("RUST_LOG", "trace")],

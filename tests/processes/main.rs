@@ -21,14 +21,18 @@ use support::Role;
 
 /// Declares the modules that have roles, and those that have tests as well.
 macro_rules! cast {
-    (roles: $($player:ident)*; tests: $($tester:ident)*) => {
+    (roles: $($player:ident)*; tests: $($(#[$when:meta])? $tester:ident)*) => {
         $(mod $player;)*
-        $(mod $tester;)*
+        $($(#[$when])? mod $tester;)*
         fn all_roles() -> Vec<Role> {
-            [$($player::ROLES,)* $($tester::ROLES,)*].concat()
+            let mut all = [$($player::ROLES,)*].concat();
+            $($(#[$when])? all.extend($tester::ROLES);)*
+            all
         }
         fn all_trials() -> Vec<Trial> {
-            [$($tester::trials(),)*].into_iter().flatten().collect()
+            let mut all = Vec::new();
+            $($(#[$when])? all.extend($tester::trials());)*
+            all
         }
     };
 }
@@ -58,6 +62,8 @@ cast! {
         hostile
         journald
         leaks
+        #[cfg(feature = "log")]
+        log_crate
         main_job
         messages
         overflow
@@ -76,6 +82,8 @@ cast! {
         stops
         syslog
         terminal
+        #[cfg(feature = "tracing")]
+        tracing_layer
         values
 }
 

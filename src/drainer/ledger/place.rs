@@ -1,18 +1,24 @@
-//! The words of a checkpoint that say where the drainer was, and what the log file should hold and does not.
+//! The words of a checkpoint that say where the drainer was, and each sink that has files: what these should hold and
+//! do not.
 
+use crate::segment::{CHECKPOINT_PLACE_WORDS, CHECKPOINT_PLACES_AT, FILE_SINKS};
 use crate::sink::{FilePlace, Owed};
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{load_bytes, store_bytes};
 
 const CURSOR: usize = 0;
 const LATE: usize = 1;
-const FILE_BYTES: usize = 2;
+const PLACES: usize = 2;
 const PARTS: usize = 3;
-const NAME_LEN: usize = 24;
-const NAME: std::ops::Range<usize> = 25..57;
-const WAITING: usize = 58;
-const UNTOLD: usize = 59;
-const WHOSE: std::ops::Range<usize> = 60..64;
+
+// Of one sink's place.
+const BYTES: usize = 0;
+const EXTRA: usize = 1;
+const WAITING: usize = 2;
+const UNTOLD: usize = 3;
+const WHOSE: std::ops::Range<usize> = 4..8;
+const NAME_LEN: usize = 8;
+const NAME: std::ops::Range<usize> = 9..41;
 
 /// Where a drainer was when it made a checkpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,26 +29,19 @@ pub(in crate::drainer) struct Place {
     pub(in crate::drainer) late: Option<u64>,
     /// What counts of the parts files.
     pub(in crate::drainer) parts: u64,
-    /// The log file.
-    pub(in crate::drainer) file: FilePlace,
+    /// Where each sink with files was, in the order of the sinks; [`FILE_SINKS`] at most.
+    pub(in crate::drainer) files: Vec<FilePlace>,
 }
 
 impl Place {
     /// What a checkpoint says.
     pub(super) fn load(words: &[AtomicU64]) -> Place {
         let word = |at: usize| words[at].load(Ordering::Relaxed);
-        let mut name = Vec::new();
-        let len = usize::try_from(word(NAME_LEN)).unwrap_or(usize::MAX);
-        load_bytes(&words[NAME], len, &mut name);
         Place {
             cursor: word(CURSOR),
             late: word(LATE).checked_sub(1),
             parts: word(PARTS),
-            file: FilePlace {
-                name: String::from_utf8_lossy(&name).into_owned(),
-                bytes: word(FILE_BYTES),
-                owed: load_owed(words),
-            },
+            files: places(words).map(load_file).collect(),
         }
     }
 
@@ -51,14 +50,52 @@ impl Place {
         let store = |at: usize, value: u64| words[at].store(value, Ordering::Relaxed);
         store(CURSOR, self.cursor);
         store(LATE, self.late.map_or(0, |late| late.wrapping_add(1)));
-        store(FILE_BYTES, self.file.bytes);
         store(PARTS, self.parts);
-        store(
-            NAME_LEN,
-            store_bytes(&words[NAME], self.file.name.as_bytes()) as u64,
-        );
-        store_owed(words, &self.file.owed);
+        store(PLACES, self.files.len() as u64);
+        for (words, file) in places(words).zip(&self.files) {
+            store_file(words, file);
+        }
     }
+
+    /// The words of the first of the sinks' places.
+    pub(in crate::drainer) fn first(&self) -> Option<&FilePlace> {
+        self.files.first()
+    }
+}
+
+/// The words of a checkpoint that the places take, from its beginning on.
+pub(super) fn words_used(words: &[AtomicU64]) -> usize {
+    let places = words[PLACES].load(Ordering::Relaxed);
+    let places = usize::try_from(places).unwrap_or(usize::MAX);
+    CHECKPOINT_PLACES_AT + places.min(FILE_SINKS) * CHECKPOINT_PLACE_WORDS
+}
+
+/// The words of each place.
+fn places(words: &[AtomicU64]) -> impl Iterator<Item = &[AtomicU64]> {
+    let used = words_used(words);
+    words[CHECKPOINT_PLACES_AT..used].chunks_exact(CHECKPOINT_PLACE_WORDS)
+}
+
+fn load_file(words: &[AtomicU64]) -> FilePlace {
+    let word = |at: usize| words[at].load(Ordering::Relaxed);
+    let mut name = Vec::new();
+    let len = usize::try_from(word(NAME_LEN)).unwrap_or(usize::MAX);
+    load_bytes(&words[NAME], len, &mut name);
+    FilePlace {
+        name: String::from_utf8_lossy(&name).into_owned(),
+        bytes: word(BYTES),
+        owed: load_owed(words),
+        extra: word(EXTRA),
+    }
+}
+
+fn store_file(words: &[AtomicU64], file: &FilePlace) {
+    let store = |at: usize, value: u64| words[at].store(value, Ordering::Relaxed);
+    store(BYTES, file.bytes);
+    store(EXTRA, file.extra);
+    let len = store_bytes(&words[NAME], file.name.as_bytes());
+    store(NAME_LEN, len as u64);
+    store_owed(words, &file.owed);
 }
 
 fn load_owed(words: &[AtomicU64]) -> Owed {
@@ -80,5 +117,43 @@ fn store_owed(words: &[AtomicU64], owed: &Owed) {
     for (at, whose) in WHOSE.zip(whose) {
         let (pid, count) = whose.copied().unwrap_or((0, 0));
         store(at, count.min(u32::MAX.into()) << 32 | u64::from(pid));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::CHECKPOINT_ACCOUNTS_AT;
+    use proptest::prelude::*;
+
+    fn file() -> impl Strategy<Value = FilePlace> {
+        let whose = prop::collection::vec((any::<u32>(), 1..u64::from(u32::MAX)), 0..4);
+        ("[a-z]{0,32}", any::<[u64; 4]>(), whose).prop_map(|(name, numbers, whose)| {
+            let [bytes, waiting, untold, extra] = numbers;
+            let owed = Owed {
+                waiting,
+                untold,
+                whose,
+            };
+            FilePlace {
+                name: name.repeat(8),
+                bytes,
+                owed,
+                extra,
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_place_comes_back_as_it_was_whatever_stood_there(
+            cursor: u64, late in prop::option::of(0..u64::MAX), parts: u64, files in prop::collection::vec(file(), 0..=FILE_SINKS),
+            before: u64,
+        ) {
+            let words: Vec<AtomicU64> = (0..CHECKPOINT_ACCOUNTS_AT).map(|_| AtomicU64::new(before)).collect();
+            let place = Place { cursor, late, parts, files };
+            place.store(&words);
+            prop_assert_eq!(Place::load(&words), place);
+        }
     }
 }

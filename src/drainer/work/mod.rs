@@ -20,7 +20,7 @@ mod numbers;
 mod pause;
 mod saving;
 #[cfg(any(test, fuzzing))]
-mod stage;
+pub(super) mod stage;
 #[cfg(test)]
 mod tests;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::super::delivery::Delivery;
 use super::super::ledger::Ledger;
+use super::super::outlets::Outlet;
 use super::*;
 use crate::clock::Clock;
 use crate::record::Record;
@@ -17,7 +18,7 @@ use crate::ring::{Lease, claim};
 use crate::segment::{Geometry, Identity, Settings};
 use crate::sink::Sink;
 
-pub(super) const GEOMETRY: Geometry = Geometry {
+pub(in crate::drainer) const GEOMETRY: Geometry = Geometry {
     slots: 64,
     slot_size: 128,
     max_producers: 4,
@@ -25,7 +26,7 @@ pub(super) const GEOMETRY: Geometry = Geometry {
     site_bytes: 512,
 };
 
-pub(super) const SETTINGS: Settings = Settings {
+pub(in crate::drainer) const SETTINGS: Settings = Settings {
     level: 0,
     block_ns: 0,
     clock: 2,
@@ -240,8 +241,8 @@ fn drainer(segment: &'static Segment, seen: &Collected) -> Drainer {
         sinks: Vec::new(),
     };
     let (ledger, place) = Ledger::resume(segment);
-    let sinks: Vec<Box<dyn Sink>> = vec![Box::new(seen.clone())];
-    let delivery = Delivery::new(segment, Clock::Monotonic, sinks, ledger, place.as_ref());
+    let outlets = vec![Outlet::of(seen.clone())];
+    let delivery = Delivery::new(segment, Clock::Monotonic, outlets, ledger, place.as_ref());
     Drainer::new(segment, config, delivery, place)
 }
 

@@ -1,9 +1,9 @@
 //! The settings of the console.
 
 use super::ConsoleSink;
-use crate::sink::kinds::{Opening, SinkKind, Uses};
+use crate::sink::kinds::{Opened, Opening, SinkKind, Stdout, Uses};
 use crate::sink::spec::{Common, common_setters};
-use crate::sink::{Sink, SinkSpec, SpecError};
+use crate::sink::{SinkSpec, SpecError};
 
 /// Settings of the console: records on standard output, coloured and aligned where that is a terminal. As text:
 /// `console`.
@@ -49,12 +49,12 @@ impl SinkKind for Console {
 
     fn uses(&self) -> Uses {
         Uses {
-            stdout: true,
+            stdout: Stdout::All,
             ..Uses::default()
         }
     }
 
-    fn open(self, opening: &Opening<'_>) -> Result<Box<dyn Sink>, String> {
+    fn open(self, opening: &Opening<'_>) -> Opened {
         match ConsoleSink::stdout(opening.queue_bytes) {
             Ok(sink) => Ok(Box::new(sink)),
             Err(error) => Err(error.to_string()),

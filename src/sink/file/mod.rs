@@ -302,6 +302,7 @@ impl Sink for FileSink {
             // Without what is there of a record that is not whole, which would stay for good.
             bytes: self.log.written - self.backlog.begun(),
             owed: self.owed(),
+            extra: 0,
         })
     }
 

@@ -192,6 +192,7 @@ impl Sink for RecoveredFile {
             name: log.path.file_name()?.to_string_lossy().into_owned(),
             bytes: log.written,
             owed: Owed::default(),
+            extra: 0,
         })
     }
 

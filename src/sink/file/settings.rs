@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::{FileConfig, FileSink};
-use crate::sink::kinds::{Files, Opening, SinkKind, Uses};
+use crate::sink::kinds::{Files, Opened, Opening, SinkKind, Uses};
 use crate::sink::spec::{Common, common_setters};
-use crate::sink::{Sink, SinkSpec, SpecError};
+use crate::sink::{SinkSpec, SpecError};
 
 const MAX_SIZE: &str = "max_size";
 const KEEP: &str = "keep";
@@ -94,7 +94,7 @@ impl SinkKind for TextFile {
         }
     }
 
-    fn open(self, opening: &Opening<'_>) -> Result<Box<dyn Sink>, String> {
+    fn open(self, opening: &Opening<'_>) -> Opened {
         let config = FileConfig {
             folder: self.folder,
             program: opening.program.to_owned(),

@@ -1,0 +1,298 @@
+//! The sinks at work: which records each gets, whose losses count, and where each was.
+//!
+//! They are independent of each other. One that cannot write keeps what it has, as far as its queue goes, and neither
+//! holds up the others nor the release of slots; only [`settled`](Outlets::are_settled), which a flush waits for, is
+//! about all of them.
+
+use std::io;
+use std::time::Duration;
+
+use crate::filter::Directives;
+use crate::record::Record;
+use crate::segment::Announced;
+use crate::sink::{FilePlace, Sink};
+
+/// A sink that is open.
+pub(super) struct Outlet {
+    pub(super) sink: Box<dyn Sink>,
+    filter: Directives,
+    /// Not even the drainer's own words pass.
+    is_off: bool,
+    /// If it has files of its own.
+    files: Option<Slot>,
+}
+
+/// What a sink with files has in the segment.
+#[derive(Clone, Copy)]
+pub(super) struct Slot {
+    /// The number of its place in a checkpoint.
+    pub(super) index: usize,
+    /// Its files that were begun since.
+    pub(super) announced: Announced,
+}
+
+impl Outlet {
+    pub(super) fn new(sink: Box<dyn Sink>, filter: Directives, files: Option<Slot>) -> Outlet {
+        Outlet {
+            sink,
+            is_off: filter.is_off(),
+            filter,
+            files,
+        }
+    }
+
+    /// For a sink that gets everything and has no files.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn of(sink: impl Sink + 'static) -> Outlet {
+        Outlet::new(Box::new(sink), Directives::ALL, None)
+    }
+}
+
+/// What came of handing over a batch.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// What went wrong, with the names of the sinks.
+    pub(super) troubles: Vec<String>,
+    /// What else there is to say.
+    pub(super) news: Vec<String>,
+    /// Records that count as lost.
+    pub(super) lost: u64,
+}
+
+/// All sinks of a log.
+pub(super) struct Outlets {
+    all: Vec<Outlet>,
+    /// Whose lost records count as lost in the statistics, so that none counts twice: those of the first sink with
+    /// files, which is what is read afterwards; without one, of the first that loses any. What the others could not
+    /// write they say themselves.
+    accountable: Option<usize>,
+}
+
+impl Outlets {
+    pub(super) fn new(all: Vec<Outlet>) -> Outlets {
+        Outlets {
+            accountable: all.iter().position(|outlet| outlet.files.is_some()),
+            all,
+        }
+    }
+
+    /// Whether nobody wants any record.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Hands a record to those that are to get it.
+    #[inline]
+    pub(super) fn record(&mut self, record: &Record<'_>) {
+        for outlet in &mut self.all {
+            if outlet.filter.passes(record.level, record.target) {
+                outlet.sink.record(record);
+            }
+        }
+    }
+
+    /// Hands over the drainer's own words, which pass whatever their level, but where nothing passes.
+    pub(super) fn say(&mut self, words: &Record<'_>) {
+        for outlet in self.all.iter_mut().filter(|outlet| !outlet.is_off) {
+            outlet.sink.record(words);
+        }
+    }
+
+    /// Whether the batch should end here.
+    pub(super) fn want_commit(&self) -> bool {
+        self.all.iter().any(|outlet| outlet.sink.wants_commit())
+    }
+
+    /// Whether everything committed has left this process.
+    pub(super) fn are_settled(&self) -> bool {
+        self.all.iter().all(|outlet| outlet.sink.settled())
+    }
+
+    /// Has all of them hand the batch over.
+    pub(super) fn commit(&mut self) -> Outcome {
+        let mut outcome = Outcome::default();
+        for index in 0..self.all.len() {
+            let sink = &mut self.all[index].sink;
+            if let Err(error) = sink.commit() {
+                outcome.troubles.push(format!("{}: {error}", sink.name()));
+            }
+            outcome.news.append(&mut sink.take_news());
+            outcome.lost += self.take_lost(index);
+        }
+        outcome
+    }
+
+    /// Has all of them hand over the rest; one that does not move is waited for as long as `patience`.
+    pub(super) fn finish(&mut self, patience: Duration) -> (Vec<io::Error>, u64) {
+        let (mut errors, mut lost) = (Vec::new(), 0);
+        for index in 0..self.all.len() {
+            errors.extend(self.all[index].sink.finish(patience).err());
+            lost += self.take_lost(index);
+        }
+        (errors, lost)
+    }
+
+    /// The lost records of a sink, if they count.
+    fn take_lost(&mut self, index: usize) -> u64 {
+        let lost = self.all[index].sink.take_lost();
+        let counts = lost > 0 && *self.accountable.get_or_insert(index) == index;
+        if counts { lost } else { 0 }
+    }
+
+    /// Where each sink with files is; of one that is not open, where it was at the `last` checkpoint.
+    pub(super) fn places(&self, last: &[FilePlace]) -> Vec<FilePlace> {
+        let mut places = last.to_vec();
+        for (slot, outlet) in self.with_files() {
+            if places.len() <= slot.index {
+                places.resize(slot.index + 1, FilePlace::default());
+            }
+            places[slot.index] = outlet.sink.place().unwrap_or_default();
+        }
+        places
+    }
+
+    /// Forgets which files were begun: a checkpoint names those at hand, and those before them are complete.
+    pub(super) fn forget_announced(&self) {
+        self.with_files()
+            .for_each(|(slot, _)| slot.announced.forget(0));
+    }
+
+    fn with_files(&self) -> impl Iterator<Item = (Slot, &Outlet)> {
+        self.all
+            .iter()
+            .filter_map(|outlet| Some((outlet.files?, outlet)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::drainer::work::stage::{GEOMETRY, SETTINGS};
+    use crate::level::Level;
+    use crate::record::Values;
+    use crate::segment::Segment;
+
+    /// Keeps what it gets; loses as many records a batch as it is told, and is settled if it loses none.
+    #[derive(Clone, Default)]
+    struct Kept {
+        got: Rc<RefCell<Vec<String>>>,
+        loses: u64,
+    }
+
+    impl Sink for Kept {
+        fn name(&self) -> String {
+            "kept".to_owned()
+        }
+        fn record(&mut self, record: &Record<'_>) {
+            self.got.borrow_mut().push(record.message.to_owned());
+        }
+        fn commit(&mut self) -> io::Result<()> {
+            match self.loses {
+                0 => Ok(()),
+                _ => Err(io::ErrorKind::StorageFull.into()),
+            }
+        }
+        fn take_lost(&mut self) -> u64 {
+            self.loses
+        }
+        fn settled(&self) -> bool {
+            self.loses == 0
+        }
+        fn finish(&mut self, _: Duration) -> io::Result<()> {
+            Ok(())
+        }
+        fn place(&self) -> Option<FilePlace> {
+            Some(FilePlace {
+                bytes: self.loses,
+                ..FilePlace::default()
+            })
+        }
+    }
+
+    fn kept(loses: u64) -> Kept {
+        Kept {
+            loses,
+            ..Kept::default()
+        }
+    }
+
+    fn slot(index: usize) -> Option<Slot> {
+        let segment = Segment::private("shmlog-outlets", GEOMETRY, SETTINGS);
+        let announced = segment.announced(index);
+        Some(Slot { index, announced })
+    }
+
+    fn record<'r>(level: Level, target: &'r str, message: &'r str) -> Record<'r> {
+        Record {
+            sequence: Some(1),
+            target,
+            values: Values::default(),
+            ..Record::of_drainer(0, level, message)
+        }
+    }
+
+    #[test]
+    fn each_sink_gets_what_its_own_filter_lets_pass_and_all_that_the_drainer_says() {
+        let sinks: Vec<Kept> = (0..4).map(|_| kept(0)).collect();
+        let filters = ["warn", "error,imu=debug", "off", "off,gps"];
+        let outlets = sinks.iter().zip(filters).map(|(sink, filter)| {
+            let filter = Directives::parse(filter).unwrap();
+            Outlet::new(Box::new(sink.clone()), filter, None)
+        });
+        let mut outlets = Outlets::new(outlets.collect());
+        outlets.record(&record(Level::Debug, "imu::raw", "a"));
+        outlets.record(&record(Level::Warn, "can", "b"));
+        outlets.record(&record(Level::Trace, "gps", "c"));
+        outlets.say(&Record::of_drainer(0, Level::Info, "words"));
+        let got: Vec<String> = sinks
+            .iter()
+            .map(|sink| sink.got.borrow().concat())
+            .collect();
+        assert_eq!(got, ["bwords", "awords", "", "cwords"]);
+    }
+
+    #[test]
+    fn what_the_first_sink_with_files_loses_counts_and_nothing_else() {
+        let with = |loses, slot| Outlet::new(Box::new(kept(loses)), Directives::ALL, slot);
+        let mut outlets = Outlets::new(vec![with(1, None), with(20, slot(0)), with(300, slot(1))]);
+        assert_eq!(outlets.commit().lost, 20);
+        assert_eq!(outlets.finish(Duration::ZERO).1, 20);
+    }
+
+    #[test]
+    fn without_files_what_one_sink_loses_counts_and_nothing_else() {
+        let mut outlets = Outlets::new([0, 20, 300].map(|loses| Outlet::of(kept(loses))).into());
+        assert_eq!(outlets.commit().lost, 20);
+        assert_eq!(outlets.finish(Duration::ZERO).1, 20);
+    }
+
+    #[test]
+    fn one_sink_in_trouble_keeps_a_flush_waiting_but_no_other_sink() {
+        let sinks = [kept(0), kept(7), kept(0)];
+        let mut outlets = Outlets::new(sinks.iter().cloned().map(Outlet::of).collect());
+        outlets.record(&record(Level::Info, "x", "a"));
+        assert_eq!(outlets.commit().troubles.len(), 1);
+        outlets.record(&record(Level::Info, "x", "b"));
+        assert!(!outlets.are_settled());
+        assert!(sinks.iter().all(|sink| sink.got.borrow().concat() == "ab"));
+    }
+
+    #[test]
+    fn of_a_sink_that_is_not_open_the_last_word_counts() {
+        let outlets = Outlets::new(vec![
+            Outlet::of(kept(1)),
+            Outlet::new(Box::new(kept(2)), Directives::ALL, slot(2)),
+        ]);
+        let last = ["a", "b", "c"].map(|name| FilePlace {
+            name: name.to_owned(),
+            ..FilePlace::default()
+        });
+        let places = outlets.places(&last);
+        assert_eq!(places[..2], last[..2]);
+        assert_eq!((places.len(), places[2].bytes), (3, 2));
+        assert_eq!(outlets.places(&[]).len(), 3);
+    }
+}

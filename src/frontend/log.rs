@@ -1,0 +1,174 @@
+//! The crate `log`: its statements become records of the ring that this process is attached to.
+
+use log::kv::{Error, Key, Value, VisitSource, VisitValue};
+use log::{LevelFilter, Metadata, Record};
+
+use super::sites::{self, ANY};
+use crate::level::Level;
+use crate::logger::ShmLogger;
+use crate::producer;
+use crate::record::capture::{Arguments, Capture, Put, Rendered};
+use crate::record::{About, CallSite, put_entry};
+
+/// How long a flush by way of `log` waits, which cannot say that it gave up.
+const FLUSH_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// What `log` is given: this process's ring, whichever that is by then.
+struct Ring;
+
+/// Makes the ring the logger of `log`, unless the program has made another one that before. All levels come through: which
+/// are recorded says the ring's filter, which may change at any time.
+pub(crate) fn install() {
+    if log::set_logger(&Ring).is_ok() {
+        log::set_max_level(LevelFilter::Trace);
+    }
+}
+
+impl log::Log for Ring {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        let level = level_of(metadata.level());
+        producer::is_enabled(level) && producer::passes(level, &ANY, Some(metadata.target()))
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let level = level_of(record.level());
+        if producer::is_enabled(level) {
+            write(level, record);
+        }
+    }
+
+    fn flush(&self) {
+        if let Some(attachment) = producer::current() {
+            // There is nobody to tell.
+            let _ = ShmLogger::handle(attachment).flush(FLUSH_PATIENCE);
+        }
+    }
+}
+
+fn write(level: Level, record: &Record<'_>) {
+    let (site, target) = match (record.file_static(), record.module_path_static()) {
+        (Some(file), module) => {
+            let (module, line) = (module.unwrap_or(""), record.line().unwrap_or(0));
+            let key = (file.as_ptr() as usize, module.as_ptr() as usize, line);
+            let site = sites::site(key, || CallSite::new(module, file, line, "{}", "", false));
+            let own = (record.target() != site.statement.target).then(|| record.target());
+            (site, own)
+        }
+        _ => (&ANY, Some(record.target())),
+    };
+    if producer::passes(level, site, target) {
+        producer::write_captured(level, site, target, &Said(record));
+    }
+}
+
+fn level_of(level: log::Level) -> Level {
+    match level {
+        log::Level::Error => Level::Error,
+        log::Level::Warn => Level::Warn,
+        log::Level::Info => Level::Info,
+        log::Level::Debug => Level::Debug,
+        log::Level::Trace => Level::Trace,
+    }
+}
+
+/// The message and the key-values of a record.
+struct Said<'a, 'r>(&'a Record<'r>);
+
+impl Arguments for Said<'_, '_> {
+    fn words(&self) -> Option<usize> {
+        let has_pairs = self.0.key_values().count() > 0;
+        match (self.0.args().as_str(), has_pairs) {
+            (Some(text), false) => (text,).words(),
+            _ => None,
+        }
+    }
+
+    fn capture_all(&self, out: &mut impl Put) {
+        match self.0.args().as_str() {
+            Some(text) => (text,).capture_all(out),
+            None => (Rendered(*self.0.args()),).capture_all(out),
+        }
+        // No visitor of ours gives an error; a source that does has given what it could.
+        let _ = self.0.key_values().visit(&mut Pairs(out));
+    }
+}
+
+/// Takes key-values one by one.
+struct Pairs<'p, P>(&'p mut P);
+
+impl<'kvs, P: Put> VisitSource<'kvs> for Pairs<'_, P> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
+        value.visit(OneValue {
+            key: key.as_str(),
+            out: self.0,
+        })
+    }
+}
+
+/// Takes the value of a key.
+struct OneValue<'v, P> {
+    key: &'v str,
+    out: &'v mut P,
+}
+
+impl<P: Put> OneValue<'_, P> {
+    fn put(&mut self, value: &(impl Capture + ?Sized)) -> Result<(), Error> {
+        put_entry(self.out, About::Value, self.key, value);
+        Ok(())
+    }
+}
+
+impl<'v, P: Put> VisitValue<'v> for OneValue<'_, P> {
+    fn visit_any(&mut self, value: Value<'_>) -> Result<(), Error> {
+        self.put(&Rendered(format_args!("{value}")))
+    }
+
+    fn visit_u64(&mut self, value: u64) -> Result<(), Error> {
+        self.put(&value)
+    }
+
+    fn visit_i64(&mut self, value: i64) -> Result<(), Error> {
+        self.put(&value)
+    }
+
+    fn visit_u128(&mut self, value: u128) -> Result<(), Error> {
+        self.put(&value)
+    }
+
+    fn visit_i128(&mut self, value: i128) -> Result<(), Error> {
+        self.put(&value)
+    }
+
+    fn visit_f64(&mut self, value: f64) -> Result<(), Error> {
+        self.put(&value)
+    }
+
+    fn visit_bool(&mut self, value: bool) -> Result<(), Error> {
+        self.put(&value)
+    }
+
+    fn visit_str(&mut self, value: &str) -> Result<(), Error> {
+        self.put(value)
+    }
+
+    fn visit_char(&mut self, value: char) -> Result<(), Error> {
+        self.put(&value)
+    }
+}
+
+impl log::Log for ShmLogger {
+    /// Whether a record of this level and target would be recorded now.
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        Ring.enabled(metadata)
+    }
+
+    /// Writes a record into the ring that this process is attached to.
+    fn log(&self, record: &Record<'_>) {
+        Ring.log(record);
+    }
+
+    /// [`ShmLogger::flush`], for ten seconds at most.
+    fn flush(&self) {
+        Ring.flush();
+    }
+}

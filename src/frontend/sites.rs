@@ -1,0 +1,73 @@
+//! Call sites for statements that are not ours: made at the first use of each, and kept for good.
+//!
+//! A table that is open-addressed by what tells one statement from another in its own crate. Entries are never taken
+//! out, so whoever reads waits for nobody. When it is full, statements share one call site, which says less.
+
+use std::sync::OnceLock;
+
+use crate::record::CallSite;
+
+/// A statement that is known.
+struct Known {
+    key: Key,
+    site: CallSite,
+}
+
+/// What tells a statement from another: addresses of its static parts, and a line.
+pub(super) type Key = (usize, usize, u32);
+
+/// Statements that have a call site of their own.
+const PLACES: usize = 4096;
+/// Places that are looked at.
+const PROBES: usize = 32;
+
+static TABLE: [OnceLock<Known>; PLACES] = [const { OnceLock::new() }; PLACES];
+
+/// Of records whose statement is not known.
+pub(super) static ANY: CallSite = CallSite::new("", "", 0, "{}", "", false);
+
+/// The call site of a statement; `make` is called at its first use.
+pub(super) fn site(key: Key, make: impl Fn() -> CallSite) -> &'static CallSite {
+    let begin = place(key);
+    for probe in 0..PROBES {
+        let place = &TABLE[(begin + probe) % PLACES];
+        let known = place.get_or_init(|| Known { key, site: make() });
+        if known.key == key {
+            return &known.site;
+        }
+    }
+    &ANY
+}
+
+/// By the finaliser of MurmurHash3.
+fn place((a, b, line): Key) -> usize {
+    let mixed = (a as u64).rotate_left(32) ^ (b as u64) ^ (u64::from(line) << 13);
+    let mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    (mixed >> 40) as usize % PLACES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_statement_has_one_call_site_whoever_asks_first_and_a_full_table_shares_one() {
+        fn of(line: u32) -> &'static CallSite {
+            let make = || CallSite::new("t", "f", line, "{}", "", false);
+            site((7, 8, line), make)
+        }
+        let find = || -> Vec<usize> {
+            let sites = (0..100).map(of);
+            sites
+                .map(|site| std::ptr::from_ref(site) as usize)
+                .collect()
+        };
+        let threads = [(); 4].map(|()| std::thread::spawn(find));
+        let found = threads.map(|thread| thread.join().unwrap());
+        assert!(found.iter().all(|all| *all == found[0]));
+        assert_eq!(of(3).statement.line, 3);
+        let shared = (0..3 * PLACES as u32).filter(|line| of(*line).statement.file.is_empty());
+        assert!(shared.count() > PLACES);
+        assert_eq!(of(3).statement.line, 3);
+    }
+}

@@ -1,0 +1,376 @@
+//! A layer for `tracing` subscribers: events become records, with their fields and the spans that they lie in.
+//!
+//! ```no_run
+//! use tracing_subscriber::prelude::*;
+//!
+//! let logger = shmlog::ShmLogger::builder().level(shmlog::Level::Info).init_parent()?;
+//! tracing_subscriber::registry().with(shmlog::tracing::layer().close_times(true)).init();
+//! let _arm = tracing::info_span!("arm", side = "left").entered();
+//! tracing::info!(torque = 2.5, "limit");      // arm{side="left"}: limit torque=2.5
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! In children the same, behind [`ShmLogger::attach`](crate::ShmLogger::attach). The ring's
+//! [filter](crate::Builder::filter) says which events are recorded, as for our own macros; spans are never left out, and
+//! other layers get what they get without this one. Levels are those of the same name.
+//!
+//! An event costs its caller what the macros of this crate cost, and what `tracing` itself takes. The registry allocates
+//! for each span; so does the layer, for the span's fields.
+
+use std::fmt::{self, Write};
+use std::time::{Duration, Instant};
+
+use tracing_core::field::{Field, Visit};
+use tracing_core::span::{Attributes, Id, Record};
+use tracing_core::{Event, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Layer};
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
+
+use super::sites;
+use crate::level::Level;
+use crate::producer;
+use crate::record::capture::{Arguments, Capture, Put, Rendered};
+use crate::record::{About, CallSite, put_entry};
+
+/// The name of the field that is the text of an event.
+const MESSAGE: &str = "message";
+
+/// A layer that writes events into the ring that this process is attached to, if it is.
+pub fn layer() -> RingLayer {
+    RingLayer { close_times: false }
+}
+
+/// See [`layer`].
+#[derive(Clone, Copy, Debug)]
+#[must_use = "a layer does nothing until it is added to a subscriber"]
+pub struct RingLayer {
+    close_times: bool,
+}
+
+impl RingLayer {
+    /// Whether the end of each span is a record too, `close`, of the span's level, target and place, which says how long it
+    /// was entered and how long not: `time.busy=1.02ms time.idle=31µs`. Default: no.
+    pub fn close_times(self, on: bool) -> RingLayer {
+        RingLayer { close_times: on }
+    }
+}
+
+/// What the layer keeps of a span.
+struct SpanData {
+    /// `name{a=1 b="x"}`
+    text: String,
+    has_fields: bool,
+    /// When it was entered or left last.
+    since: Instant,
+    busy: Duration,
+    idle: Duration,
+}
+
+impl SpanData {
+    /// Adds the time since the last change.
+    fn change(&mut self, was_busy: bool) {
+        let now = Instant::now();
+        let passed = now.saturating_duration_since(self.since);
+        self.since = now;
+        match was_busy {
+            true => self.busy += passed,
+            false => self.idle += passed,
+        }
+    }
+
+    /// Adds fields, in braces; none without any.
+    fn record(&mut self, fields: impl FnOnce(&mut dyn Visit)) {
+        match self.has_fields {
+            true => _ = self.text.pop(),
+            false => self.text.push('{'),
+        }
+        let before = self.text.len();
+        fields(&mut SpanFields {
+            text: &mut self.text,
+            is_first: !self.has_fields,
+        });
+        self.has_fields |= self.text.len() > before;
+        match self.has_fields {
+            true => self.text.push('}'),
+            false => _ = self.text.pop(),
+        }
+    }
+}
+
+impl<S> Layer<S> for RingLayer
+where
+    S: Subscriber + for<'l> LookupSpan<'l>,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        let mut data = SpanData {
+            text: attributes.metadata().name().to_owned(),
+            has_fields: false,
+            since: Instant::now(),
+            busy: Duration::ZERO,
+            idle: Duration::ZERO,
+        };
+        data.record(|fields| attributes.record(fields));
+        span.extensions_mut().insert(data);
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        if let Some(span) = context.span(id)
+            && let Some(data) = span.extensions_mut().get_mut::<SpanData>()
+        {
+            data.record(|fields| values.record(fields));
+        }
+    }
+
+    fn on_enter(&self, id: &Id, context: Context<'_, S>) {
+        self.change(id, &context, false);
+    }
+
+    fn on_exit(&self, id: &Id, context: Context<'_, S>) {
+        self.change(id, &context, true);
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let metadata = event.metadata();
+        let level = level_of(metadata);
+        if producer::is_enabled(level) {
+            let site = site(metadata);
+            if producer::passes(level, site, None) {
+                let spans = Spans(context.event_span(event));
+                producer::write_captured(level, site, None, &OneEvent { event, spans });
+            }
+        }
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        let Some(span) = context.span(&id).filter(|_| self.close_times) else {
+            return;
+        };
+        let (metadata, mut extensions) = (span.metadata(), span.extensions_mut());
+        let Some(data) = extensions.get_mut::<SpanData>() else {
+            return;
+        };
+        data.change(false);
+        let times = (data.busy, data.idle);
+        drop(extensions);
+        let (level, site) = (level_of(metadata), site(metadata));
+        if producer::is_enabled(level) && producer::passes(level, site, None) {
+            let spans = Spans(Some(span));
+            producer::write_captured(level, site, None, &Close { times, spans });
+        }
+    }
+}
+
+impl RingLayer {
+    fn change<S>(&self, id: &Id, context: &Context<'_, S>, was_busy: bool)
+    where
+        S: Subscriber + for<'l> LookupSpan<'l>,
+    {
+        if !self.close_times {
+            return;
+        }
+        if let Some(span) = context.span(id)
+            && let Some(data) = span.extensions_mut().get_mut::<SpanData>()
+        {
+            data.change(was_busy);
+        }
+    }
+}
+
+fn level_of(metadata: &Metadata<'_>) -> Level {
+    match *metadata.level() {
+        tracing_core::Level::ERROR => Level::Error,
+        tracing_core::Level::WARN => Level::Warn,
+        tracing_core::Level::INFO => Level::Info,
+        tracing_core::Level::DEBUG => Level::Debug,
+        tracing_core::Level::TRACE => Level::Trace,
+    }
+}
+
+fn site(metadata: &'static Metadata<'static>) -> &'static CallSite {
+    let key = (std::ptr::from_ref(metadata) as usize, 0, 0);
+    sites::site(key, || {
+        let target = metadata.target();
+        let (file, line) = (metadata.file().unwrap_or(""), metadata.line().unwrap_or(0));
+        let has_own_target = metadata.module_path() != Some(target);
+        CallSite::new(target, file, line, "{}", "", has_own_target)
+    })
+}
+
+/// A span and those around it, or none, written as `outer{a=1}:inner`.
+struct Spans<'a, S: for<'l> LookupSpan<'l>>(Option<SpanRef<'a, S>>);
+
+impl<S: for<'l> LookupSpan<'l>> Spans<'_, S> {
+    fn put(&self, out: &mut impl Put) {
+        if self.0.is_some() {
+            let text = Rendered(format_args!("{self}"));
+            put_entry(out, About::Scope, "", &text);
+        }
+    }
+}
+
+impl<S: for<'l> LookupSpan<'l>> fmt::Display for Spans<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let spans = self.0.iter().flat_map(|span| span.scope().from_root());
+        for (number, span) in spans.enumerate() {
+            if number > 0 {
+                f.write_char(':')?;
+            }
+            match span.extensions().get::<SpanData>() {
+                Some(data) => f.write_str(&data.text)?,
+                None => f.write_str(span.name())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An event as the arguments of a call site whose format is `{}`.
+struct OneEvent<'a, 'e, S: for<'l> LookupSpan<'l>> {
+    event: &'a Event<'e>,
+    spans: Spans<'a, S>,
+}
+
+impl<S: for<'l> LookupSpan<'l>> Arguments for OneEvent<'_, '_, S> {
+    fn words(&self) -> Option<usize> {
+        None
+    }
+
+    fn capture_all(&self, out: &mut impl Put) {
+        (Rendered(format_args!("{}", Message(self.event))),).capture_all(out);
+        self.event.record(&mut Fields(out));
+        self.spans.put(out);
+    }
+}
+
+/// The text of an event.
+struct Message<'a, 'e>(&'a Event<'e>);
+
+impl fmt::Display for Message<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = MessageField { f, outcome: Ok(()) };
+        self.0.record(&mut text);
+        text.outcome
+    }
+}
+
+/// Writes the field that is the text, and no other.
+struct MessageField<'a, 'f> {
+    f: &'a mut fmt::Formatter<'f>,
+    outcome: fmt::Result,
+}
+
+impl Visit for MessageField<'_, '_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == MESSAGE {
+            self.outcome = write!(self.f, "{value:?}");
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == MESSAGE {
+            self.outcome = self.f.write_str(value);
+        }
+    }
+}
+
+/// Takes the fields of an event, but for its text.
+struct Fields<'p, P>(&'p mut P);
+
+impl<P: Put> Fields<'_, P> {
+    fn put(&mut self, field: &Field, value: &(impl Capture + ?Sized)) {
+        if field.name() != MESSAGE {
+            // As tracing's own subscriber prints a field that is named by a keyword.
+            let name = field.name();
+            let name = name.strip_prefix("r#").unwrap_or(name);
+            put_entry(self.0, About::Value, name, value);
+        }
+    }
+}
+
+impl<P: Put> Visit for Fields<'_, P> {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, &value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, &value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, &value);
+    }
+
+    fn record_i128(&mut self, field: &Field, value: i128) {
+        self.put(field, &value);
+    }
+
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        self.put(field, &value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, &value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, value);
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.put(field, &Rendered(format_args!("{value}")));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field, &Rendered(format_args!("{value:?}")));
+    }
+}
+
+/// Writes the fields of a span as tracing's own subscriber does.
+struct SpanFields<'a> {
+    text: &'a mut String,
+    is_first: bool,
+}
+
+impl Visit for SpanFields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if !std::mem::take(&mut self.is_first) {
+            self.text.push(' ');
+        }
+        // A String takes everything; a value whose own formatting fails is cut short.
+        let _ = match field.name() {
+            MESSAGE => write!(self.text, "{value:?}"),
+            name => write!(
+                self.text,
+                "{}={value:?}",
+                name.strip_prefix("r#").unwrap_or(name)
+            ),
+        };
+    }
+}
+
+/// The end of a span.
+struct Close<'a, S: for<'l> LookupSpan<'l>> {
+    times: (Duration, Duration),
+    spans: Spans<'a, S>,
+}
+
+impl<S: for<'l> LookupSpan<'l>> Arguments for Close<'_, S> {
+    fn words(&self) -> Option<usize> {
+        None
+    }
+
+    fn capture_all(&self, out: &mut impl Put) {
+        (Rendered(format_args!("close")),).capture_all(out);
+        let times = [("time.busy", self.times.0), ("time.idle", self.times.1)];
+        for (key, time) in times {
+            put_entry(
+                out,
+                About::Value,
+                key,
+                &Rendered(format_args!("{time:.2?}")),
+            );
+        }
+        self.spans.put(out);
+    }
+}
