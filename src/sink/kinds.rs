@@ -6,8 +6,10 @@ use std::path::PathBuf;
 
 use super::console::Console;
 use super::file::{Announce, TextFile};
+use super::journald::Journald;
 use super::own::{self, REGISTERED, Registered};
 use super::spec::Common;
+use super::syslog::Syslog;
 use super::{FilePlace, Json, Logfmt, Sink, SinkSpec, SpecError};
 use crate::filter::{self, Directives};
 use crate::segment::{Announced, FILE_SINKS};
@@ -18,6 +20,8 @@ const KINDS: &[Kind] = &[
     Kind::of::<TextFile>(),
     Kind::of::<Json>(),
     Kind::of::<Logfmt>(),
+    Kind::of::<Journald>(),
+    Kind::of::<Syslog>(),
 ];
 
 /// The settings of a kind of sink.

@@ -2,8 +2,10 @@
 
 pub(crate) mod absent;
 pub(crate) mod console;
+mod datagrams;
 mod encoding;
 pub(crate) mod file;
+mod journald;
 mod json;
 mod keys;
 pub(crate) mod kinds;
@@ -17,6 +19,7 @@ mod samples;
 pub(crate) mod spec;
 mod stamp;
 mod stream;
+mod syslog;
 mod text;
 mod values;
 
@@ -30,9 +33,11 @@ use std::time::Duration;
 pub use self::console::Console;
 pub use self::encoding::Encoding;
 pub use self::file::{FileSync, Rotate, TextFile};
+pub use self::journald::Journald;
 pub use self::json::Json;
 pub use self::logfmt::Logfmt;
 pub use self::spec::{SinkSpec, SpecError};
+pub use self::syslog::{Facility, Syslog};
 pub use crate::record::{Record, Value, Values};
 
 /// Where a log file stood.
