@@ -167,7 +167,8 @@ fn find<'r>(spec: &SinkSpec, registered: &'r [Registered]) -> Result<Found<'r>, 
         (None, None) => {
             let ours = KINDS.iter().map(|kind| kind.name);
             let own = registered.iter().map(|own| own.name);
-            let names: Vec<&str> = ours.chain(own).collect();
+            let mut names: Vec<&str> = ours.chain(own).collect();
+            names.dedup();
             Err(spec.refuse("kind", spec.kind(), names.join(", ")))
         }
     }
