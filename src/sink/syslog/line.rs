@@ -183,13 +183,11 @@ impl Encode for Lines {
     }
 }
 
-/// As many whole characters as so many bytes hold, and one byte more if there is: what is too long stays so.
+/// Whole characters from the beginning, one more than so many bytes hold: what is too long stays so.
 fn beginning(text: &str, most: usize) -> &str {
-    let end = text.floor_char_boundary(most);
-    match text[end..].chars().next() {
-        Some(next) => &text[..end + next.len_utf8()],
-        None => text,
-    }
+    let mut ends = (most + 1)..text.len();
+    let end = ends.find(|at| text.is_char_boundary(*at));
+    end.map_or(text, |end| &text[..end])
 }
 
 /// A field of the header: printable ASCII, everything else is `_`; `-` if there is none.
@@ -238,7 +236,7 @@ fn push_number(out: &mut Vec<u8>, name: &str, number: u64) {
 fn push_value(out: &mut Vec<u8>, text: &str, most: usize, escaped: &mut Vec<u8>) -> bool {
     let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | b']');
     let has_room = out.len() + text.len() <= most;
-    if has_room && is_clean_line(text) && !text.as_bytes().iter().any(|byte| is_special(byte)) {
+    if has_room && is_clean_line(text) && !text.as_bytes().iter().any(is_special) {
         out.extend_from_slice(text.as_bytes());
         return true;
     }
