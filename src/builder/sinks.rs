@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Builder, InitError};
 use crate::segment::process;
-use crate::sink::kinds::{self, Stdout, Uses};
+use crate::sink::kinds::{self, SinkKind, Stdout, Uses};
 use crate::sink::{Console, SinkSpec, SpecError, TextFile};
 
 /// The variable that replaces the builder's sinks.
@@ -52,6 +52,11 @@ impl Prepared {
                 self.folder.get_or_insert_with(|| absolute.clone());
                 spec = spec.at(absolute);
             }
+            if let Some(path) = &uses.pipe {
+                let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                // A drainer that is started later must not take it for a folder to be made.
+                spec = spec.at(absolute).option("pipe", "on");
+            }
             self.specs.push(spec.clone());
             real.push((spec, uses));
         }
@@ -85,7 +90,11 @@ impl Builder {
     /// The sinks that the builder was given, the short forms first.
     pub(crate) fn own_sinks(&self) -> Vec<SinkSpec> {
         let mut specs = Vec::new();
-        let is_taken = |spec| kinds::check(spec).is_ok_and(|uses| uses.stdout == Stdout::All);
+        let is_taken = |spec: &SinkSpec| {
+            let uses_stdout = |uses: Uses| uses.stdout == Stdout::All;
+            // One that is on standard error alone is a console too.
+            spec.kind() == Console::NAME || kinds::check(spec).is_ok_and(uses_stdout)
+        };
         if self
             .console
             .unwrap_or_else(|| !self.sinks.iter().any(is_taken))

@@ -1,42 +1,97 @@
 //! Opening the sinks that the config asks for, where a predecessor left them.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::config::DrainerConfig;
 use super::ledger::Place;
 use super::outlets::{Outlet, Slot};
+use crate::filter::Directives;
 use crate::segment::{FILE_SINKS, Segment, Tag};
-use crate::sink::SpecError;
-use crate::sink::kinds::{self, Opening};
+use crate::sink::absent::Absent;
+use crate::sink::kinds::{self, Opened, Opening};
+use crate::sink::{FilePlace, Sink, SinkSpec, SpecError};
 
-/// The sinks that the config asks for, where a predecessor left them. When one cannot be opened nothing of the others
-/// remains, if they are new.
+/// A sink that the config asks for, to be opened, now or later.
+struct Wanted {
+    segment: &'static Segment,
+    config: Rc<DrainerConfig>,
+    spec: SinkSpec,
+    filter: Directives,
+    /// If it has files of its own.
+    slot: Option<Slot>,
+    /// A predecessor left word, and not all of it is whole.
+    damaged: bool,
+}
+
+impl Wanted {
+    /// All of a config.
+    fn all(
+        segment: &'static Segment,
+        config: &DrainerConfig,
+        damaged: bool,
+    ) -> Result<Vec<Wanted>, SpecError> {
+        let config = Rc::new(config.clone());
+        let mut slots = (0..FILE_SINKS).map(|index| Slot {
+            index,
+            announced: segment.announced(index),
+        });
+        let each = config.sinks.iter().map(|spec| {
+            let uses = kinds::check(spec)?;
+            Ok(Wanted {
+                segment,
+                config: Rc::clone(&config),
+                spec: spec.clone(),
+                filter: kinds::filter_of(spec)?,
+                slot: uses.files.and_then(|_| slots.next()),
+                damaged,
+            })
+        });
+        each.collect()
+    }
+
+    fn open(&self, place: Option<&FilePlace>) -> Opened {
+        let opening = Opening {
+            program: &self.config.program,
+            queue_bytes: self.config.queue_bytes,
+            place,
+            damaged: self.damaged,
+            announced: self.slot.map(|slot| slot.announced),
+            name_of: &|pid| name_of(self.segment, pid),
+        };
+        kinds::open(&self.spec, &opening)
+    }
+
+    /// Where a predecessor left it, if it has files.
+    fn place_in<'p>(&self, place: Option<&'p Place>) -> Option<&'p FilePlace> {
+        place?.files.get(self.slot?.index)
+    }
+
+    fn with(self, sink: Box<dyn Sink>) -> Outlet {
+        Outlet::new(sink, self.filter, self.slot)
+    }
+
+    /// In place of the sink, which could not be opened.
+    fn absent(self, place: Option<&Place>, why: String) -> Outlet {
+        let place = self
+            .slot
+            .map(|_| self.place_in(place).cloned().unwrap_or_default());
+        let (name, filter, slot) = (self.spec.to_string(), self.filter.clone(), self.slot);
+        let open = Box::new(move |place: Option<&FilePlace>| self.open(place));
+        Outlet::new(Box::new(Absent::new(name, place, why, open)), filter, slot)
+    }
+}
+
+/// The sinks of a ring's first drainer. When one cannot be opened nothing of the others remains.
 pub(super) fn open_sinks(
     segment: &'static Segment,
     config: &DrainerConfig,
-    place: Option<&Place>,
-    damaged: bool,
 ) -> Result<Vec<Outlet>, String> {
+    let wanted = Wanted::all(segment, config, false).map_err(|error| error.to_string())?;
     let mut outlets: Vec<Outlet> = Vec::new();
-    let mut slots = (0..FILE_SINKS).map(|index| Slot {
-        index,
-        announced: segment.announced(index),
-    });
-    for spec in &config.sinks {
-        let known = |error: SpecError| error.to_string();
-        let uses = kinds::check(spec).map_err(known)?;
-        let slot = uses.files.and_then(|_| slots.next());
-        let opening = Opening {
-            program: &config.program,
-            queue_bytes: config.queue_bytes,
-            place: place.and_then(|place| place.files.get(slot?.index)),
-            damaged,
-            announced: slot.map(|slot| slot.announced),
-            name_of: &|pid| name_of(segment, pid),
-        };
-        let opened = kinds::open(spec, &opening);
-        match opened.and_then(|sink| Ok((sink, kinds::filter_of(spec).map_err(known)?))) {
-            Ok((sink, filter)) => outlets.push(Outlet::new(sink, filter, slot)),
+    for wanted in wanted {
+        match wanted.open(None) {
+            Ok(sink) => outlets.push(wanted.with(sink)),
             Err(why) => {
                 for outlet in &mut outlets {
                     // It has nothing to hand over.
@@ -47,6 +102,37 @@ pub(super) fn open_sinks(
         }
     }
     Ok(outlets)
+}
+
+/// The sinks of a drainer whose predecessor died. One that cannot be had any more is done without until it can, if there
+/// is another that will do: where some have files, one of these, since what is in the ring is not to be on a console
+/// alone.
+pub(super) fn open_sinks_again(
+    segment: &'static Segment,
+    config: &DrainerConfig,
+    place: Option<&Place>,
+    damaged: bool,
+) -> Result<Vec<Outlet>, String> {
+    let wanted = Wanted::all(segment, config, damaged).map_err(|error| error.to_string())?;
+    let any_files = wanted.iter().any(|wanted| wanted.slot.is_some());
+    let (mut outlets, mut first_why) = (Vec::new(), None);
+    let mut will_do = wanted.is_empty();
+    for wanted in wanted {
+        match wanted.open(wanted.place_in(place)) {
+            Ok(sink) => {
+                will_do |= wanted.slot.is_some() || !any_files;
+                outlets.push(wanted.with(sink));
+            }
+            Err(why) => {
+                first_why.get_or_insert_with(|| why.clone());
+                outlets.push(wanted.absent(place, why));
+            }
+        }
+    }
+    match first_why {
+        Some(why) if !will_do => Err(why),
+        _ => Ok(outlets),
+    }
 }
 
 /// The name of a process by its id, as long as its entry is there.

@@ -15,13 +15,12 @@ use super::config::{DRAINER_VARIABLE, DrainerConfig};
 use super::delivery::Delivery;
 use super::ledger::{Ledger, Place};
 use super::outlets::Outlet;
-use super::sinks::open_sinks;
+use super::sinks::{open_sinks, open_sinks_again};
 use super::work::Drainer;
 use crate::builder::InitError;
 use crate::clock::Clock;
 use crate::level::Level;
 use crate::segment::{self, AttachError, Count, LockRefusal, Phase, Segment, process};
-use crate::sink::SinkSpec;
 use crate::sink::kinds::{self, Stdout};
 
 /// How long a drainer may take until it reports.
@@ -94,8 +93,8 @@ fn serve(segment: &'static Segment, config: DrainerConfig) -> Outcome {
     // Not by the phase alone, which anybody may have written.
     let first = segment.phase() == Phase::Starting && place.is_none() && !damaged;
     let sinks = match first {
-        true => open_sinks(segment, &config, place.as_ref(), damaged),
-        false => Ok(open_sinks_again(segment, &config, place.as_ref(), damaged)),
+        true => open_sinks(segment, &config),
+        false => Ok(have_sinks_again(segment, &config, place.as_ref(), damaged)),
     };
     let sinks = match sinks {
         Ok(sinks) => sinks,
@@ -122,24 +121,16 @@ fn serve(segment: &'static Segment, config: DrainerConfig) -> Outcome {
     Outcome::Done
 }
 
-/// Opens the sinks of a drainer that died, trying until it works: the ring keeps the records meanwhile. A
-/// console that cannot be had any more is done without, if there is a file.
-fn open_sinks_again(
+/// Opens the sinks of a drainer that died, trying until it works: the ring keeps the records meanwhile.
+fn have_sinks_again(
     segment: &'static Segment,
     config: &DrainerConfig,
     place: Option<&Place>,
     damaged: bool,
 ) -> Vec<Outlet> {
-    let mut files_alone = config.clone();
-    files_alone.sinks.retain(has_files);
-    if files_alone.sinks.is_empty() {
-        files_alone.sinks = config.sinks.clone();
-    }
     let mut told = false;
     loop {
-        let opened = open_sinks(segment, config, place, damaged)
-            .or_else(|why| open_sinks(segment, &files_alone, place, damaged).map_err(|_| why));
-        match opened {
+        match open_sinks_again(segment, config, place, damaged) {
             Ok(sinks) => return sinks,
             Err(why) if !told => {
                 eprintln!(
@@ -151,10 +142,6 @@ fn open_sinks_again(
         }
         std::thread::sleep(RESTART_PAUSE);
     }
-}
-
-fn has_files(spec: &SinkSpec) -> bool {
-    kinds::check(spec).is_ok_and(|uses| uses.files.is_some())
 }
 
 fn open(config: &DrainerConfig) -> Result<Segment, AttachError> {

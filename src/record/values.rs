@@ -305,6 +305,19 @@ pub(crate) mod samples {
         bytes
     }
 
+    /// The same of a value of any type.
+    pub(crate) fn entry_of(key: &str, value: &Value<'_>) -> Vec<u8> {
+        match value {
+            Value::Unsigned(value) => entry(key, value),
+            Value::Signed(value) => entry(key, value),
+            Value::Single(value) => entry(key, value),
+            Value::Double(value) => entry(key, value),
+            Value::Bool(value) => entry(key, value),
+            Value::Char(value) => entry(key, value),
+            Value::Text(value) => entry(key, &**value),
+        }
+    }
+
     /// The values that such bytes hold.
     pub(crate) fn values(bytes: &[u8]) -> Values<'_> {
         Values::of_entries(bytes)

@@ -10,7 +10,7 @@ use super::journald::Journald;
 use super::own::{self, REGISTERED, Registered};
 use super::spec::Common;
 use super::syslog::Syslog;
-use super::{FilePlace, Sink, SinkSpec, SpecError};
+use super::{FilePlace, Json, Logfmt, Sink, SinkSpec, SpecError};
 use crate::filter::{self, Directives};
 use crate::segment::{Announced, FILE_SINKS};
 
@@ -18,6 +18,8 @@ use crate::segment::{Announced, FILE_SINKS};
 const KINDS: &[Kind] = &[
     Kind::of::<Console>(),
     Kind::of::<TextFile>(),
+    Kind::of::<Json>(),
+    Kind::of::<Logfmt>(),
     Kind::of::<Journald>(),
     Kind::of::<Syslog>(),
 ];
@@ -48,6 +50,8 @@ pub(crate) struct Uses {
     /// Files of its own in a folder, which is the spec's place. The parent makes the folder and sees whether it can be
     /// written, and each checkpoint says where the sink was.
     pub(crate) files: Option<Files>,
+    /// Something at the spec's place that a reader has at its other end. The parent writes down that it is one.
+    pub(crate) pipe: Option<PathBuf>,
     /// Standard output.
     pub(crate) stdout: Stdout,
 }
@@ -278,7 +282,7 @@ mod tests {
     fn an_option_that_no_kind_has_is_refused_with_those_that_it_has() {
         let error = check_all(&specs("console;file:logs?kep=3")).unwrap_err();
         assert_eq!((&*error.option, &*error.value), ("option", "kep"));
-        assert!(error.allowed.contains("keep, level, max_size"), "{error}");
+        assert!(error.allowed.contains("keep, keep_bytes"), "{error}");
     }
 
     #[test]

@@ -1,10 +1,16 @@
 //! Where records go. A sink gathers the records of a batch and hands them over at its end.
 
+pub(crate) mod absent;
 pub(crate) mod console;
 mod datagrams;
+mod encoding;
 pub(crate) mod file;
 mod journald;
+mod json;
+mod keys;
 pub(crate) mod kinds;
+mod lines;
+mod logfmt;
 mod missing;
 mod origins;
 pub(crate) mod own;
@@ -12,6 +18,7 @@ pub(crate) mod own;
 mod samples;
 pub(crate) mod spec;
 mod stamp;
+mod stream;
 mod syslog;
 mod text;
 mod values;
@@ -24,8 +31,11 @@ use std::io;
 use std::time::Duration;
 
 pub use self::console::Console;
-pub use self::file::TextFile;
+pub use self::encoding::Encoding;
+pub use self::file::{FileSync, Rotate, TextFile};
 pub use self::journald::Journald;
+pub use self::json::Json;
+pub use self::logfmt::Logfmt;
 pub use self::spec::{SinkSpec, SpecError};
 pub use self::syslog::{Facility, Syslog};
 pub use crate::record::{Record, Value, Values};

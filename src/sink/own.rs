@@ -275,7 +275,8 @@ mod tests {
                 .iter()
                 .map(io::Error::to_string)
                 .collect();
-            (sink.take_news(), sink.take_lost());
+            sink.take_news();
+            sink.take_lost();
             sink.record(&record(2, "y"));
             told.extend(sink.commit().err().iter().map(io::Error::to_string));
             let expected = format!("it panicked: at {place}; the log goes on without this sink");

@@ -277,7 +277,9 @@ fn forged(name: &str) -> (Vec<u8>, Vec<u8>) {
 fn liar(arguments: &[String]) {
     let logger = ShmLogger::builder().process_name(PROCESS).attach().unwrap();
     assert_eq!(logger.name(), arguments[0]);
-    let log = || info!(target: "a-target-to-be-forged-in-its-record", "a text to be forged in its slot, all of it");
+    // Known at run time only, it travels in the record.
+    let target = String::from("a-target-to-be-forged-in-its-record");
+    let log = move || info!(target: &target, "a text to be forged in its slot, all of it");
     let thread = std::thread::Builder::new().name("thread-to-be-forged-by-it".into());
     thread.spawn(log).unwrap().join().unwrap();
     let map = Map::of(&arguments[0]);

@@ -7,6 +7,7 @@
 //! A module of tests offers `ROLES` and `trials()`. Nothing here sleeps in order to be in step with another
 //! process: roles speak over their standard input and output.
 
+mod closed_files;
 mod faulty;
 mod forking;
 mod interrupting;
@@ -53,6 +54,7 @@ cast! {
         dead_rings
         deaths
         disks
+        encodings
         endings
         files
         filters
@@ -67,6 +69,7 @@ cast! {
         main_job
         messages
         overflow
+        own_sinks
         page_faults
         page_wishes
         panics
@@ -76,8 +79,10 @@ cast! {
         recovery
         refusals
         rights
+        rotation
         shares
         signals
+        sinks
         standstill
         stops
         syslog

@@ -145,7 +145,10 @@ fn a_program_with_capabilities_of_its_file_obeys_no_variable_and_its_drainer_has
     let (program, mut command) = role_of_copy(&folder, "with_capabilities", &[logs.text()]);
     give_capability(&program);
     let nobodys = format!("shmlog-1-{}", "0".repeat(32));
+    let nobodys_sinks = Folder::new();
+    fs::set_permissions(nobodys_sinks.path(), Permissions::from_mode(0o777)).unwrap();
     command.uid(NOBODY).gid(NOBODY).env("SHMLOG_RING", nobodys);
+    command.env("SHMLOG_SINKS", format!("file:{}", nobodys_sinks.text()));
     let mut actor = Actor::from_command(command);
     let ring = actor.hear("");
     let drainer = drainers_of(&ring)[0];
@@ -159,6 +162,7 @@ fn a_program_with_capabilities_of_its_file_obeys_no_variable_and_its_drainer_has
     actor.finish();
     assert_nothing_remains(&ring);
     assert_eq!(logs.records().len(), 1);
+    assert_eq!(fs::read_dir(nobodys_sinks.path()).unwrap().count(), 0);
 }
 
 fn unshare_pids() {

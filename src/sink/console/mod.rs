@@ -1,51 +1,74 @@
 //! The console: what a person reads while the programs run.
 //!
 //! ```text
-//! record() ──► Layout (lines, colours) ──► batch ── commit() ──► Writer's queue ──► its thread ──► stdout
-//!                 ▲ beyond queue_bytes nothing is rendered, only counted; a line says so once there is room
+//! record() ──► Layout (columns, colours, lines) ──► Stream ──► its thread ──► stdout
+//!                                                └► Stream ──► its thread ──► stderr, from a level on, if so wished
 //! ```
 //!
 //! A terminal that is stopped (Ctrl+S), a slow pipe or a closed one never holds up
 //! [`record`](Sink::record) or [`commit`](Sink::commit): only the thread waits for it.
 
+mod body;
 mod layout;
 mod settings;
 mod style;
 #[cfg(test)]
 mod tests;
+mod tint;
 mod wrap;
-mod writer;
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 
 use self::layout::Layout;
 pub use self::settings::Console;
-use self::writer::Writer;
 use crate::level::Level;
 use crate::record::Record;
 use crate::sink::Sink;
-use crate::sink::missing::Missing;
+use crate::sink::stream::{self, Render, Stream};
 
-/// How a console looks, and how much may wait for it.
-#[derive(Clone, Copy, Debug)]
-pub struct ConsoleConfig {
+/// What the line at a gap says of its cause.
+const WHY: &str = "the console took no more; files have all";
+
+/// Where the lines of a console go, and how they look there.
+pub struct Outlet {
+    /// Written to by a thread of the sink's own.
+    pub out: Box<dyn Write + Send>,
     /// Whether to write colours.
     pub colour: bool,
     /// Columns of the terminal, asked for once a batch; `None` when it has none (a pipe, a file).
     pub width: fn() -> Option<usize>,
-    /// Bytes that may wait for a console that does not take them. A single record may exceed it.
-    pub queue_bytes: usize,
 }
 
-impl ConsoleConfig {
-    /// The usual [`queue_bytes`](ConsoleConfig::queue_bytes): 4 MiB.
-    pub const QUEUE_BYTES: usize = 4 << 20;
+impl Outlet {
+    /// Coloured and aligned to the width where `stream` is a terminal (and `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and
+    /// `TERM` agree), plain otherwise.
+    fn of(stream: &(impl RawStream + AsFd), width: fn() -> Option<usize>) -> io::Result<Outlet> {
+        Ok(Outlet {
+            out: Box::new(File::from(stream.as_fd().try_clone_to_owned()?)),
+            colour: AutoStream::choice(stream) != ColorChoice::Never,
+            width,
+        })
+    }
+
+    fn stdout() -> Result<Outlet, OpenConsoleError> {
+        Outlet::of(&io::stdout(), || columns_of(&io::stdout())).map_err(OpenConsoleError::Stdout)
+    }
+
+    fn stderr() -> Result<Outlet, OpenConsoleError> {
+        Outlet::of(&io::stderr(), || columns_of(&io::stderr())).map_err(OpenConsoleError::Stderr)
+    }
+}
+
+fn columns_of(stream: &impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 /// Why no console could be opened.
@@ -53,6 +76,8 @@ impl ConsoleConfig {
 pub enum OpenConsoleError {
     /// Standard output is closed, or no further descriptor can be had for it.
     Stdout(io::Error),
+    /// The same of standard error.
+    Stderr(io::Error),
     /// The thread that writes cannot be started.
     Thread(io::Error),
 }
@@ -63,6 +88,10 @@ impl fmt::Display for OpenConsoleError {
             OpenConsoleError::Stdout(source) => write!(
                 f,
                 "cannot log to standard output: {source}; open it, or switch the console off with console(false)"
+            ),
+            OpenConsoleError::Stderr(source) => write!(
+                f,
+                "cannot log to standard error: {source}; open it, or leave the console's option stderr out"
             ),
             OpenConsoleError::Thread(source) => {
                 write!(
@@ -77,9 +106,70 @@ impl fmt::Display for OpenConsoleError {
 impl std::error::Error for OpenConsoleError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            OpenConsoleError::Stdout(source) | OpenConsoleError::Thread(source) => Some(source),
+            OpenConsoleError::Stdout(source)
+            | OpenConsoleError::Stderr(source)
+            | OpenConsoleError::Thread(source) => Some(source),
         }
     }
+}
+
+/// One of the two ways out of a console.
+struct Way {
+    stream: Stream,
+    colour: bool,
+    width: fn() -> Option<usize>,
+    /// The width for the present batch.
+    columns: Option<usize>,
+}
+
+impl Way {
+    fn start(outlet: Outlet, queue_bytes: usize) -> Result<Way, OpenConsoleError> {
+        let stream = Stream::start(outlet.out, queue_bytes, WHY);
+        Ok(Way {
+            stream: stream.map_err(OpenConsoleError::Thread)?,
+            colour: outlet.colour,
+            width: outlet.width,
+            columns: None,
+        })
+    }
+
+    fn turn(&self, layout: &mut Layout) {
+        layout.turn_to(self.colour, self.columns);
+    }
+
+    fn record(&mut self, layout: &mut Layout, record: &Record<'_>) {
+        if self.stream.is_closed() {
+            return;
+        }
+        if self.stream.begins_batch() {
+            self.columns = (self.width)();
+        }
+        self.turn(layout);
+        self.stream.record(layout, record);
+    }
+
+    fn commit(&mut self, layout: &mut Layout) -> io::Result<()> {
+        self.turn(layout);
+        let (_, error) = self.stream.commit(layout);
+        error.map_or(Ok(()), |error| Err(told(error)))
+    }
+
+    fn finish(&mut self, layout: &mut Layout, patience: Duration) -> io::Result<()> {
+        self.turn(layout);
+        match self.stream.finish(layout, patience) {
+            (_, Some(error), _) => Err(told(error)),
+            (_, None, 0) => Ok(()),
+            (_, None, left) => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("the console does not take the last {left} bytes"),
+            )),
+        }
+    }
+}
+
+fn told(error: io::Error) -> io::Error {
+    let text = format!("cannot write to the console: {error}");
+    io::Error::new(error.kind(), text)
 }
 
 /// The sink that writes to a console.
@@ -88,109 +178,65 @@ impl std::error::Error for OpenConsoleError {
 /// closed pipe, records are dropped quietly; one that may, like a full disk behind a redirection, is waited for.
 pub struct ConsoleSink {
     layout: Layout,
-    writer: Writer,
-    /// What the present batch has so far.
-    batch: Vec<u8>,
-    missing: Missing,
-    width: fn() -> Option<usize>,
-    queue_bytes: usize,
-    /// Bytes in the writer's queue when last asked; never more by now.
-    outstanding: usize,
-    /// Bytes of a message larger than the queue that waits; 0 when there is none.
-    oversize: usize,
-    /// Nothing will ever be written again; renewed with each batch.
-    closed: bool,
+    usual: Way,
+    /// The way of records of this level and above.
+    grave: Option<(Level, Way)>,
 }
 
 impl ConsoleSink {
-    /// A console on standard output: coloured and aligned to the width when that is a terminal (and
-    /// `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `TERM` agree), plain otherwise. `queue_bytes` may wait for it,
-    /// or the [usual](ConsoleConfig::QUEUE_BYTES).
+    /// A console on standard output, and if so wished on standard error for records of a level and above. `queue_bytes`
+    /// may wait for each, or the usual 4 MiB.
     ///
     /// # Errors
-    /// When standard output is closed, or no thread can be started.
-    pub fn stdout(queue_bytes: Option<usize>) -> Result<ConsoleSink, OpenConsoleError> {
-        let stdout = io::stdout();
-        let owned = stdout.as_fd().try_clone_to_owned();
-        let out = File::from(owned.map_err(OpenConsoleError::Stdout)?);
-        let config = ConsoleConfig {
-            colour: AutoStream::choice(&stdout) != ColorChoice::Never,
-            width: width_of_stdout,
-            queue_bytes: queue_bytes.unwrap_or(ConsoleConfig::QUEUE_BYTES),
-        };
-        ConsoleSink::new(Box::new(out), config)
+    /// When one of them is closed, or no thread can be started.
+    pub fn standard(
+        stderr: Option<Level>,
+        queue_bytes: Option<usize>,
+    ) -> Result<ConsoleSink, OpenConsoleError> {
+        let queue_bytes = queue_bytes.unwrap_or(stream::QUEUE_BYTES);
+        match stderr {
+            None => ConsoleSink::new(Outlet::stdout()?, None, queue_bytes),
+            // All there are: standard output may be somebody else's.
+            Some(Level::Trace) => ConsoleSink::new(Outlet::stderr()?, None, queue_bytes),
+            Some(level) => {
+                let grave = Some((level, Outlet::stderr()?));
+                ConsoleSink::new(Outlet::stdout()?, grave, queue_bytes)
+            }
+        }
     }
 
-    /// A console on any writer, which a thread of the sink's own writes to.
+    /// A console on any writers.
     ///
     /// # Errors
     /// When no thread can be started.
     pub fn new(
-        out: Box<dyn Write + Send>,
-        config: ConsoleConfig,
+        usual: Outlet,
+        grave: Option<(Level, Outlet)>,
+        queue_bytes: usize,
     ) -> Result<ConsoleSink, OpenConsoleError> {
+        let grave = grave.map(|(level, outlet)| Ok((level, Way::start(outlet, queue_bytes)?)));
+        let grave = grave.transpose()?;
         Ok(ConsoleSink {
-            layout: Layout::new(config.colour),
-            writer: Writer::start(out).map_err(OpenConsoleError::Thread)?,
-            batch: Vec::new(),
-            missing: Missing::default(),
-            width: config.width,
-            queue_bytes: config.queue_bytes,
-            outstanding: 0,
-            oversize: 0,
-            closed: false,
+            // Of two streams nobody knows which line was shown last.
+            layout: Layout::new(grave.is_some()),
+            usual: Way::start(usual, queue_bytes)?,
+            grave,
         })
     }
 
-    /// Bytes that wait, the present batch included.
-    fn waiting(&self) -> usize {
-        self.writer.outstanding() + self.batch.len()
-    }
-
-    /// Whether a message of so many bytes would have to wait behind too many others. One that need not
-    /// wait behind any is taken however long it is, and does not use up the room of those behind it.
-    fn is_full_for(&mut self, bytes: usize) -> bool {
-        let most = self.queue_bytes + self.oversize;
-        if self.outstanding + self.batch.len() + bytes <= most {
-            return false;
-        }
-        self.outstanding = self.writer.outstanding();
-        let waiting = self.outstanding + self.batch.len();
-        if waiting == 0 {
-            self.oversize = bytes;
-            return false;
-        }
-        waiting + bytes > most
-    }
-
-    /// Says what is missing at this place, once the console has taken half of what waited: told at every
-    /// single gap, it would itself fill the console.
-    fn tell_missing(&mut self, room: usize) {
-        if self.missing.is_empty() || self.waiting() > room {
-            return;
-        }
-        let text = self
-            .missing
-            .take("the console took no more; files have all");
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let time_ns = now.map_or(0, |since| since.as_nanos() as i64);
-        let notice = Record::of_drainer(time_ns, Level::Warn, &text);
-        self.layout.push(&mut self.batch, &notice);
-    }
-
-    fn hand_over(&mut self) {
-        self.writer.hand_over(&mut self.batch);
-        self.outstanding = self.writer.outstanding();
-        if self.outstanding == 0 {
-            self.oversize = 0;
-        }
-        self.closed = self.writer.is_closed();
+    fn ways(&mut self) -> (&mut Layout, impl Iterator<Item = &mut Way>) {
+        let grave = self.grave.as_mut().map(|(_, way)| way);
+        (
+            &mut self.layout,
+            std::iter::once(&mut self.usual).chain(grave),
+        )
     }
 }
 
-fn width_of_stdout() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+impl Render for Layout {
+    fn push(&mut self, out: &mut Vec<u8>, record: &Record<'_>) {
+        Layout::push(self, out, record);
+    }
 }
 
 impl Sink for ConsoleSink {
@@ -199,45 +245,29 @@ impl Sink for ConsoleSink {
     }
 
     fn record(&mut self, record: &Record<'_>) {
-        if self.closed {
-            return;
-        }
-        if self.batch.is_empty() {
-            self.layout.width = (self.width)();
-        }
-        self.tell_missing(self.queue_bytes / 2);
-        // Once one is missing so are all behind it, up to the line that says so.
-        if !self.missing.is_empty() || self.is_full_for(record.message.len()) {
-            self.missing.count(record);
-        } else {
-            self.layout.push(&mut self.batch, record);
-        }
+        let way = match &mut self.grave {
+            Some((level, grave)) if record.level >= *level => grave,
+            _ => &mut self.usual,
+        };
+        way.record(&mut self.layout, record);
     }
 
     fn commit(&mut self) -> io::Result<()> {
-        self.tell_missing(self.queue_bytes / 2);
-        self.hand_over();
-        self.writer.take_error().map_or(Ok(()), |error| {
-            Err(io::Error::new(
-                error.kind(),
-                format!("cannot write to the console: {error}"),
-            ))
-        })
+        let (layout, ways) = self.ways();
+        let outcomes: Vec<_> = ways.map(|way| way.commit(layout)).collect();
+        outcomes.into_iter().collect()
     }
 
     fn settled(&self) -> bool {
-        self.closed || (self.waiting() == 0 && self.missing.is_empty())
+        let grave = self.grave.as_ref().map(|(_, way)| way);
+        std::iter::once(&self.usual)
+            .chain(grave)
+            .all(|way| way.stream.settled())
     }
 
     fn finish(&mut self, patience: Duration) -> io::Result<()> {
-        self.tell_missing(usize::MAX);
-        let told = self.commit();
-        match self.writer.wait(patience) {
-            0 => told.and_then(|()| self.commit()),
-            left => Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("the console does not take the last {left} bytes"),
-            )),
-        }
+        let (layout, ways) = self.ways();
+        let outcomes: Vec<_> = ways.map(|way| way.finish(layout, patience)).collect();
+        outcomes.into_iter().collect()
     }
 }

@@ -2,6 +2,7 @@
 
 use anstyle::{Ansi256Color, AnsiColor, Style};
 
+use super::tint::Tint;
 use crate::level::Level;
 
 /// What is there when looked for and out of the way otherwise: time, place, thread.
@@ -21,6 +22,18 @@ pub(super) fn level(level: Level) -> Style {
         Level::Warn => AnsiColor::Yellow.on_default().bold(),
         Level::Error => AnsiColor::Red.on_default().bold(),
         Level::Critical => AnsiColor::BrightWhite.on(AnsiColor::Red).bold(),
+    }
+}
+
+/// What stands out in a message, in colours that no level of note has.
+pub(super) fn tint(tint: Tint) -> Style {
+    match tint {
+        Tint::Number => AnsiColor::Cyan.on_default(),
+        Tint::Text => AnsiColor::Green.on_default(),
+        Tint::Path => AnsiColor::Magenta.on_default(),
+        Tint::Url => AnsiColor::Blue.on_default().underline(),
+        Tint::Word => AnsiColor::Magenta.on_default().italic(),
+        Tint::Quiet => QUIET,
     }
 }
 

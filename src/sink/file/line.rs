@@ -25,14 +25,14 @@ const HEAD: usize = Stamp::EXACT_LENGTH + 1 + LEVEL_COLUMNS + 2;
 
 /// Makes the lines of records, and keeps what most of them have in common with one before.
 #[derive(Default)]
-pub(super) struct Lines {
+pub(in crate::sink) struct Lines {
     stamp: Stamp,
     origins: Origins,
 }
 
 impl Lines {
     /// Appends the line, or the lines, of `record`.
-    pub(super) fn push(&mut self, out: &mut Vec<u8>, record: &Record<'_>) {
+    pub(in crate::sink) fn push(&mut self, out: &mut Vec<u8>, record: &Record<'_>) {
         self.push_head(out, record);
         self.origins.push(out, record, push_origin);
         if !record.scope.is_empty() {

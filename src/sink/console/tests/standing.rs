@@ -43,14 +43,7 @@ fn gated(queue_bytes: usize) -> Gated {
         tickets: tickets_far,
         paper: paper.clone(),
     };
-    let sink = ConsoleSink::new(
-        Box::new(gate),
-        ConsoleConfig {
-            queue_bytes,
-            ..PLAIN
-        },
-    )
-    .unwrap();
+    let sink = ConsoleSink::new(PLAIN.on(gate), None, queue_bytes).unwrap();
     Gated {
         sink,
         arrived,
@@ -80,7 +73,7 @@ fn a_console_that_stands_still_holds_nobody_up_and_says_what_it_missed() {
     gated.log(0..1, "first");
     gated.wait_for_a_write();
     gated.log(1..1_000, "one of many");
-    assert!(!gated.sink.settled() && gated.sink.waiting() < 11_000);
+    assert!(!gated.sink.settled() && gated.sink.usual.stream.waiting() < 11_000);
     drop(gated.tickets);
     gated.sink.finish(AGES).unwrap();
     assert!(gated.sink.settled());
@@ -102,7 +95,7 @@ fn once_there_is_room_again_the_gap_is_told_and_records_go_on() {
     gated.log(0..50, "before");
     gated.wait_for_a_write();
     drop(gated.tickets);
-    assert_eq!(gated.sink.writer.wait(AGES), 0);
+    assert_eq!(gated.sink.usual.stream.writer.wait(AGES), 0);
     gated.sink.record(&record(50, "after"));
     gated.sink.commit().unwrap();
     gated.sink.finish(AGES).unwrap();
@@ -130,7 +123,7 @@ fn a_console_that_closes_with_records_missing_has_nothing_left_to_do() {
     let mut gated = gated(100);
     gated.log(0..50, "x");
     gated.tickets.send(Some(io::ErrorKind::BrokenPipe)).unwrap();
-    gated.sink.writer.wait(AGES);
+    gated.sink.usual.stream.writer.wait(AGES);
     gated.sink.commit().unwrap_err();
     assert!(gated.sink.settled());
 }

@@ -1,4 +1,4 @@
-//! The thread that writes to the console, so that a terminal that stands still stops nobody else.
+//! The thread that writes to a terminal or a pipe, so that one that stands still stops nobody else.
 //!
 //! Batches go into a queue; the thread takes all of it at once and writes it in chunks, each ending with
 //! a line where possible. How much may wait is decided by who fills the queue.
@@ -14,7 +14,8 @@ const CHUNK: usize = 16 << 10;
 /// Memory that a buffer keeps for the next batches.
 const KEPT_BYTES: usize = 1 << 20;
 
-/// How long to leave a console alone that refuses for now (a full disk, a non-blocking terminal).
+/// How long to leave a far end alone that refuses for now (a full disk, a non-blocking terminal, a FIFO without a
+/// reader).
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// The queue and what became of it.
@@ -48,7 +49,7 @@ impl Shared {
 }
 
 /// The near end of the thread. Dropping it lets the thread end after what it has, without waiting.
-pub(super) struct Writer {
+pub(in crate::sink) struct Writer {
     shared: Arc<Shared>,
 }
 
@@ -59,7 +60,7 @@ impl Writer {
         let shared = Arc::new(Shared::default());
         let far = Arc::clone(&shared);
         thread::Builder::new()
-            .name("shmlog-console".to_owned())
+            .name("shmlog-writer".to_owned())
             .spawn(move || write_until_ended(&far, out))?;
         Ok(Writer { shared })
     }
@@ -97,7 +98,7 @@ impl Writer {
     }
 
     /// Waits until all is written; gives up when nothing moves for `patience`. Returns what is left.
-    pub(super) fn wait(&self, patience: Duration) -> usize {
+    pub(in crate::sink) fn wait(&self, patience: Duration) -> usize {
         let mut state = self.shared.lock();
         while state.outstanding > 0 {
             let before = state.outstanding;
@@ -191,8 +192,11 @@ fn first_chunk(bytes: &[u8]) -> &[u8] {
 }
 
 const fn may_pass(kind: io::ErrorKind) -> bool {
-    use io::ErrorKind::{QuotaExceeded, StorageFull, WouldBlock};
-    matches!(kind, WouldBlock | StorageFull | QuotaExceeded)
+    use io::ErrorKind::{QuotaExceeded, ResourceBusy, StorageFull, WouldBlock};
+    matches!(
+        kind,
+        WouldBlock | StorageFull | QuotaExceeded | ResourceBusy
+    )
 }
 
 fn give_back(buffer: &mut Vec<u8>) {
