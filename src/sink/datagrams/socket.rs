@@ -75,6 +75,8 @@ pub(super) struct Socket {
     address: Address,
     too_large: TooLarge,
     open: Option<Open>,
+    /// How often it was closed: a name may have several addresses, and somebody at only one of them.
+    tries: usize,
     /// In a stream: the datagram with its end, and how much of it is sent.
     frame: Vec<u8>,
     framed: usize,
@@ -88,6 +90,7 @@ impl Socket {
             address,
             too_large,
             open: None,
+            tries: 0,
             frame: Vec::new(),
             framed: 0,
             file: None,
@@ -101,7 +104,7 @@ impl Socket {
     pub(super) fn send(&mut self, datagram: &[u8], text_at: usize) -> io::Result<Sent> {
         let open = match &mut self.open {
             Some(open) => open,
-            None => self.open.insert(Open::new(&self.address)?),
+            None => self.open.insert(Open::new(&self.address, self.tries)?),
         };
         if open.kind == Kind::Stream {
             return send_framed(open, &mut self.frame, &mut self.framed, datagram);
@@ -157,12 +160,13 @@ impl Socket {
     /// A datagram that was begun begins again.
     pub(super) fn close(&mut self) {
         self.open = None;
+        self.tries = self.tries.wrapping_add(1);
         self.framed = 0;
     }
 }
 
 impl Open {
-    fn new(address: &Address) -> io::Result<Open> {
+    fn new(address: &Address, tries: usize) -> io::Result<Open> {
         match address {
             Address::Path(path) => {
                 let address = SocketAddrUnix::new(path.as_path())?;
@@ -179,7 +183,10 @@ impl Open {
             }
             Address::Udp(address) => {
                 let mut error = io::Error::from(io::ErrorKind::AddrNotAvailable);
-                for address in address.to_socket_addrs()? {
+                let mut all: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
+                let first = tries.checked_rem(all.len()).unwrap_or(0);
+                all.rotate_left(first);
+                for address in all {
                     match Open::udp(address) {
                         Ok(open) => return Ok(open),
                         Err(errno) => error = errno.into(),

@@ -183,16 +183,11 @@ impl Encode for Lines {
     }
 }
 
-/// As many whole characters as so many bytes hold, and one byte more if there is: what is too long stays so.
+/// Whole characters from the beginning, one more than so many bytes hold: what is too long stays so.
 fn beginning(text: &str, most: usize) -> &str {
-    let mut end = most.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    match text[end..].chars().next() {
-        Some(next) => &text[..end + next.len_utf8()],
-        None => text,
-    }
+    let mut ends = (most + 1)..text.len();
+    let end = ends.find(|at| text.is_char_boundary(*at));
+    end.map_or(text, |end| &text[..end])
 }
 
 /// A field of the header: printable ASCII, everything else is `_`; `-` if there is none.
