@@ -271,7 +271,7 @@ mod tests {
     fn an_option_that_no_kind_has_is_refused_with_those_that_it_has() {
         let error = check_all(&specs("console;file:logs?kep=3")).unwrap_err();
         assert_eq!((&*error.option, &*error.value), ("option", "kep"));
-        assert!(error.allowed.contains("keep, level, max_size"), "{error}");
+        assert!(error.allowed.contains("keep, keep_bytes"), "{error}");
     }
 
     #[test]

@@ -21,7 +21,7 @@ use std::io;
 use std::time::Duration;
 
 pub use self::console::Console;
-pub use self::file::TextFile;
+pub use self::file::{FileSync, Rotate, TextFile};
 pub use self::spec::{SinkSpec, SpecError};
 pub use crate::record::{Record, Value, Values};
 

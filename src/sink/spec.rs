@@ -12,6 +12,8 @@
 
 mod read;
 
+pub(crate) use read::duration_of;
+
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

@@ -23,7 +23,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-const SHIFT: &str = "shift";
+pub const SHIFT: &str = "shift";
 /// Where the clock stands, one after the other: in nanoseconds from where it should.
 const STEPS: [i64; 3] = [0, -3_600_000_000_000, 0];
 const RECORDS: u64 = 600;
@@ -39,7 +39,8 @@ fn time_of(line: &str) -> String {
     line.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
-fn set_clock(folder: &Path, by: i64) {
+/// Sets the clock of who was started with this file as its `SHMLOG_WALL_SHIFT`.
+pub fn set_clock(folder: &Path, by: i64) {
     // In one piece: it may be read at any moment.
     let (new, shift) = (folder.join("shift.new"), folder.join(SHIFT));
     fs::write(&new, by.to_string()).unwrap();

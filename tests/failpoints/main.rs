@@ -13,15 +13,20 @@
 //! | `drainer_and_producers` | the drainer dies while it deals with stopped and dead producers |
 //! | `killed_often` | the drainer is killed 500 times at moments of no choosing, during a million records |
 //! | `disk_full` | the drainer is killed while the file takes nothing |
+//! | `compressing` | the drainer is killed at every step of beginning, linking, compressing and syncing files |
 //! | `two_drainers` | a second drainer is started |
 //! | `forks` | a process forks while its threads are at every step of a claim |
 //! | `reused_pid` | a dead producer's pid is another's by the time anybody looks |
 //! | `clock_steps` | the wall clock is set back an hour |
+//! | `periods` | the wall clock passes hours and days, is set by the season and set back |
 //! | `no_counter` | the kernel does not keep time by the processor's counter |
 //!
 //! By the environment: `SHMLOG_TEST_EVERY=k` takes every `k`th combination of three producers (1: all), and
 //! `SHMLOG_TEST_KILLS=n` kills the drainer `n` times.
 
+#[allow(dead_code)]
+#[path = "../processes/closed_files.rs"]
+mod closed_files;
 #[path = "../processes/forking.rs"]
 mod forking;
 #[allow(dead_code)]
@@ -55,12 +60,14 @@ macro_rules! cast {
 cast! {
     disk_full
     clock_steps
+    compressing
     drainer_and_producers
     drainer_dies
     dying
     killed_often
     no_counter
     overshot
+    periods
     forks
     in_the_making
     reused_pid

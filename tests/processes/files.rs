@@ -177,7 +177,7 @@ fn a_program_prunes_no_files_but_its_own() {
     play(&folder, "process_name=app_server", 1);
     let others = [
         "app_server_20200101_000000_000000.log",
-        "app_20200101_000000_000000.log.gz",
+        "app_20200101_000000_000000.log.xz",
         "app_20200101_000000_00000.log",
         "app_notes.log",
         "app.log",

@@ -7,6 +7,7 @@
 //! A module of tests offers `ROLES` and `trials()`. Nothing here sleeps in order to be in step with another
 //! process: roles speak over their standard input and output.
 
+mod closed_files;
 mod faulty;
 mod forking;
 mod interrupting;
@@ -74,6 +75,7 @@ cast! {
         recovery
         refusals
         rights
+        rotation
         shares
         signals
         standstill

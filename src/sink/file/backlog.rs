@@ -38,6 +38,14 @@ struct Piece {
     meaning: Meaning,
 }
 
+/// Where to go on in a new file.
+struct Cut {
+    /// Offset in the bytes.
+    at: usize,
+    /// When the first record of that file was logged, in nanoseconds since 1970.
+    time_ns: i64,
+}
+
 /// Whole records in writing order, the first of which may be written in part.
 ///
 /// Invariants: `whole <= sent <= bytes.len()`; `bytes` begins with a record; `cuts` ascend, lie beyond `sent` or
@@ -51,8 +59,8 @@ pub(super) struct Backlog {
     whole: usize,
     /// Bytes that were dropped in front of the present ones.
     dropped: u64,
-    /// Offsets in `bytes` at which to go on in a new file.
-    cuts: VecDeque<usize>,
+    /// In `bytes`.
+    cuts: VecDeque<Cut>,
     pieces: VecDeque<Piece>,
     /// Records among the pieces.
     waiting: Tally,
@@ -108,9 +116,16 @@ impl Backlog {
         self.waiting.total()
     }
 
-    /// Counts the record that was appended at `start`: it goes to a new file if the one before would
-    /// exceed `max_file_size` bytes, unless it is the first of its file.
-    pub(super) fn close_record(&mut self, start: usize, max_file_size: u64, meaning: Meaning) {
+    /// Counts the record that was appended at `start`. It goes to a new file if it must, because its `time_ns` is
+    /// that of another one (even if nothing is in the present one), or the one before would exceed `max_file_size`
+    /// bytes, unless it is the first of its file.
+    pub(super) fn close_record(
+        &mut self,
+        start: usize,
+        max_file_size: u64,
+        (time_ns, must_cut): (i64, bool),
+        meaning: Meaning,
+    ) {
         match &meaning {
             Meaning::Record(pid) => self.waiting.add(*pid, 1),
             Meaning::Own => {}
@@ -119,11 +134,19 @@ impl Backlog {
         let end = self.dropped + self.bytes.len() as u64;
         self.pieces.push_back(Piece { end, meaning });
         let length = (self.bytes.len() - start) as u64;
-        if self.last_file_length > 0 && self.last_file_length + length > max_file_size {
-            self.cuts.push_back(start);
+        let is_full = self.last_file_length > 0 && self.last_file_length + length > max_file_size;
+        if is_full || must_cut {
+            self.cuts.push_back(Cut { at: start, time_ns });
             self.last_file_length = 0;
         }
         self.last_file_length += length;
+    }
+
+    /// When the first record was logged of the file that has to be begun now; `None` when that is begun for another
+    /// reason.
+    pub(super) fn cut_time_ns(&self) -> Option<i64> {
+        let cut = self.cuts.front().filter(|cut| cut.at == self.sent);
+        cut.map(|cut| cut.time_ns)
     }
 
     /// Writes as far as the present file goes; `written` counts what arrives. `true` if all is written,
@@ -133,7 +156,7 @@ impl Backlog {
         file: &mut impl Write,
         written: &mut u64,
     ) -> io::Result<bool> {
-        let end = self.cuts.front().copied().unwrap_or(self.bytes.len());
+        let end = self.cuts.front().map_or(self.bytes.len(), |cut| cut.at);
         while self.sent < end {
             match file.write(&self.bytes[self.sent..end]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -153,7 +176,7 @@ impl Backlog {
         self.count_whole();
         self.in_file = 0;
         self.sent = self.whole;
-        if self.cuts.front() == Some(&self.sent) {
+        if self.cut_time_ns().is_some() {
             self.cuts.pop_front();
         }
         if self.cuts.is_empty() {
@@ -195,7 +218,7 @@ impl Backlog {
         self.bytes.drain(..done);
         self.sent -= done;
         for cut in &mut self.cuts {
-            *cut -= done;
+            cut.at -= done;
         }
         if self.bytes.capacity() > 2 * KEPT_BYTES && self.bytes.len() < KEPT_BYTES {
             self.bytes.shrink_to(KEPT_BYTES);
@@ -232,21 +255,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_record_arrives_whole_and_in_order_and_no_file_exceeds_its_size(
+        fn every_record_arrives_whole_and_in_order_and_no_file_exceeds_its_size_nor_its_time(
             records in prop::collection::vec("[0-9][a\n]{0,12}", 1..20),
             takes in prop::collection::vec(0..9_usize, 0..40),
             commit_every in 1..5_usize,
             limit in 1..40_u64,
+            turns in prop::collection::vec(prop::bool::weighted(0.2), 20),
         ) {
             let records: Vec<_> = records.iter().map(|text| text.replace('\n', "\n ") + "\n").collect();
             let mut takes = takes.into_iter();
             let (mut files, mut written) = (vec![vec![]], 0);
+            let mut names = vec![0];
             let mut backlog = Backlog::default();
             let mut commit = |backlog: &mut Backlog| loop {
                 let file = files.last_mut().unwrap();
                 let outcome = backlog.write_to(&mut Fitful { file, takes: &mut takes }, &mut written);
                 if let Ok(false) = outcome {
                     files.push(vec![]);
+                    names.push(backlog.cut_time_ns().unwrap());
                     backlog.begin_file();
                     continue;
                 }
@@ -256,7 +282,7 @@ mod tests {
             for (number, record) in records.iter().enumerate() {
                 let start = backlog.bytes.len();
                 backlog.bytes.extend_from_slice(record.as_bytes());
-                backlog.close_record(start, limit, Meaning::Record(1));
+                backlog.close_record(start, limit, (number as i64, turns[number]), Meaning::Record(1));
                 if number % commit_every == 0 {
                     commit(&mut backlog);
                     let kept = &backlog.bytes[backlog.sent..];
@@ -271,10 +297,16 @@ mod tests {
             }
             prop_assert_eq!(files.concat(), records.concat().into_bytes());
             prop_assert_eq!(written, records.concat().len() as u64);
-            for file in files {
-                let starts = (0..file.len()).filter(|at| record_start(&file, *at) == *at);
-                prop_assert!(file.len() as u64 <= limit || starts.count() == 1);
-                prop_assert!(file.first().is_some_and(u8::is_ascii_digit) && file.last() == Some(&b'\n'));
+            let mut number = 0;
+            for (index, (file, name)) in files.iter().zip(names).enumerate() {
+                let starts = (0..file.len()).filter(|at| record_start(file, *at) == *at).count();
+                prop_assert!(file.len() as u64 <= limit || starts == 1);
+                prop_assert_eq!(name, number as i64, "is what its first record brings");
+                prop_assert!(!turns[number..][..starts].iter().skip(1).any(|turns| *turns));
+                // Only if nothing else could be in it.
+                prop_assert!(starts > 0 || (index == 0 && turns[0]));
+                prop_assert!(starts == 0 || file[0].is_ascii_digit() && file.last() == Some(&b'\n'));
+                number += starts;
             }
         }
     }
@@ -285,7 +317,7 @@ mod tests {
         for record in ["1 one\n", "2 two\n  more\n"] {
             let start = backlog.bytes.len();
             backlog.bytes.extend_from_slice(record.as_bytes());
-            backlog.close_record(start, 1_000, Meaning::Record(1));
+            backlog.close_record(start, 1_000, (0, false), Meaning::Record(1));
         }
         let (mut lost, mut next, mut written) = (vec![], vec![], 0);
         let mut takes = [14, 0].into_iter();

@@ -1,11 +1,15 @@
-//! Log files: one line per record, in files that follow one another by size and leave by number.
+//! Log files: one line per record, in files that follow one another by size and time, and leave by number, age and
+//! bytes.
 //!
 //! ```text
 //! record() ──► Backlog (whole lines in memory) ── commit(): one write ──► LogFile (open, locked)
 //!                  │ grows while the file does not take them                 │ full, deleted, renamed:
-//!                  ▼ beyond queue_bytes                                      ▼
-//!              Missing (counted, said in the log)                       the next LogFile, then prune()
+//!                  ▼ beyond queue_bytes                                      ▼ its time over:
+//!              Missing (counted, said in the log)                       the next LogFile, then upkeep
 //! ```
+//!
+//! Upkeep is what is done beside the lines: pruning, the link to the latest file, compressing, syncing. None of it
+//! holds up the lines, and what goes wrong with it is told and costs nothing else.
 //!
 //! A file that cannot be written costs nothing but memory at first: the lines wait, half-written ones
 //! included, and go on exactly where they stopped. Past the bound the newest records are counted, and the
@@ -17,15 +21,22 @@
 mod backlog;
 mod config;
 mod error;
+mod folder;
+mod fsync;
+mod gzip;
+mod latest;
 mod line;
 mod name;
 mod open;
+mod options;
+mod period;
 mod prune;
 mod recovered;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod trouble;
+mod upkeep;
 
 use std::io;
 use std::path::Path;
@@ -33,14 +44,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use self::backlog::{Backlog, Meaning};
-pub use self::config::FileConfig;
+pub use self::config::{FileConfig, FileSync, Rotate};
 pub use self::error::OpenFileError;
 use self::line::Lines;
+use self::name::Names;
 use self::open::LogFile;
-use self::prune::{Pruned, prune};
+use self::period::Period;
 pub(crate) use self::recovered::{Folders, Progress, RecoveredFile};
 pub use self::settings::TextFile;
 use self::trouble::Trouble;
+use self::upkeep::Upkeep;
+use crate::clock;
 use crate::record::Record;
 use crate::sink::missing::{Missing, Tally, say_owed};
 use crate::sink::{FilePlace, Sink};
@@ -51,9 +65,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long to leave the processor between two tries at something that somebody else holds up.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Tries at pruning a folder that another session prunes; later ones follow with the next commits.
-const PRUNE_TRIES: u32 = 50;
-
 /// What is told the name of a log file before that is made, so that a successor of this process knows of it
 /// whatever happens next; an empty name takes the last one back.
 pub type Announce = dyn FnMut(&str);
@@ -63,11 +74,13 @@ pub type Announce = dyn FnMut(&str);
 /// Its [`commit`](Sink::commit) returns an error when the trouble begins or changes, not again while it
 /// lasts: the lines wait meanwhile, and [`unwritten`](FileSink::unwritten) says how many bytes.
 pub struct FileSink {
-    /// With `program` as it stands in file names.
     config: FileConfig,
+    names: Names,
     /// Told the name of each file before it is made.
     announce: Box<Announce>,
     log: LogFile,
+    /// That of the file that the last line goes to.
+    period: Period,
     backlog: Backlog,
     lines: Lines,
     missing: Missing,
@@ -79,8 +92,7 @@ pub struct FileSink {
     news: Vec<String>,
     /// When to look at the path again.
     next_look: Instant,
-    /// A file was begun, and its predecessors have not been counted since.
-    prune_due: bool,
+    upkeep: Upkeep,
 }
 
 impl FileSink {
@@ -95,15 +107,16 @@ impl FileSink {
         mut announce: Box<Announce>,
     ) -> Result<FileSink, OpenFileError> {
         let config = config.in_order();
-        let log = LogFile::create(&config.folder, &config.program, &mut *announce)?;
+        let names = config.names();
+        let log = LogFile::create(&config.folder, &names, &mut *announce)?;
         Ok(FileSink::with(config, announce, log))
     }
 
     /// Removes those of the files that a predecessor of this process announced and nobody else has in hand.
     pub fn discard(config: &FileConfig, announced: &[String]) {
-        let config = config.clone().in_order();
+        let names = config.names();
         for name in announced {
-            if name::belongs_to(name, &config.program) {
+            if names.include(name) {
                 // If it cannot be removed it stays, half-written: the log itself is whole without it.
                 let _ = open::remove_unlocked(&config.folder.join(name));
             }
@@ -123,17 +136,21 @@ impl FileSink {
         name: &dyn Fn(u32) -> Option<String>,
     ) -> Result<FileSink, OpenFileError> {
         let config = config.in_order();
-        let ours = |name: &str| name::belongs_to(name, &config.program);
+        let names = config.names();
         let path = config.folder.join(&place.name);
-        let reopened = if ours(&place.name) {
-            let reopened = LogFile::reopen(&path, place.bytes);
+        let micros = names.local_micros_of(&place.name).unwrap_or(0);
+        let reopened = if names.include(&place.name) {
+            let reopened = LogFile::reopen(&path, place.bytes, micros);
             reopened.map_err(|source| OpenFileError::File { path, source })?
         } else {
             None
         };
         let log = match reopened {
             Some(log) => log,
-            None => LogFile::create(&config.folder, &config.program, &mut *announce)?,
+            None => {
+                let (folder, now) = (&config.folder, clock::wall_ns());
+                LogFile::create_behind(micros, folder, &names, now, &mut *announce)?
+            }
         };
         let mut sink = FileSink::with(config, announce, log);
         if let Some(text) = say_owed(&place.owed, name) {
@@ -144,6 +161,9 @@ impl FileSink {
 
     fn with(config: FileConfig, announce: Box<Announce>, log: LogFile) -> FileSink {
         let mut sink = FileSink {
+            names: config.names(),
+            period: Period::of(config.rotate, config.rotate_at, log.time_ns()),
+            upkeep: Upkeep::start(&config, &log),
             log,
             config,
             announce,
@@ -154,10 +174,9 @@ impl FileSink {
             trouble: None,
             news: Vec::new(),
             next_look: Instant::now() + LOOK_EVERY,
-            prune_due: true,
         };
         sink.backlog.go_on_at(sink.log.written);
-        sink.prune_patiently();
+        sink.tidy_patiently();
         sink
     }
 
@@ -181,8 +200,15 @@ impl FileSink {
             }
             trouble.delayed += u64::from(record.sequence.is_some());
         }
-        let most = self.config.max_file_size;
-        self.backlog.close_record(start, most, Meaning::of(record));
+        self.close_record(start, record, Meaning::of(record));
+    }
+
+    /// Counts the record whose lines were appended at `start`.
+    fn close_record(&mut self, start: usize, record: &Record<'_>, meaning: Meaning) {
+        self.upkeep.note(record);
+        let must_cut = self.period.is_over_at(record.time_ns, clock::wall_ns);
+        let (most, when) = (self.config.max_file_size, (record.time_ns, must_cut));
+        self.backlog.close_record(start, most, when, meaning);
     }
 
     /// Writes all that waits, over as many files as it needs.
@@ -192,7 +218,8 @@ impl FileSink {
             .backlog
             .write_to(&mut self.log.file, &mut self.log.written)?
         {
-            self.begin_file()?;
+            let last = self.begin_file()?;
+            self.upkeep.close(&last);
         }
         Ok(())
     }
@@ -222,45 +249,34 @@ impl FileSink {
         Ok(())
     }
 
-    fn begin_file(&mut self) -> io::Result<()> {
-        let (folder, program) = (&self.config.folder, &self.config.program);
-        self.log = self.log.create_next(folder, program, &mut *self.announce)?;
+    /// Goes on in a new file; returns the one before.
+    fn begin_file(&mut self) -> io::Result<LogFile> {
+        let now = clock::wall_ns();
+        let time_ns = self.backlog.cut_time_ns();
+        // Named after its first record, so that the name tells what is in it though this process may be behind.
+        let time_ns = time_ns.map_or(now, |time_ns| period::believed(time_ns, now));
+        let (folder, names) = (&self.config.folder, &self.names);
+        let next = self
+            .log
+            .create_next(folder, names, time_ns, &mut *self.announce)?;
         self.backlog.begin_file();
-        self.prune_due = true;
-        Ok(())
+        self.upkeep.turn(&self.log, &next);
+        Ok(std::mem::replace(&mut self.log, next))
     }
 
-    fn try_to_prune(&mut self) -> io::Result<()> {
-        if self.prune_due {
-            // Cleared first: a failure is told once, and tried again with the next file.
-            self.prune_due = false;
-            let config = &self.config;
-            let pruned = prune(&config.folder, &config.program, config.backup_count);
-            let pruned = pruned.map_err(|error| {
-                let (program, folder) = (&config.program, &config.folder);
-                let text = format!(
-                    "cannot delete the oldest log files of {program:?} in {folder:?}: {error}; \
-                     more than {} may remain",
-                    config.backup_count
-                );
-                io::Error::new(error.kind(), text)
-            })?;
-            self.prune_due = pruned == Pruned::Busy;
-        }
-        Ok(())
-    }
-
-    /// Prunes, waiting a little for other sessions that do. What fails is left to the next commit.
-    fn prune_patiently(&mut self) {
-        for _ in 0..PRUNE_TRIES {
-            if self.try_to_prune().is_err() {
-                self.prune_due = true;
-                return;
+    /// Writes what waits, and says what is missing.
+    fn commit_lines(&mut self) -> io::Result<()> {
+        let outcome = self.write_out().and_then(|()| self.tell_missing());
+        self.backlog.drop_written();
+        let is_all = self.settled();
+        self.upkeep.wrote(self.log.written, is_all);
+        self.tidy();
+        match outcome {
+            Ok(()) => {
+                self.note_recovery();
+                self.upkeep.trouble(&mut self.news)
             }
-            if !self.prune_due {
-                return;
-            }
-            thread::sleep(PAUSE);
+            Err(error) => self.news_of(error),
         }
     }
 }
@@ -280,15 +296,9 @@ impl Sink for FileSink {
     }
 
     fn commit(&mut self) -> io::Result<()> {
-        let outcome = self.write_out().and_then(|()| self.tell_missing());
-        self.backlog.drop_written();
-        match outcome {
-            Ok(()) => {
-                self.note_recovery();
-                self.try_to_prune()
-            }
-            Err(error) => self.news_of(error),
-        }
+        // The checkpoint that followed the last commit has moved on from them.
+        self.upkeep.compress();
+        self.commit_lines()
     }
 
     fn wants_commit(&self) -> bool {
@@ -324,21 +334,24 @@ impl Sink for FileSink {
         let (mut left, mut moved) = (self.unwritten(), Instant::now());
         while !self.settled() && moved.elapsed() < patience {
             thread::sleep(PAUSE.min(patience));
-            let _ = self.commit();
+            // No checkpoint follows any more: what is closed from here on stays as it is.
+            let _ = self.commit_lines();
             if self.unwritten() < left {
                 moved = Instant::now();
             }
             left = self.unwritten();
         }
+        let synced = self
+            .upkeep
+            .finish(self.log.written, Instant::now() + patience);
         // Or sessions in which nothing happens would in time push out all in which something did.
         if self.settled() {
             self.log.remove_if_empty();
         }
         // Files that were open when this one was begun may be closed by now.
-        self.prune_due = true;
-        self.prune_patiently();
+        self.tidy_patiently();
         match self.settled() {
-            true => Ok(()),
+            true => synced,
             false => Err(self.lose_the_rest()),
         }
     }

@@ -11,9 +11,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::name::file_name;
+use super::gzip::Closed;
+use super::name::{Names, local_micros, time_ns_of};
 use super::{Announce, OpenFileError};
 use crate::clock;
+use crate::failpoint;
 
 /// Names tried, a microsecond apart, before giving up.
 const ATTEMPTS: i64 = 1_000;
@@ -28,33 +30,51 @@ pub(super) struct LogFile {
     pub(super) inherited: bool,
     /// Device and inode, to notice when another file stands at `path`.
     identity: (u64, u64),
-    /// What it is named after, in microseconds since 1970; 0 when a predecessor made it.
+    /// What it is named after: see [`local_micros`].
     micros: i64,
+}
+
+/// What the system knows a file by: device and inode.
+pub(super) fn identity_of(file: &File) -> io::Result<(u64, u64)> {
+    let metadata = file.metadata()?;
+    Ok((metadata.dev(), metadata.ino()))
 }
 
 impl LogFile {
     /// Makes, opens and locks a new file named after now, and the folder if it is missing.
     pub(super) fn create(
         folder: &Path,
-        program: &str,
+        names: &Names,
         announce: &mut Announce,
     ) -> Result<LogFile, OpenFileError> {
-        LogFile::create_at(folder, program, micros_now(), announce)
+        LogFile::create_at(folder, names, micros_now(), announce)
     }
 
-    /// The file after this one. Its name sorts behind this one's though the wall clock may have been set back, or
-    /// pruning would take the newest for the oldest.
+    /// The file after this one, named after a time. Its name sorts behind this one's though the wall clock may have
+    /// been set back, or pruning would take the newest for the oldest.
     pub(super) fn create_next(
         &self,
         folder: &Path,
-        program: &str,
+        names: &Names,
+        time_ns: i64,
         announce: &mut Announce,
     ) -> Result<LogFile, OpenFileError> {
-        let micros = micros_now().max(self.micros + 1);
-        LogFile::create_at(folder, program, micros, announce)
+        LogFile::create_behind(self.micros, folder, names, time_ns, announce)
     }
 
-    /// As [`create`](LogFile::create), under names that `name` gives for a number of microseconds since 1970.
+    /// As [`create_next`](LogFile::create_next), for a file before of which only the time in its name is known.
+    pub(super) fn create_behind(
+        last: i64,
+        folder: &Path,
+        names: &Names,
+        time_ns: i64,
+        announce: &mut Announce,
+    ) -> Result<LogFile, OpenFileError> {
+        let micros = local_micros(time_ns.max(0)).max(last.saturating_add(1));
+        LogFile::create_at(folder, names, micros, announce)
+    }
+
+    /// As [`create`](LogFile::create), under names that `name` gives for local microseconds.
     pub(super) fn create_named(
         folder: &Path,
         name: &dyn Fn(i64) -> String,
@@ -65,16 +85,11 @@ impl LogFile {
 
     pub(super) fn create_at(
         folder: &Path,
-        program: &str,
+        names: &Names,
         micros: i64,
         announce: &mut Announce,
     ) -> Result<LogFile, OpenFileError> {
-        LogFile::create_from(
-            folder,
-            &|micros| file_name(program, micros),
-            micros,
-            announce,
-        )
+        LogFile::create_from(folder, &|micros| names.at(micros), micros, announce)
     }
 
     fn create_from(
@@ -90,9 +105,11 @@ impl LogFile {
         for attempt in 0..ATTEMPTS {
             let name = name_at(micros + attempt);
             announce(&name);
+            failpoint::hit("file.announced");
             let path = folder.join(name);
             match LogFile::try_create(&path) {
                 Ok(Some(file)) => {
+                    failpoint::hit("file.made");
                     let micros = micros + attempt;
                     return Ok(LogFile { micros, ..file });
                 }
@@ -129,9 +146,9 @@ impl LogFile {
         }))
     }
 
-    /// Opens a file that a predecessor of this process wrote, locks it and cuts it back to `bytes`. `None` when
-    /// it is gone, or in somebody else's hands.
-    pub(super) fn reopen(path: &Path, bytes: u64) -> io::Result<Option<LogFile>> {
+    /// Opens a file that a predecessor of this process wrote, and named after `micros`, locks it and cuts it back to
+    /// `bytes`. `None` when it is gone, or in somebody else's hands.
+    pub(super) fn reopen(path: &Path, bytes: u64, micros: i64) -> io::Result<Option<LogFile>> {
         let Some(file) = open_unlocked(path)? else {
             return Ok(None);
         };
@@ -148,7 +165,7 @@ impl LogFile {
             written: metadata.len().min(bytes),
             inherited: true,
             identity: (metadata.dev(), metadata.ino()),
-            micros: 0,
+            micros,
         }))
     }
 
@@ -158,6 +175,24 @@ impl LogFile {
         if self.written == 0 && is_empty && self.is_in_place() {
             let _ = fs::remove_file(&self.path);
         }
+    }
+
+    /// The time that its name tells, in nanoseconds since 1970.
+    pub(super) fn time_ns(&self) -> i64 {
+        time_ns_of(self.micros).unwrap_or_else(clock::wall_ns)
+    }
+
+    /// Its name in its folder, and what the system knows it by.
+    pub(super) fn closed(&self) -> Option<Closed> {
+        Some(Closed {
+            name: self.path.file_name()?.to_str()?.to_owned(),
+            identity: self.identity,
+        })
+    }
+
+    /// Lets others have the file though there may be another descriptor of it yet.
+    pub(super) fn unlock(&self) {
+        let _ = flock(&self.file, FlockOperation::Unlock);
     }
 
     /// Whether the file has lost its last name: what is written to it now, nobody will read.
@@ -180,9 +215,9 @@ impl LogFile {
     }
 }
 
-/// Microseconds since 1970. A clock before that counts as 1970: names must be unique, more than true.
+/// [Local microseconds](local_micros). A clock before 1970 counts as 1970: names must be unique, more than true.
 fn micros_now() -> i64 {
-    (clock::wall_ns() / 1000).max(0)
+    local_micros(clock::wall_ns().max(0))
 }
 
 /// Opens and locks a file that exists. `None` when it does not, or somebody else has it locked.
@@ -216,17 +251,32 @@ mod tests {
     use super::*;
     use crate::sink::file::tests::Folder;
 
+    fn app() -> Names {
+        Names::new("app", ".log")
+    }
+
     #[test]
     fn the_next_file_sorts_behind_though_the_clock_was_set_back() {
         let folder = Folder::new("set back");
         // As if this one had been made before the clock was set back a day.
         let micros = micros_now() + 86_400_000_000;
-        let mut last = LogFile::create_at(folder.path(), "app", micros, &mut |_| {}).unwrap();
+        let mut last = LogFile::create_at(folder.path(), &app(), micros, &mut |_| {}).unwrap();
         for _ in 0..3 {
-            let next = last.create_next(folder.path(), "app", &mut |_| {}).unwrap();
+            let now = clock::wall_ns();
+            let next = last.create_next(folder.path(), &app(), now, &mut |_| {});
+            let next = next.unwrap();
             assert!(next.path > last.path);
             last = next;
         }
+        // Its successor knows that from the name.
+        let micros = app().local_micros_of(last.path.file_name().unwrap().to_str().unwrap());
+        let path = last.path.clone();
+        drop(last);
+        let last = LogFile::reopen(&path, 0, micros.unwrap()).unwrap().unwrap();
+        let next = last
+            .create_next(folder.path(), &app(), 0, &mut |_| {})
+            .unwrap();
+        assert!(next.path > last.path);
     }
 
     #[test]
@@ -234,9 +284,9 @@ mod tests {
         let folder = Folder::new("clash");
         let time = 1_795_369_512_999_999;
         let files: Vec<_> = (0..5)
-            .map(|_| LogFile::create_at(folder.path(), "app", time, &mut |_| {}).unwrap())
+            .map(|_| LogFile::create_at(folder.path(), &app(), time, &mut |_| {}).unwrap())
             .collect();
-        let expected: Vec<_> = (0..5).map(|step| file_name("app", time + step)).collect();
+        let expected: Vec<_> = (0..5).map(|step| app().at(time + step)).collect();
         let names: Vec<_> = files
             .iter()
             .map(|file| file.path.file_name().unwrap().to_str().unwrap())
@@ -247,7 +297,7 @@ mod tests {
     #[test]
     fn an_open_file_cannot_be_locked_by_others_and_a_closed_one_can() {
         let folder = Folder::new("locked");
-        let log = LogFile::create(folder.path(), "app", &mut |_| {}).unwrap();
+        let log = LogFile::create(folder.path(), &app(), &mut |_| {}).unwrap();
         let other = File::open(&log.path).unwrap();
         let lock = || flock(&other, FlockOperation::NonBlockingLockExclusive);
         assert_eq!(lock(), Err(rustix::io::Errno::WOULDBLOCK));
@@ -257,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_cannot_be_made_is_refused_by_name_with_the_way_out() {
-        let refused = LogFile::create(Path::new("/proc/no/such"), "app", &mut |_| {})
+        let refused = LogFile::create(Path::new("/proc/no/such"), &app(), &mut |_| {})
             .err()
             .unwrap();
         let text = refused.to_string();

@@ -11,8 +11,10 @@ use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
+use super::folder::HeldFolder;
+use super::latest;
 use super::line::Lines;
-use super::name::{self, belongs_to, recovered_name, sanitise};
+use super::name::Names;
 use super::open::{LogFile, remove_unlocked};
 use super::{OpenFileError, PAUSE};
 use crate::record::Record;
@@ -46,7 +48,7 @@ pub(crate) type AnnounceIn = dyn FnMut(&Path, &str);
 
 /// The sink that writes such a file.
 pub(crate) struct RecoveredFile {
-    program: String,
+    names: Names,
     folders: Folders,
     announce: Box<AnnounceIn>,
     log: Option<LogFile>,
@@ -70,11 +72,10 @@ impl RecoveredFile {
         place: Option<&FilePlace>,
         begun: &[String],
     ) -> Result<RecoveredFile, OpenFileError> {
-        let program = sanitise(program);
+        let names = Names::new(program, ".log");
         let mut log = None;
         if let Some(home) = &folders.home {
-            let is_ours =
-                |name: &str| belongs_to(name, &program) || name::is_recovered(name, &program);
+            let is_ours = |name: &str| names.include(name) || names.is_recovered(name);
             let known = place.map_or("", |place| &place.name);
             // Those behind it belong to a batch that did not make it.
             let at = begun.iter().position(|name| name == known);
@@ -86,12 +87,13 @@ impl RecoveredFile {
             }
             if let Some(place) = place.filter(|place| is_ours(&place.name)) {
                 let file = cut_back(home.join(&place.name), place.bytes)?;
-                log = file.filter(|_| name::is_recovered(&place.name, &program));
+                log = file.filter(|_| names.is_recovered(&place.name));
             }
+            mend_latest(home, &names);
         }
         let path = log.as_ref().map(|log| log.path.clone());
         Ok(RecoveredFile {
-            program,
+            names,
             folders,
             announce,
             log,
@@ -115,7 +117,7 @@ impl RecoveredFile {
         folders.dedup();
         let mut refused = None;
         for folder in folders {
-            let name = |micros| recovered_name(&self.program, micros);
+            let name = |micros| self.names.recovered_at(micros);
             let announce = &mut |name: &str| (self.announce)(folder, name);
             match LogFile::create_named(folder, &name, announce) {
                 Ok(log) => return Ok(log),
@@ -159,13 +161,20 @@ impl RecoveredFile {
 /// Cuts a file back to `bytes`. `None` when it is not there, or somebody else keeps it.
 fn cut_back(path: PathBuf, bytes: u64) -> Result<Option<LogFile>, OpenFileError> {
     for _ in 0..TRIES {
-        match LogFile::reopen(&path, bytes) {
+        match LogFile::reopen(&path, bytes, 0) {
             Ok(None) if path.exists() => thread::sleep(PAUSE),
             Ok(file) => return Ok(file),
             Err(source) => return Err(OpenFileError::File { path, source }),
         }
     }
     Ok(None)
+}
+
+/// The link to the dead program's latest file may lead to one that was removed. If it cannot be mended it stays.
+fn mend_latest(home: &Path, names: &Names) {
+    if let Ok(Some(folder)) = HeldFolder::try_hold(home) {
+        let _ = latest::mend(&folder, names);
+    }
 }
 
 impl Sink for RecoveredFile {

@@ -2,23 +2,31 @@
 
 use std::path::PathBuf;
 
-use super::{FileConfig, FileSink};
+use super::FileSink;
+use super::options::{FileOptions, file_setters};
 use crate::sink::kinds::{Files, Opened, Opening, SinkKind, Uses};
 use crate::sink::spec::{Common, common_setters};
 use crate::sink::{SinkSpec, SpecError};
 
-const MAX_SIZE: &str = "max_size";
-const KEEP: &str = "keep";
-
 /// Settings of a sink that writes text files, one line for a record, into a folder.
 ///
-/// Files are called `{program}_{YYYYmmdd_HHMMSS_micros}.log`, in local time. As text:
-/// `file:logs?max_size=100M&keep=10`.
+/// Files are called `{program}_{YYYYmmdd_HHMMSS_micros}.log`, after the time of their first record, in local time; of
+/// files that follow one another the later one always has the name that sorts behind, even if the clock is set back. A
+/// session that logs nothing leaves none, unless it is killed.
+///
+/// | setter | as text | |
+/// |---|---|---|
+/// | [`rotate`](TextFile::rotate), [`rotate_at`](TextFile::rotate_at) | `rotate=hourly`, `rotate=daily`, `rotate=daily@03:30` | a file for each hour or day |
+/// | [`max_size`](TextFile::max_size) | `max_size=100M` | or as soon as one is full |
+/// | [`keep`](TextFile::keep), [`keep_for`](TextFile::keep_for), [`keep_bytes`](TextFile::keep_bytes) | `keep=10`, `keep_for=7d`, `keep_bytes=10G` | how many stay, how long, how many bytes |
+/// | [`gzip`](TextFile::gzip) | `gzip=on` | compress those that another follows |
+/// | [`latest`](TextFile::latest) | `latest=on` | a link to the last |
+/// | [`sync`](TextFile::sync) | `sync=100ms`, `sync=error` | force what is written onto the disk |
 ///
 /// ```
-/// use shmlog::sink::TextFile;
+/// use shmlog::sink::{Rotate, TextFile};
 /// # let folder = std::env::temp_dir().join(format!("shmlog-doc-file-{}", std::process::id()));
-/// let everything = TextFile::new(folder.join("all")).max_size(10 << 20).keep(5);
+/// let everything = TextFile::new(folder.join("all")).rotate(Rotate::Daily).keep(7).gzip(true);
 /// # let builder = shmlog::ShmLogger::builder().console(false);
 /// let logger = builder.sink(everything).init_parent()?;
 /// # drop(logger); std::fs::remove_dir_all(folder)?;
@@ -28,44 +36,28 @@ const KEEP: &str = "keep";
 #[must_use = "settings do nothing until they are given to Builder::sink()"]
 pub struct TextFile {
     folder: PathBuf,
-    max_size: u64,
-    keep: u64,
+    files: FileOptions,
     common: Common,
 }
 
 common_setters!(TextFile);
+file_setters!(TextFile);
 
 impl TextFile {
     /// Files in this folder, which is made if missing; relative to the parent's working directory.
     pub fn new(folder: impl Into<PathBuf>) -> TextFile {
         TextFile {
             folder: folder.into(),
-            max_size: 100 << 20,
-            keep: 10,
+            files: FileOptions::default(),
             common: Common::default(),
         }
-    }
-
-    /// Bytes after which a new file is begun; 1 at least. Only a single record that is longer makes a longer
-    /// file. Default: 100 MiB.
-    pub fn max_size(mut self, bytes: u64) -> TextFile {
-        self.max_size = bytes;
-        self
-    }
-
-    /// How many files of this program may remain in the folder, earlier sessions' included; 1 at least.
-    /// The oldest are removed, but never one that a running session still writes. Default: 10.
-    pub fn keep(mut self, files: u64) -> TextFile {
-        self.keep = files;
-        self
     }
 }
 
 impl From<TextFile> for SinkSpec {
     fn from(file: TextFile) -> SinkSpec {
         let spec = SinkSpec::new(TextFile::NAME).at(file.folder);
-        let spec = spec.option(MAX_SIZE, file.max_size).option(KEEP, file.keep);
-        file.common.put(spec)
+        file.common.put(file.files.put(spec))
     }
 }
 
@@ -73,14 +65,11 @@ impl SinkKind for TextFile {
     const NAME: &'static str = "file";
 
     fn parse(spec: &SinkSpec) -> Result<TextFile, SpecError> {
-        spec.allow(&[MAX_SIZE, KEEP])?;
-        let folder = spec.folder_or("logs")?;
-        let usual = TextFile::new(folder);
+        spec.allow(FileOptions::OPTIONS)?;
         Ok(TextFile {
-            max_size: spec.bytes(MAX_SIZE, 1..)?.unwrap_or(usual.max_size),
-            keep: spec.number(KEEP, 1..)?.unwrap_or(usual.keep),
+            folder: spec.folder_or("logs")?,
+            files: FileOptions::of(spec)?,
             common: Common::of(spec),
-            ..usual
         })
     }
 
@@ -95,13 +84,7 @@ impl SinkKind for TextFile {
     }
 
     fn open(self, opening: &Opening<'_>) -> Opened {
-        let config = FileConfig {
-            folder: self.folder,
-            program: opening.program.to_owned(),
-            max_file_size: self.max_size,
-            backup_count: usize::try_from(self.keep).unwrap_or(usize::MAX),
-            queue_bytes: opening.queue_bytes.unwrap_or(FileConfig::QUEUE_BYTES),
-        };
+        let config = self.files.config(self.folder, opening);
         let announce = opening.announce();
         let opened = match opening.go_on(|begun| FileSink::discard(&config, begun)) {
             Some(place) => FileSink::resume(config, announce, &place, opening.name_of),

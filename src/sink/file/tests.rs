@@ -1,5 +1,7 @@
 //! The file sink as a whole: rotation, files taken away, and (in `trouble`) files that cannot be written.
 
+mod compressing;
+mod times;
 mod trouble;
 
 use std::fs::{self, File};
@@ -48,11 +50,9 @@ impl Drop for Folder {
 
 fn config(folder: &Folder) -> FileConfig {
     FileConfig {
-        folder: folder.path().to_owned(),
-        program: "app".to_owned(),
         max_file_size: 1 << 30,
         backup_count: 1_000,
-        queue_bytes: FileConfig::QUEUE_BYTES,
+        ..FileConfig::new(folder.path(), "app")
     }
 }
 
@@ -253,7 +253,7 @@ fn a_file_replaced_from_outside_is_left_to_whoever_put_it_there() {
 #[test]
 fn what_another_session_kept_from_pruning_is_pruned_later() {
     let folder = Folder::new("later");
-    fs::write(folder.path().join(name::file_name("app", 0)), "old").unwrap();
+    fs::write(folder.path().join(Names::new("app", ".log").at(0)), "old").unwrap();
     let other = File::open(folder.path()).unwrap();
     rustix::fs::flock(&other, rustix::fs::FlockOperation::LockExclusive).unwrap();
     let mut sink = open(FileConfig {
@@ -272,7 +272,7 @@ fn old_files_that_cannot_be_deleted_are_told_by_name_and_once() {
     let folder = Folder::new("unpruned");
     let mut sink = open(config(&folder)).unwrap();
     fs::remove_dir_all(folder.path()).unwrap();
-    sink.prune_due = true;
+    sink.upkeep.tidy_due = true;
     let told = sink.commit().unwrap_err().to_string();
     assert!(
         told.contains("\"app\" in ") && told.contains("1000 may remain"),

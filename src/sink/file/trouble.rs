@@ -2,10 +2,10 @@
 
 use std::io;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::FileSink;
 use super::backlog::Meaning;
+use crate::clock;
 use crate::level::Level;
 use crate::record::Record;
 use crate::sink::Owed;
@@ -32,13 +32,10 @@ impl FileSink {
 
     /// Appends the line that says what is missing at this place.
     pub(super) fn append_gap(&mut self, text: &str, records: Tally) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let time_ns = now.map_or(0, |since| since.as_nanos() as i64);
-        let record = Record::of_drainer(time_ns, Level::Error, text);
+        let record = Record::of_drainer(clock::wall_ns(), Level::Error, text);
         let start = self.backlog.bytes.len();
         self.lines.push(&mut self.backlog.bytes, &record);
-        let (most, meaning) = (self.config.max_file_size, Meaning::Gap(Box::new(records)));
-        self.backlog.close_record(start, most, meaning);
+        self.close_record(start, &record, Meaning::Gap(Box::new(records)));
     }
 
     /// Says in the log, at the place of the gap, what is missing there. Called when all else is written.

@@ -127,10 +127,7 @@ impl SinkSpec {
     /// When it is none, or it is 0.
     pub fn duration(&self, key: &str) -> Result<Option<Duration>, SpecError> {
         let allowed = "a time of more than 0, like 500ms, 2s, 10min, 1h or 7d";
-        self.read(key, allowed, |text| {
-            let millis = with_unit(text, TIMES).filter(|millis| *millis > 0);
-            millis.map(Duration::from_millis)
-        })
+        self.read(key, allowed, duration_of)
     }
 
     /// `on` or `off`.
@@ -152,6 +149,12 @@ impl SinkSpec {
             found.map(|(_, meaning)| meaning.clone())
         })
     }
+}
+
+/// A time of more than 0, like `500ms` or `7d`.
+pub(crate) fn duration_of(text: &str) -> Option<Duration> {
+    let millis = with_unit(text, TIMES).filter(|millis| *millis > 0);
+    millis.map(Duration::from_millis)
 }
 
 /// A whole number and a unit; `None` also when it is too large.

@@ -1,0 +1,76 @@
+//! The folder of log files while this process alone rearranges it.
+//!
+//! Whoever removes or renames closed files takes the folder's lock for that, so that sessions take turns, and
+//! nobody counts a file twice that is about to be replaced by a compressed one. Nothing that another
+//! user puts in the place of a file may lead us elsewhere or make us wait.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, openat, unlinkat};
+use rustix::io::Errno;
+
+/// A folder, locked.
+pub(super) struct HeldFolder {
+    pub(super) directory: File,
+    pub(super) path: PathBuf,
+}
+
+impl HeldFolder {
+    /// `None` while another session, or another thread of this one, holds it.
+    pub(super) fn try_hold(path: &Path) -> io::Result<Option<HeldFolder>> {
+        HeldFolder::lock(path, FlockOperation::NonBlockingLockExclusive)
+    }
+
+    /// Waits for whoever holds it.
+    pub(super) fn hold(path: &Path) -> io::Result<HeldFolder> {
+        let held = HeldFolder::lock(path, FlockOperation::LockExclusive)?;
+        held.ok_or_else(|| io::ErrorKind::WouldBlock.into())
+    }
+
+    fn lock(path: &Path, how: FlockOperation) -> io::Result<Option<HeldFolder>> {
+        let directory = File::open(path)?;
+        loop {
+            return match flock(&directory, how) {
+                Ok(()) => Ok(Some(HeldFolder {
+                    directory,
+                    path: path.to_owned(),
+                })),
+                Err(Errno::WOULDBLOCK) => Ok(None),
+                Err(Errno::INTR) => continue,
+                Err(error) => Err(error.into()),
+            };
+        }
+    }
+
+    /// Opens a file for reading. `None` when there is none.
+    pub(super) fn open(&self, name: &str) -> io::Result<Option<File>> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        match openat(&self.directory, name, flags, Mode::empty()) {
+            Ok(file) => Ok(Some(File::from(file))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes a file, or a link.
+    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+        match unlinkat(&self.directory, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes a file that nobody has locked, so that no session writes it. Whether it is gone now.
+    pub(super) fn remove_unless_open(&self, name: &str) -> io::Result<bool> {
+        let Some(file) = self.open(name)? else {
+            return Ok(true);
+        };
+        // The lock needs no right to write.
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Ok(false);
+        }
+        self.remove(name).map(|()| true)
+    }
+}
