@@ -18,6 +18,8 @@ const KINDS: &[Kind] = &[
     Kind::of::<TextFile>(),
     Kind::of::<Json>(),
     Kind::of::<Logfmt>(),
+    #[cfg(feature = "mcap")]
+    Kind::of::<super::Mcap>(),
 ];
 
 /// The settings of a kind of sink.
