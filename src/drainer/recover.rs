@@ -209,6 +209,8 @@ fn save(
     };
     let (program, made) = (home.program.clone(), home.made);
     let (ledger, place) = Ledger::resume(segment);
+    #[cfg(feature = "mcap")]
+    cut_back_mcap(segment, &home, place.as_ref()).map_err(cannot)?;
     let known = place.as_ref().and_then(Place::first);
     let sink = resume_file(segment, home, folders, known).map_err(cannot)?;
     let progress = sink.progress();
@@ -238,6 +240,24 @@ fn save(
         records: saved.records,
         lost: saved.lost.wrapping_add(lost_before),
     })
+}
+
+/// Makes the dead program's MCAP files agree with its last checkpoint. What is cut off is still in the ring.
+#[cfg(feature = "mcap")]
+fn cut_back_mcap(
+    segment: &'static Segment,
+    home: &Home,
+    place: Option<&Place>,
+) -> Result<(), OpenFileError> {
+    let Some(folder) = &home.folder else {
+        return Ok(());
+    };
+    for index in 0..crate::segment::FILE_SINKS {
+        let known = place.and_then(|place| place.files.get(index));
+        let begun = segment.announced(index).names();
+        crate::sink::mcap::cut_back(folder, &home.program, known, &begun)?;
+    }
+    Ok(())
 }
 
 /// The sink that goes on after the file at `known`, once what was begun behind that is gone.

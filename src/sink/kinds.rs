@@ -22,6 +22,8 @@ const KINDS: &[Kind] = &[
     Kind::of::<Logfmt>(),
     Kind::of::<Journald>(),
     Kind::of::<Syslog>(),
+    #[cfg(feature = "mcap")]
+    Kind::of::<super::Mcap>(),
 ];
 
 /// The settings of a kind of sink.

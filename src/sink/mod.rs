@@ -67,6 +67,8 @@ mod keys;
 pub(crate) mod kinds;
 mod lines;
 mod logfmt;
+#[cfg(feature = "mcap")]
+pub(crate) mod mcap;
 mod missing;
 mod origins;
 pub(crate) mod own;
@@ -92,6 +94,8 @@ pub use self::file::{FileSync, Rotate, TextFile};
 pub use self::journald::Journald;
 pub use self::json::Json;
 pub use self::logfmt::Logfmt;
+#[cfg(feature = "mcap")]
+pub use self::mcap::{Compression, Mcap};
 pub use self::spec::{SinkSpec, SpecError};
 pub use self::syslog::{Facility, Syslog};
 pub use crate::record::{Record, Value, Values};

@@ -11,6 +11,8 @@ mod closed_files;
 mod faulty;
 mod forking;
 mod interrupting;
+#[cfg(feature = "mcap")]
+mod mcap_files;
 mod own_mount;
 mod support;
 mod tally;
@@ -22,11 +24,12 @@ use support::Role;
 
 /// Declares the modules that have roles, and those that have tests as well.
 macro_rules! cast {
-    (roles: $($player:ident)*; tests: $($(#[$when:meta])? $tester:ident)*) => {
-        $(mod $player;)*
+    (roles: $($(#[$where:meta])? $player:ident)*; tests: $($(#[$when:meta])? $tester:ident)*) => {
+        $($(#[$where])? mod $player;)*
         $($(#[$when])? mod $tester;)*
         fn all_roles() -> Vec<Role> {
-            let mut all = [$($player::ROLES,)*].concat();
+            let mut all = Vec::new();
+            $($(#[$where])? all.extend($player::ROLES);)*
             $($(#[$when])? all.extend($tester::ROLES);)*
             all
         }
@@ -44,6 +47,7 @@ cast! {
         alone
         host
         received
+        #[cfg(feature = "mcap")] mcap_scene
     ;
     tests:
         attach
@@ -67,6 +71,8 @@ cast! {
         #[cfg(feature = "log")]
         log_crate
         main_job
+        #[cfg(feature = "mcap")] mcap
+        #[cfg(feature = "mcap")] mcap_deaths
         messages
         overflow
         own_sinks

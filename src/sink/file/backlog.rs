@@ -13,7 +13,7 @@ const KEPT_BYTES: usize = 4 << 20;
 const KEPT_PIECES: usize = KEPT_BYTES / 128;
 
 /// What the lines of a record mean for who counts records.
-pub(super) enum Meaning {
+pub(in crate::sink) enum Meaning {
     /// A record of the process of this id.
     Record(u32),
     /// The drainer's own words.
@@ -23,7 +23,7 @@ pub(super) enum Meaning {
 }
 
 impl Meaning {
-    pub(super) fn of(record: &Record<'_>) -> Meaning {
+    pub(in crate::sink) fn of(record: &Record<'_>) -> Meaning {
         match record.sequence {
             Some(_) => Meaning::Record(record.pid),
             None => Meaning::Own,

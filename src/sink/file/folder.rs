@@ -12,14 +12,14 @@ use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, openat, unlinkat}
 use rustix::io::Errno;
 
 /// A folder, locked.
-pub(super) struct HeldFolder {
+pub(in crate::sink) struct HeldFolder {
     pub(super) directory: File,
     pub(super) path: PathBuf,
 }
 
 impl HeldFolder {
     /// `None` while another session, or another thread of this one, holds it.
-    pub(super) fn try_hold(path: &Path) -> io::Result<Option<HeldFolder>> {
+    pub(in crate::sink) fn try_hold(path: &Path) -> io::Result<Option<HeldFolder>> {
         HeldFolder::lock(path, FlockOperation::NonBlockingLockExclusive)
     }
 

@@ -16,7 +16,7 @@ use crate::failpoint;
 
 /// Why the link is not there, or not right.
 #[derive(Debug)]
-pub(super) enum LinkError {
+pub(in crate::sink) enum LinkError {
     /// Something of that name is no link, and is left alone.
     Taken {
         /// The name.
@@ -68,7 +68,11 @@ enum Link {
 }
 
 /// Points the link at a file, which is in the same folder.
-pub(super) fn point_at(folder: &HeldFolder, names: &Names, file: &str) -> Result<(), LinkError> {
+pub(in crate::sink) fn point_at(
+    folder: &HeldFolder,
+    names: &Names,
+    file: &str,
+) -> Result<(), LinkError> {
     let name = names.latest();
     let fail = |source| LinkError::Io {
         name: name.clone(),
@@ -84,7 +88,7 @@ pub(super) fn point_at(folder: &HeldFolder, names: &Names, file: &str) -> Result
 
 /// If the link leads to a file that is gone, points it at the newest plain one that is left, or takes it away. What is
 /// no link, or leads elsewhere, is left alone.
-pub(super) fn mend(folder: &HeldFolder, names: &Names) -> Result<(), LinkError> {
+pub(in crate::sink) fn mend(folder: &HeldFolder, names: &Names) -> Result<(), LinkError> {
     let name = names.latest();
     let fail = |source| LinkError::Io {
         name: name.clone(),

@@ -18,23 +18,23 @@
 //!
 //! A file that nothing was written to is removed when its session ends in order; a killed one leaves it.
 
-mod backlog;
+pub(super) mod backlog;
 mod config;
 mod error;
-mod folder;
+pub(super) mod folder;
 mod fsync;
 mod gzip;
-mod latest;
+pub(super) mod latest;
 mod line;
-mod name;
-mod open;
-mod options;
-mod period;
-mod prune;
+pub(super) mod name;
+pub(super) mod open;
+pub(super) mod options;
+pub(super) mod period;
+pub(super) mod prune;
 mod recovered;
 mod settings;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod trouble;
 mod upkeep;
 
@@ -63,10 +63,10 @@ use crate::sink::missing::{Missing, Tally, say_owed};
 use crate::sink::{FilePlace, Sink};
 
 /// How often the path of the open file is looked at, to notice that it was renamed.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+pub(in crate::sink) const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long to leave the processor between two tries at something that somebody else holds up.
-const PAUSE: Duration = Duration::from_millis(2);
+pub(in crate::sink) const PAUSE: Duration = Duration::from_millis(2);
 
 /// What is told the name of a log file before that is made, so that a successor of this process knows of it
 /// whatever happens next; an empty name takes the last one back.

@@ -69,7 +69,7 @@ pub(super) enum Kind {
 
 /// The names of one program's files of one kind.
 #[derive(Clone, Debug)]
-pub(super) struct Names {
+pub(in crate::sink) struct Names {
     program: String,
     /// With its dot.
     ending: &'static str,
@@ -77,14 +77,14 @@ pub(super) struct Names {
 
 impl Names {
     /// For a program of any name.
-    pub(super) fn new(program: &str, ending: &'static str) -> Names {
+    pub(in crate::sink) fn new(program: &str, ending: &'static str) -> Names {
         Names {
             program: sanitise(program),
             ending,
         }
     }
 
-    pub(super) fn program(&self) -> &str {
+    pub(in crate::sink) fn program(&self) -> &str {
         &self.program
     }
 
@@ -121,12 +121,12 @@ impl Names {
     }
 
     /// Whether `name` is what [`at`](Names::at) gives at some time.
-    pub(super) fn include(&self, name: &str) -> bool {
+    pub(in crate::sink) fn include(&self, name: &str) -> bool {
         self.kind(name) == Some(Kind::Plain)
     }
 
     /// What [`at`](Names::at) was given for this name; `None` when it gives that at no time.
-    pub(super) fn local_micros_of(&self, name: &str) -> Option<i64> {
+    pub(in crate::sink) fn local_micros_of(&self, name: &str) -> Option<i64> {
         self.behind_time(name)?;
         let time = &name[self.program.len()..][..TIME.len()];
         let time = NaiveDateTime::parse_from_str(time, TIME_FORMAT).ok()?;

@@ -21,9 +21,9 @@ use crate::failpoint;
 const ATTEMPTS: i64 = 1_000;
 
 /// A log file that this process made, and alone may write.
-pub(super) struct LogFile {
-    pub(super) file: File,
-    pub(super) path: PathBuf,
+pub(in crate::sink) struct LogFile {
+    pub(in crate::sink) file: File,
+    pub(in crate::sink) path: PathBuf,
     /// Bytes written to it so far, which is its length.
     pub(super) written: u64,
     /// A predecessor of this process has written to it.
@@ -42,7 +42,7 @@ pub(super) fn identity_of(file: &File) -> io::Result<(u64, u64)> {
 
 impl LogFile {
     /// Makes, opens and locks a new file named after now, and the folder if it is missing.
-    pub(super) fn create(
+    pub(in crate::sink) fn create(
         folder: &Path,
         names: &Names,
         announce: &mut Announce,
@@ -52,7 +52,7 @@ impl LogFile {
 
     /// The file after this one, named after a time. Its name sorts behind this one's though the wall clock may have
     /// been set back, or pruning would take the newest for the oldest.
-    pub(super) fn create_next(
+    pub(in crate::sink) fn create_next(
         &self,
         folder: &Path,
         names: &Names,
@@ -63,7 +63,7 @@ impl LogFile {
     }
 
     /// As [`create_next`](LogFile::create_next), for a file before of which only the time in its name is known.
-    pub(super) fn create_behind(
+    pub(in crate::sink) fn create_behind(
         last: i64,
         folder: &Path,
         names: &Names,
@@ -148,7 +148,11 @@ impl LogFile {
 
     /// Opens a file that a predecessor of this process wrote, and named after `micros`, locks it and cuts it back to
     /// `bytes`. `None` when it is gone, or in somebody else's hands.
-    pub(super) fn reopen(path: &Path, bytes: u64, micros: i64) -> io::Result<Option<LogFile>> {
+    pub(in crate::sink) fn reopen(
+        path: &Path,
+        bytes: u64,
+        micros: i64,
+    ) -> io::Result<Option<LogFile>> {
         let Some(file) = open_unlocked(path)? else {
             return Ok(None);
         };
@@ -170,7 +174,7 @@ impl LogFile {
     }
 
     /// Takes the file away if nothing was written to it, by anybody. One that cannot be removed stays, and harms nobody.
-    pub(super) fn remove_if_empty(&self) {
+    pub(in crate::sink) fn remove_if_empty(&self) {
         let is_empty = self.file.metadata().is_ok_and(|found| found.len() == 0);
         if self.written == 0 && is_empty && self.is_in_place() {
             let _ = fs::remove_file(&self.path);
@@ -178,7 +182,7 @@ impl LogFile {
     }
 
     /// The time that its name tells, in nanoseconds since 1970.
-    pub(super) fn time_ns(&self) -> i64 {
+    pub(in crate::sink) fn time_ns(&self) -> i64 {
         time_ns_of(self.micros).unwrap_or_else(clock::wall_ns)
     }
 
@@ -196,7 +200,7 @@ impl LogFile {
     }
 
     /// Whether the file has lost its last name: what is written to it now, nobody will read.
-    pub(super) fn is_deleted(&self) -> bool {
+    pub(in crate::sink) fn is_deleted(&self) -> bool {
         self.file
             .metadata()
             .is_ok_and(|metadata| metadata.nlink() == 0)
@@ -204,7 +208,7 @@ impl LogFile {
 
     /// Whether `path` still leads to this file. A path that cannot be looked at counts as in place:
     /// only certainty moves the log to another file.
-    pub(super) fn is_in_place(&self) -> bool {
+    pub(in crate::sink) fn is_in_place(&self) -> bool {
         match fs::symlink_metadata(&self.path) {
             Ok(found) => (found.dev(), found.ino()) == self.identity,
             Err(error) => !matches!(
@@ -221,8 +225,9 @@ fn micros_now() -> i64 {
 }
 
 /// Opens and locks a file that exists. `None` when it does not, or somebody else has it locked.
-fn open_unlocked(path: &Path) -> io::Result<Option<File>> {
+pub(in crate::sink) fn open_unlocked(path: &Path) -> io::Result<Option<File>> {
     let file = File::options()
+        .read(true)
         .append(true)
         .custom_flags(libc::O_NOFOLLOW)
         .open(path);
@@ -239,7 +244,7 @@ fn open_unlocked(path: &Path) -> io::Result<Option<File>> {
 }
 
 /// Removes a file that a predecessor of this process began and made no checkpoint of.
-pub(super) fn remove_unlocked(path: &Path) -> io::Result<()> {
+pub(in crate::sink) fn remove_unlocked(path: &Path) -> io::Result<()> {
     match open_unlocked(path)? {
         Some(_locked) => fs::remove_file(path),
         None => Ok(()),

@@ -13,9 +13,9 @@ const MAX_SIZE: &str = "max_size";
 const KEEP: &str = "keep";
 const KEEP_FOR: &str = "keep_for";
 const KEEP_BYTES: &str = "keep_bytes";
-const GZIP: &str = "gzip";
+pub(in crate::sink) const GZIP: &str = "gzip";
 const LATEST: &str = "latest";
-const SYNC: &str = "sync";
+pub(in crate::sink) const SYNC: &str = "sync";
 
 /// The settings of a sink's files, but for their folder; `None` is what is usual. A struct of settings holds one in
 /// a field `files` and has it turned into options by [`file_setters`].
@@ -150,9 +150,31 @@ fn sync_of(text: &str) -> Option<FileSync> {
     }
 }
 
-/// The setters of [`FileOptions`]: for a struct with a field `files`.
+/// The setters of [`FileOptions`]: for a struct with a field `files`. Those of `kept` are of files that nothing is done to
+/// when they are written.
 macro_rules! file_setters {
     ($settings:ty) => {
+        $crate::sink::file::options::file_setters!(kept $settings);
+
+        impl $settings {
+            /// Whether a file is compressed (gzip, `.gz` behind its name) when another one follows it, with the lowest
+            /// priority. The last file of a session stays as it is, and so does what is not compressed 2 s after the
+            /// end, or when the process that writes the files is killed. Default: no.
+            pub fn gzip(mut self, on: bool) -> Self {
+                self.files.gzip = on;
+                self
+            }
+
+            /// When what is written is forced onto the disk. No log call waits for that, nor does
+            /// [`flush`](crate::ShmLogger::flush), which is done when all is written: then nothing but a crash of the
+            /// machine can take it. Default: [`FileSync::Never`](crate::sink::FileSync::Never).
+            pub fn sync(mut self, sync: $crate::sink::FileSync) -> Self {
+                self.files.sync = sync;
+                self
+            }
+        }
+    };
+    (kept $settings:ty) => {
         impl $settings {
             /// When a new file is begun though the present one has room: with the first record of an hour or of a day, in
             /// local time, by the records' own times. Nothing is begun while nothing is logged. Default:
@@ -201,26 +223,10 @@ macro_rules! file_setters {
                 self
             }
 
-            /// Whether a file is compressed (gzip, `.gz` behind its name) when another one follows it, with the lowest
-            /// priority. The last file of a session stays as it is, and so does what is not compressed 2 s after the
-            /// end, or when the process that writes the files is killed. Default: no.
-            pub fn gzip(mut self, on: bool) -> Self {
-                self.files.gzip = on;
-                self
-            }
-
             /// Whether there is a symbolic link, `{program}_latest` and the usual ending, to the file that was begun last. It
             /// remains when the program has ended, and is never without a file. Default: no.
             pub fn latest(mut self, on: bool) -> Self {
                 self.files.latest = on;
-                self
-            }
-
-            /// When what is written is forced onto the disk. No log call waits for that, nor does
-            /// [`flush`](crate::ShmLogger::flush), which is done when all is written: then nothing but a crash of the
-            /// machine can take it. Default: [`FileSync::Never`](crate::sink::FileSync::Never).
-            pub fn sync(mut self, sync: $crate::sink::FileSync) -> Self {
-                self.files.sync = sync;
                 self
             }
         }

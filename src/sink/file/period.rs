@@ -18,7 +18,7 @@ use super::config::Rotate;
 const SLACK_NS: i64 = 60_000_000_000;
 
 /// The time that the present file is for.
-pub(super) struct Period {
+pub(in crate::sink) struct Period {
     rotate: Rotate,
     /// Hour and minute at which a day begins.
     at: (u8, u8),
@@ -30,7 +30,7 @@ pub(super) struct Period {
 
 impl Period {
     /// The one that this time belongs to.
-    pub(super) fn of(rotate: Rotate, at: (u8, u8), time_ns: i64) -> Period {
+    pub(in crate::sink) fn of(rotate: Rotate, at: (u8, u8), time_ns: i64) -> Period {
         let (anchor, until) = match rotate {
             Rotate::Never => (i64::MIN, i64::MAX),
             rotate => (time_ns, end_of(rotate, at, time_ns, &Local)),
@@ -44,7 +44,7 @@ impl Period {
     }
 
     /// Whether it is over for a record of this time, and another one is on from here; `now` is the wall clock.
-    pub(super) fn is_over_at(&mut self, time_ns: i64, now: impl FnOnce() -> i64) -> bool {
+    pub(in crate::sink) fn is_over_at(&mut self, time_ns: i64, now: impl FnOnce() -> i64) -> bool {
         if (self.anchor..self.until).contains(&time_ns) || self.rotate == Rotate::Never {
             return false;
         }
@@ -61,7 +61,7 @@ impl Period {
 }
 
 /// The time of a record, unless it is still to come.
-pub(super) fn believed(time_ns: i64, now: i64) -> i64 {
+pub(in crate::sink) fn believed(time_ns: i64, now: i64) -> i64 {
     match time_ns.saturating_sub(now) > SLACK_NS {
         true => now,
         false => time_ns,

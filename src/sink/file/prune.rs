@@ -16,7 +16,7 @@ use super::name::{Kind, Names};
 
 /// What may stay.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Keep {
+pub(in crate::sink) struct Keep {
     /// Files.
     pub(super) files: usize,
     /// Bytes of all of them.
@@ -27,7 +27,7 @@ pub(super) struct Keep {
 
 impl Keep {
     /// As it is set, `now_ns` nanoseconds after 1970.
-    pub(super) fn of(config: &FileConfig, now_ns: i64) -> Keep {
+    pub(in crate::sink) fn of(config: &FileConfig, now_ns: i64) -> Keep {
         let since = |age: std::time::Duration| i128::from(now_ns) - age.as_nanos() as i128;
         Keep {
             files: config.backup_count,
@@ -51,7 +51,7 @@ struct Found {
 ///
 /// # Errors
 /// What the system said when the folder could not be read or a file not be deleted.
-pub(super) fn prune(folder: &HeldFolder, names: &Names, keep: &Keep) -> io::Result<()> {
+pub(in crate::sink) fn prune(folder: &HeldFolder, names: &Names, keep: &Keep) -> io::Result<()> {
     let mut files = own_files(folder, names, keep)?;
     files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let mut count = files.len();

@@ -13,17 +13,17 @@ use crate::sink::Encoding;
 use crate::sink::samples::record;
 
 /// A folder of its own for a test, deleted with it.
-pub(super) struct Folder(PathBuf);
+pub(in crate::sink) struct Folder(PathBuf);
 
 impl Folder {
-    pub(super) fn new(test: &str) -> Folder {
+    pub(in crate::sink) fn new(test: &str) -> Folder {
         let path = std::env::temp_dir().join(format!("shmlog-{test}-{}", std::process::id()));
         _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
         Folder(path)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::sink) fn path(&self) -> &Path {
         &self.0
     }
 
