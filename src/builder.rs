@@ -10,6 +10,7 @@ use std::time::Duration;
 
 pub use self::error::InitError;
 pub(crate) use self::sinks::Prepared;
+use crate::drainer::Backtrace;
 use crate::level::Level;
 use crate::logger::ShmLogger;
 use crate::segment::{AttachError, Geometry};
@@ -70,6 +71,7 @@ pub struct Builder {
     /// Beside those of `console` and `file`.
     pub(crate) sinks: Vec<SinkSpec>,
     pub(crate) filter: String,
+    pub(crate) backtrace: Option<Backtrace>,
     pub(crate) log_crate: bool,
     pub(crate) env: bool,
 }
@@ -97,6 +99,7 @@ impl Default for Builder {
             huge_pages: false,
             sinks: Vec::new(),
             filter: String::new(),
+            backtrace: None,
             log_crate: true,
             env: true,
         }

@@ -44,6 +44,10 @@ impl Builder {
             is_right,
             flaw.unwrap_or_default(),
         ));
+        if let Some(backtrace) = self.backtrace {
+            let records = backtrace.records as u64;
+            rules.push(within("backtrace", records, 1..=1_000_000, " records"));
+        }
         let half = self.slots / 2;
         for slots in self.reserved.into_iter().flatten() {
             let allowed = format!("from 0 to half of the slots, {half}");

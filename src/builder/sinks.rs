@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::{Builder, InitError};
+use crate::drainer::Backtrace;
+use crate::level::Level;
 use crate::segment::process;
 use crate::sink::kinds::{self, SinkKind, Stdout, Uses};
 use crate::sink::{Console, SinkSpec, SpecError, TextFile};
@@ -107,6 +109,29 @@ impl Builder {
     /// ```
     pub fn sink(mut self, sink: impl Into<SinkSpec>) -> Builder {
         self.sinks.push(sink.into());
+        self
+    }
+
+    /// A flight recorder: records below `level` are kept back in the drainer's memory, the last `records` of all
+    /// processes together (and 64 MiB of text at most), and written only when one of `level` or above comes: in front of
+    /// it, in order. So a robot may log every step at [`Level::Debug`], and only what led to an error takes room on its
+    /// disk; the last words of a [crashing](crate::install_crash_handler) process are such a record. 1 to 1,000,000 records.
+    ///
+    /// What is kept back counts as delivered, [`flush`](crate::ShmLogger::flush) does not write it, and if nothing calls for
+    /// it, it is never written: the log says in the end how many. If the drainer is killed it is gone; its successor says so.
+    ///
+    /// ```
+    /// # use shmlog::{Level, ShmLogger, debug, error};
+    /// # let folder = std::env::temp_dir().join(format!("shmlog-doc-backtrace-{}", std::process::id()));
+    /// # let builder = ShmLogger::builder().console(false).file(true).file_path(&folder).env(false);
+    /// let logger = builder.level(Level::Debug).backtrace(1000, Level::Error).init_parent()?;
+    /// debug!("kept back");
+    /// error!("both are written");
+    /// # drop(logger); std::fs::remove_dir_all(folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn backtrace(mut self, records: usize, level: Level) -> Builder {
+        self.backtrace = Some(Backtrace { records, level });
         self
     }
 

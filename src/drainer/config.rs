@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use zerocopy::transmute;
 
+use super::recorder::Backtrace;
+use crate::level::Level;
 use crate::segment::{Geometry, Identity, Settings};
 use crate::sink::SinkSpec;
 
@@ -28,6 +30,8 @@ pub(crate) struct DrainerConfig {
     pub(crate) program: String,
     /// Bytes of lines that may wait for each sink, if not as many as it has by itself.
     pub(crate) queue_bytes: Option<usize>,
+    /// Whether records are kept back.
+    pub(crate) backtrace: Option<Backtrace>,
     /// What the first drainer is to say at its beginning: of other rings, that were recovered.
     pub(crate) news: Vec<String>,
     /// Where the records go. Folders are absolute.
@@ -44,7 +48,7 @@ impl DrainerConfig {
         let numbers = geometry.iter().chain(&settings);
         let numbers: Vec<String> = numbers.map(u64::to_string).collect();
         let mut text = format!(
-            "ring={}\nparent={} {} {}\nmade_with={}\nstall_ns={}\nprogram={}\nqueue={}\n",
+            "ring={}\nparent={} {} {}\nmade_with={}\nstall_ns={}\nprogram={}\nqueue={}\nbacktrace={} {}\n",
             self.ring,
             self.parent.pid,
             self.parent.start,
@@ -54,6 +58,9 @@ impl DrainerConfig {
             self.program.replace(['\n', '\0'], "_"),
             // None is no allowed number.
             self.queue_bytes.unwrap_or(0),
+            self.backtrace.map_or(0, |backtrace| backtrace.records),
+            self.backtrace
+                .map_or(Level::Error, |backtrace| backtrace.level),
         );
         for news in &self.news {
             text += &format!("news={}\n", news.replace(['\n', '\0'], "_"));
@@ -78,6 +85,9 @@ impl DrainerConfig {
         let stall_timeout = Duration::from_nanos(line(&mut rest, "stall_ns=")?.parse().ok()?);
         let program = line(&mut rest, "program=")?.to_owned();
         let queue_bytes: usize = line(&mut rest, "queue=")?.parse().ok()?;
+        let (records, level) = line(&mut rest, "backtrace=")?.split_once(' ')?;
+        let (records, level) = (records.parse().ok()?, level.parse().ok()?);
+        let backtrace = (records > 0).then_some(Backtrace { records, level });
         let mut news = Vec::new();
         while rest.starts_with(b"news=") {
             news.push(line(&mut rest, "news=")?.to_owned());
@@ -93,6 +103,7 @@ impl DrainerConfig {
             stall_timeout,
             program,
             queue_bytes: Some(queue_bytes).filter(|bytes| *bytes > 0),
+            backtrace,
             news,
             sinks,
         })
@@ -135,6 +146,7 @@ mod tests {
             stall_timeout: Duration::MAX,
             program: String::new(),
             queue_bytes: None,
+            backtrace: None,
             news: Vec::new(),
             sinks: Vec::new(),
         };
@@ -146,7 +158,7 @@ mod tests {
         #[test]
         fn a_config_comes_back_as_it_went_in(
             pid: u32, start: u64, geometry: [u64; 5], settings: [u64; Settings::WORDS], stall_ns in 0u64..1 << 60,
-            program in "[^\n\0]{0,12}", queue_bytes: usize, news in proptest::collection::vec("[^\n\0]{0,9}", 0..3),
+            program in "[^\n\0]{0,12}", queue_bytes: usize, has_backtrace: bool, news in proptest::collection::vec("[^\n\0]{0,9}", 0..3),
             places in proptest::collection::vec((proptest::collection::vec(0u8.., 1..20), ".{0,9}"), 0..4),
         ) {
             let sinks = places.into_iter().map(|(place, level)| {
@@ -159,6 +171,7 @@ mod tests {
                 stall_timeout: Duration::from_nanos(stall_ns),
                 program,
                 queue_bytes: Some(queue_bytes).filter(|bytes| *bytes > 0),
+                backtrace: has_backtrace.then_some(Backtrace { records: 1 + (start % 999) as usize, level: Level::Warn }),
                 news,
                 sinks: sinks.collect(),
             };

@@ -8,6 +8,7 @@ use super::ledger::{Ledger, Place};
 use super::members::Members;
 use super::outlets::{Outlet, Outlets};
 use super::parts::Parts;
+use super::recorder::{Backtrace, Recorder};
 use crate::clock::{Calibration, Clock};
 use crate::level::Level;
 use crate::record::codec::{Body, MORE, Tag, level_of};
@@ -55,6 +56,8 @@ pub(super) struct Delivery {
     pub(super) ledger: Ledger,
     calibration: Calibration,
     outlets: Outlets,
+    /// What keeps records back, if any are to be.
+    recorder: Option<Recorder>,
     /// Bytes of messages in the present batch.
     batch_bytes: usize,
     /// Damaged records since we looked around: those that were shown, and those that were not.
@@ -83,6 +86,7 @@ impl Delivery {
             site_cache: Vec::new(),
             site_bytes: 0,
             batch_bytes: 0,
+            recorder: None,
             damaged_shown: 0,
             damaged_hidden: 0,
             writers: (0..segment.entries()).map(|_| None).collect(),
@@ -99,6 +103,22 @@ impl Delivery {
     pub(super) fn take_hidden(&mut self) -> u64 {
         self.damaged_shown = 0;
         std::mem::take(&mut self.damaged_hidden)
+    }
+
+    /// Has records kept back, from the first on.
+    pub(super) fn keep_back(&mut self, backtrace: Backtrace, is_successor: bool) {
+        let recorder = Recorder::new(backtrace);
+        if is_successor {
+            self.say(Level::Warn, &recorder.first_words());
+        }
+        self.recorder = Some(recorder);
+    }
+
+    /// Says how many records were kept back for good.
+    pub(super) fn say_kept_back(&mut self) {
+        if let Some(words) = self.recorder.as_ref().and_then(Recorder::last_words) {
+            self.say(Level::Info, &words);
+        }
     }
 
     /// Tells when the ring was made, by its ticks and the monotonic clock: see [`Calibration::believe`].
@@ -209,7 +229,13 @@ impl Delivery {
             message: &self.text,
             values,
         };
-        self.outlets.record(&record);
+        let outlets = &mut self.outlets;
+        match &mut self.recorder {
+            None => outlets.record(&record),
+            Some(recorder) => {
+                self.batch_bytes += recorder.take(&record, |record| outlets.record(record));
+            }
+        }
         self.batch_bytes += self.text.len() + rest.bytes.len();
         self.ledger.count_delivered(tag.producer.into(), late);
     }

@@ -11,6 +11,7 @@ mod ledger;
 mod members;
 mod outlets;
 mod parts;
+mod recorder;
 mod recover;
 mod sinks;
 mod start;
@@ -23,6 +24,7 @@ pub(crate) mod fuzz {
 }
 
 pub(crate) use config::DrainerConfig;
+pub(crate) use recorder::Backtrace;
 pub(crate) use recover::recover_all;
 pub use recover::{RecoverError, Recovered, recover};
 pub(crate) use start::Supervisor;

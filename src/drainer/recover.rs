@@ -302,6 +302,7 @@ fn orders(segment: &Segment) -> DrainerConfig {
         stall_timeout: Duration::ZERO,
         program: String::new(),
         queue_bytes: None,
+        backtrace: None,
         news: Vec::new(),
         sinks: Vec::new(),
     }

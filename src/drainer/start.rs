@@ -104,6 +104,9 @@ fn serve(segment: &'static Segment, config: DrainerConfig) -> Outcome {
         }
     };
     let mut delivery = Delivery::new(segment, clock, sinks, ledger, place.as_ref());
+    if let Some(backtrace) = config.backtrace {
+        delivery.keep_back(backtrace, place.is_some());
+    }
     if first {
         for news in &config.news {
             delivery.say(Level::Warn, news);

@@ -78,6 +78,7 @@ fn make_ring_for(
             stall_timeout: builder.stall_timeout,
             program: process_name.clone(),
             queue_bytes: builder.queue_bytes,
+            backtrace: builder.backtrace,
             news: news.iter().cloned().chain(refused).collect(),
             sinks: sinks.specs.clone(),
         };

@@ -170,6 +170,16 @@ impl<'a> Values<'a> {
         Values::of("", Rest { kinds: &[], bytes })
     }
 
+    /// The keys that a call site names, the kinds of their values, and the values and entries.
+    pub(crate) fn parts(&self) -> (&'a str, &'a [u8], &'a [u8]) {
+        (self.keys, self.rest.kinds, self.rest.bytes)
+    }
+
+    /// What [`parts`](Self::parts) gave.
+    pub(crate) fn of_parts(keys: &'a str, kinds: &'a [u8], bytes: &'a [u8]) -> Values<'a> {
+        Values::of(keys, Rest { kinds, bytes })
+    }
+
     /// Whether there is none. Costs nothing.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.rest.bytes.is_empty()

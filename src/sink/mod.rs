@@ -73,7 +73,7 @@ mod missing;
 mod origins;
 pub(crate) mod own;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 pub(crate) mod spec;
 mod stamp;
 mod stream;

@@ -6,7 +6,7 @@ use crate::level::Level;
 use crate::record::{Record, Value, Values};
 
 /// A record like any other; tests change what they are about.
-pub(super) fn record(sequence: u64, message: &str) -> Record<'_> {
+pub(crate) fn record(sequence: u64, message: &str) -> Record<'_> {
     Record {
         sequence: Some(sequence),
         late: false,

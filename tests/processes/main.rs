@@ -62,6 +62,7 @@ cast! {
         endings
         files
         filters
+        flight_recorder
         forks
         formats
         forks_amid

@@ -117,6 +117,7 @@ impl Drainer {
         self.collect_drops();
         self.give_all_notices();
         self.report_damage();
+        self.delivery.say_kept_back();
         self.hand_over(true);
         if self.tell_last_numbers() {
             self.hand_over(true);

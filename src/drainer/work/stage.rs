@@ -237,6 +237,7 @@ fn drainer(segment: &'static Segment, seen: &Collected) -> Drainer {
         stall_timeout: Duration::from_nanos(1),
         program: String::new(),
         queue_bytes: None,
+        backtrace: None,
         news: Vec::new(),
         sinks: Vec::new(),
     };
