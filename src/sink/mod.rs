@@ -34,9 +34,14 @@
 //!
 //! | kind | settings | place | options |
 //! |---|---|---|---|
-//! | `console` | [`Console`] | none | |
-//! | `file` | [`TextFile`] | folder, `logs` if left out | `max_size`: bytes of a file; `keep`: files that remain |
+//! | `console` | [`Console`] | none | `stderr` |
+//! | `file` | [`TextFile`] | folder, `logs` if left out | of files |
+//! | `json` | [`Json`] | folder, pipe, or `-` for standard output | of files, `pipe` |
+//! | `logfmt` | [`Logfmt`] | the same | of files, `pipe` |
 //! | any other | [`register_sink!`](crate::register_sink) | as it says | as it says |
+//!
+//! The options of files are those of [`TextFile`]: `rotate`, `max_size`, `keep`, `keep_for`, `keep_bytes`, `gzip`,
+//! `latest`, `sync`.
 //!
 //! All kinds have the option `level`: which records the sink gets, of those that the log takes at all. It is a level or
 //! a list of directives, as `env_logger` has them: `warn,imu=debug,can::bus=off`. A level alone is for all targets that no
