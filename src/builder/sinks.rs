@@ -87,6 +87,87 @@ impl Prepared {
 }
 
 impl Builder {
+    /// Adds a place that records go to, beside those of [`console`](Builder::console) and [`file`](Builder::file): a
+    /// struct of settings like [`TextFile`](crate::sink::TextFile), or what text like `file:logs?keep=3` says, as
+    /// [`SinkSpec`]. The [module](crate::sink) lists all kinds. Each may have a level of its own; together they get what
+    /// [`level`](Builder::level) lets through.
+    ///
+    /// The environment variable `SHMLOG_SINKS`, a list separated by `;`, replaces all sinks of the builder, unless
+    /// [`env`](Builder::env) says no or the program has rights that its starter has not (setuid). If one in it is
+    /// wrong, the variable is ignored, and the log says so.
+    ///
+    /// ```
+    /// use shmlog::{ShmLogger, sink::{SinkSpec, TextFile}};
+    /// # let folder = std::env::temp_dir().join(format!("shmlog-doc-sinks-{}", std::process::id()));
+    /// let alerts: SinkSpec = "console?level=error".parse()?;
+    /// let builder = ShmLogger::builder().sink(alerts).sink(TextFile::new(&folder).keep(3));
+    /// let logger = builder.init_parent()?;
+    /// # drop(logger); std::fs::remove_dir_all(folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn sink(mut self, sink: impl Into<SinkSpec>) -> Builder {
+        self.sinks.push(sink.into());
+        self
+    }
+
+    /// Whether the statements of the crate `log`, of this program and all it is made of, become records of the ring, unless
+    /// the program has given `log` another logger before. Without the feature `log` nothing happens. [`ShmLogger`] is a
+    /// `log::Log` too, for those that log into several. Default: yes; so it is for those that attach.
+    ///
+    #[cfg_attr(feature = "log", doc = "```")]
+    #[cfg_attr(not(feature = "log"), doc = "```ignore")]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = std::env::temp_dir().join(format!("shmlog-doc-log-{}", std::process::id()));
+    /// # let builder = shmlog::ShmLogger::builder().console(false).file(true).file_path(&folder);
+    /// let logger = builder.level(shmlog::Level::Info).init_parent()?;
+    /// log::info!(joint = 3; "from any crate");
+    /// # logger.flush(std::time::Duration::from_secs(10))?;
+    /// assert_eq!(logger.stats().delivered, 1);
+    /// # drop(logger); std::fs::remove_dir_all(folder)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn log_crate(mut self, on: bool) -> Builder {
+        self.log_crate = on;
+        self
+    }
+
+    /// Whether records go to standard output: short for a [sink](Builder::sink) of
+    /// [`Console`](crate::sink::Console). Default: yes, unless another sink is on standard output.
+    pub fn console(mut self, on: bool) -> Builder {
+        self.console = Some(on);
+        self
+    }
+
+    /// Whether records go to text files: short for a [sink](Builder::sink) of [`TextFile`](crate::sink::TextFile) in
+    /// [`file_path`](Builder::file_path). Default: no.
+    pub fn file(mut self, on: bool) -> Builder {
+        self.file = on;
+        self
+    }
+
+    /// The folder for files, made if missing; relative to the present working directory. Default: `logs`.
+    /// Files are called `{program}_{YYYYmmdd_HHMMSS_micros}.log`, in local time.
+    pub fn file_path(mut self, folder: impl AsRef<Path>) -> Builder {
+        self.file_path = folder.as_ref().to_owned();
+        self
+    }
+
+    /// How many files of this program may remain in the folder, earlier sessions' included; 1 at least.
+    /// The oldest are removed, but never one that a running session still writes. A session that logs nothing leaves
+    /// none, unless it is killed. Default: 10.
+    pub fn backup_count(mut self, files: u64) -> Builder {
+        self.backup_count = files;
+        self
+    }
+
+    /// Bytes after which a new file is begun; 1 at least. Only a single record that is longer makes a longer
+    /// file. Default: 100 MiB.
+    pub fn max_file_size(mut self, bytes: u64) -> Builder {
+        self.max_file_size = bytes;
+        self
+    }
+
     /// The sinks that the builder was given, the short forms first.
     pub(crate) fn own_sinks(&self) -> Vec<SinkSpec> {
         let mut specs = Vec::new();

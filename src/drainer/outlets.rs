@@ -141,14 +141,18 @@ impl Outlets {
 
     /// Where each sink with files is; of one that is not open, where it was at the `last` checkpoint.
     pub(super) fn places(&self, last: &[FilePlace]) -> Vec<FilePlace> {
-        let mut places = last.to_vec();
-        for (slot, outlet) in self.with_files() {
-            if places.len() <= slot.index {
-                places.resize(slot.index + 1, FilePlace::default());
+        let slots = self.with_files().map(|(slot, _)| slot.index + 1);
+        let count = slots.max().unwrap_or(0).max(last.len());
+        let place = |index: usize| {
+            let open = self.with_files().find(|(slot, _)| slot.index == index);
+            match open {
+                Some((_, outlet)) => outlet.sink.place(),
+                None => last.get(index).cloned(),
             }
-            places[slot.index] = outlet.sink.place().unwrap_or_default();
-        }
-        places
+        };
+        (0..count)
+            .map(|index| place(index).unwrap_or_default())
+            .collect()
     }
 
     /// Forgets which files were begun: a checkpoint names those at hand, and those before them are complete.

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 
 use super::console::Console;
 use super::file::{Announce, TextFile};
+use super::journald::Journald;
 use super::own::{self, REGISTERED, Registered};
 use super::spec::Common;
+use super::syslog::Syslog;
 use super::{FilePlace, Json, Logfmt, Sink, SinkSpec, SpecError};
 use crate::filter::{self, Directives};
 use crate::segment::{Announced, FILE_SINKS};
@@ -18,6 +20,8 @@ const KINDS: &[Kind] = &[
     Kind::of::<TextFile>(),
     Kind::of::<Json>(),
     Kind::of::<Logfmt>(),
+    Kind::of::<Journald>(),
+    Kind::of::<Syslog>(),
 ];
 
 /// The settings of a kind of sink.
@@ -163,7 +167,8 @@ fn find<'r>(spec: &SinkSpec, registered: &'r [Registered]) -> Result<Found<'r>, 
         (None, None) => {
             let ours = KINDS.iter().map(|kind| kind.name);
             let own = registered.iter().map(|own| own.name);
-            let names: Vec<&str> = ours.chain(own).collect();
+            let mut names: Vec<&str> = ours.chain(own).collect();
+            names.dedup();
             Err(spec.refuse("kind", spec.kind(), names.join(", ")))
         }
     }

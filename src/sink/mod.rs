@@ -1,9 +1,67 @@
-//! Where records go. A sink gathers the records of a batch and hands them over at its end.
+//! Where records go: the sinks there are, how they are chosen, and what one of your own looks like.
+//!
+//! # Choosing sinks
+//!
+//! A log has any number of sinks. The program chooses them by [`Builder::sink`](crate::Builder::sink), with a struct of
+//! settings for each; whoever starts it may choose others by the variable `SHMLOG_SINKS`, in the text form of the same
+//! settings, without the program being built anew:
+//!
+//! ```sh
+//! SHMLOG_SINKS='console?level=warn; file:/var/log/robot?keep=30&level=info,imu=debug' ./robot
+//! ```
+//!
+//! ```
+//! use shmlog::sink::{Console, TextFile};
+//! use shmlog::{Level, ShmLogger};
+//!
+//! # let folder = std::env::temp_dir().join(format!("shmlog-doc-choose-{}", std::process::id()));
+//! let logger = ShmLogger::builder()
+//!     .level(Level::Debug)
+//!     .sink(Console::new().level(Level::Warn))
+//!     .sink(TextFile::new(&folder).keep(30).level("info,imu=debug"))
+//!     .init_parent()?;
+//! # drop(logger); std::fs::remove_dir_all(folder)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Their text form
+//!
+//! `kind[:place][?key=value[&key=value…]]`; in a list they are separated by `;`. In a place, a key or a value `%` and two
+//! hexadecimal digits stand for a byte: `%3B` for `;`, `%26` for `&`, `%3F` for `?`, `%25` for `%`. Sizes are
+//! written like `4096`, `64K`, `100M`, `2G`, times like `500ms`, `10s`, `5min`, `1h`, `7d`, switches as `on` or `off`.
+//! A kind, an option or a value that there is not is an error which lists those that there are. (In `SHMLOG_SINKS` it is
+//! none: the variable is ignored as a whole, and the log says so at its start.)
+//!
+//! | kind | settings | place | options |
+//! |---|---|---|---|
+//! | `console` | [`Console`] | none | |
+//! | `file` | [`TextFile`] | folder, `logs` if left out | `max_size`: bytes of a file; `keep`: files that remain |
+//! | any other | [`register_sink!`](crate::register_sink) | as it says | as it says |
+//!
+//! All kinds have the option `level`: which records the sink gets, of those that the log takes at all. It is a level or
+//! a list of directives, as `env_logger` has them: `warn,imu=debug,can::bus=off`. A level alone is for all targets that no
+//! other directive is for (without one they are off); `target=level` is for all targets that begin so, and the longest
+//! such beginning counts; a target alone lets all of it pass. What the log itself has to say, of records that were
+//! lost for instance, every sink gets that is not wholly `off`.
+//!
+//! # Several at once
+//!
+//! Sinks do not wait for each other: one that cannot write keeps what its queue has room for and counts the rest, and all
+//! others go on. Up to eight may write files; each of these goes on exactly where it was when the drainer has been
+//! killed, and has every record once. No two may write the same files, and only one may be on standard output. A record
+//! counts as [lost](crate::Stats::lost) when the first sink with files has lost it; what other sinks lack they
+//! say in their own place. A sink that cannot be opened at the start is an error of
+//! [`init_parent`](crate::Builder::init_parent); one that cannot be opened again, after the drainer was killed, is done
+//! without until it can, unless no other with files is left.
+//!
+//! A sink of your own implements [`Sink`].
 
 pub(crate) mod absent;
 pub(crate) mod console;
+mod datagrams;
 mod encoding;
 pub(crate) mod file;
+mod journald;
 mod json;
 mod keys;
 pub(crate) mod kinds;
@@ -17,6 +75,7 @@ mod samples;
 pub(crate) mod spec;
 mod stamp;
 mod stream;
+mod syslog;
 mod text;
 mod values;
 
@@ -30,9 +89,11 @@ use std::time::Duration;
 pub use self::console::Console;
 pub use self::encoding::Encoding;
 pub use self::file::{FileSync, Rotate, TextFile};
+pub use self::journald::Journald;
 pub use self::json::Json;
 pub use self::logfmt::Logfmt;
 pub use self::spec::{SinkSpec, SpecError};
+pub use self::syslog::{Facility, Syslog};
 pub use crate::record::{Record, Value, Values};
 
 /// Where a log file stood.

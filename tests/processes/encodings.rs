@@ -100,7 +100,7 @@ fn child_of_encodings(arguments: &[String]) {
     while listen() == "go" {
         for _ in 0..EACH {
             let text = tricky(number);
-            warn!(target: "numbers", number, text, half = number as f64 / 2.0, even = number % 2 == 0; "{text}");
+            warn!(target: "numbers", number, text, half = number as f64 / 2.0, even = number.is_multiple_of(2); "{text}");
             number += 1;
         }
         say("done");
@@ -163,7 +163,7 @@ for path in sys.argv[2:]:
         text = tricky[number % len(tricky)]
         assert record["message"] == text == fields["text"], line
         assert type(number) is int and fields["half"] == number / 2 and type(fields["half"]) is float, line
-        assert fields["even"] is (number % 2 == 0), line
+        assert fields["even"] is (number.is_multiple_of(2)), line
         assert record["level"] == "warn" and record["target"] == "numbers" and record["line"] > 0, line
         print(record["process"], number)
 "#;

@@ -43,6 +43,7 @@ cast! {
         disk_scene
         alone
         host
+        received
     ;
     tests:
         attach
@@ -61,6 +62,7 @@ cast! {
         formats
         forks_amid
         hostile
+        journald
         leaks
         #[cfg(feature = "log")]
         log_crate
@@ -83,6 +85,7 @@ cast! {
         sinks
         standstill
         stops
+        syslog
         terminal
         #[cfg(feature = "tracing")]
         tracing_layer

@@ -163,7 +163,7 @@ fn a_wrong_variable_is_ignored_and_the_log_says_so() {
     type Case = (fn(&str) -> String, &'static [&'static str]);
     let cases: &[Case] = &[
         (|good| format!("{good};flie:logs"), &["flie:logs", "kind", "console, file"]),
-        (|good| format!("{good}?kep=3"), &["kep", "keep, level, max_size"]),
+        (|good| format!("{good}?kep=3"), &["kep", "keep, keep_bytes"]),
         (|good| format!("{good}?keep=0"), &["keep", "\"0\"", "from 1 on"]),
         (|good| format!("{good}?level=loud,imu=x"), &["level", "imu=x", "imu=debug"]),
         (|good| format!("{good};file:/proc/no/such"), &["/proc/no/such", "this user may"]),

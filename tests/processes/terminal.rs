@@ -120,6 +120,7 @@ fn ctrl_c_at_a_terminal_ends_all_processes_and_costs_no_line_on_either_sink() {
     assert!(shell.wait().unwrap().success());
     // The terminal echoes the key wherever the cursor happens to be.
     let screen = reader.join().unwrap().replace("^C", "");
+    let screen = anstream::adapter::strip_str(&screen).to_string();
 
     let of = Log::read(&folder).by_process();
     for who in NAMES {

@@ -202,7 +202,7 @@ fn spans_stand_before_the_message_and_values_behind_its_last_line() {
         values: values(&bytes),
         ..record(1, "slow\nvery\n")
     };
-    let text = shown(PLAIN, &[full.clone()]);
+    let text = shown(PLAIN, std::slice::from_ref(&full));
     let lines: Vec<_> = text.lines().map(|line| line[22..].trim_start()).collect();
     let expected = [
         "worker-1/main       outer{a=1}:inner: slow  can worker.rs:17",
@@ -378,7 +378,7 @@ proptest! {
         let pairs = entry_of(&key, &value);
         let logged = Record { scope: &texts[1], values: values(&pairs), ..record(1, &texts[0]) };
         let look = if wide { WIDE } else { EIGHTY };
-        let coloured = shown(Look { colour: true, ..look }, &[logged.clone()]);
+        let coloured = shown(Look { colour: true, ..look }, std::slice::from_ref(&logged));
         let plain = shown(look, &[logged]);
         prop_assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);
         for line in coloured.lines() {
