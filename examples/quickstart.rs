@@ -25,7 +25,7 @@ fn parent() -> Result<(), Box<dyn Error>> {
         .file_path("logs")
         .process_name("robot")
         .init_parent()?;
-    info!("starting 3 workers");
+    info!(simulated = true; "starting 3 workers");
     let mut workers = Vec::new();
     for part in ["left-arm", "right-arm", "vision"] {
         // Nothing to pass on: the ring's name is in the environment.
@@ -60,7 +60,7 @@ fn worker(part: &str) -> Result<(), Box<dyn Error>> {
         Ok::<(), std::io::Error>(())
     })?;
     if part == "vision" {
-        critical!(target: "camera", "no frames for {:?}: is the cable in? 🔌", Duration::from_millis(250));
+        critical!(target: "camera", device = "/dev/video0"; "no frames: is the cable in? 🔌");
     }
     Ok(())
 }
@@ -71,9 +71,11 @@ fn measure(part: &str, sensor: &str) {
         let value = f64::from(step) * 0.37 + part.len() as f64;
         match step {
             0 => debug!(logger: logger, "calibrated, offset {value:.3}"),
-            3 if sensor == "imu" => warn!(logger: logger, "drift {value:+.2}°/s is above {}", 1.0),
+            3 if sensor == "imu" => {
+                warn!(logger: logger, drift = value as f32, limit = 1.0; "drifts by {value:+.2}°/s")
+            }
             3 if part == "right-arm" => {
-                error!(logger: logger, "joint {step} is blocked\ntorque {value:.1} Nm\nspeed 0")
+                error!(logger: logger, joint = 3, state = "at rest"; "joint is blocked\ntorque {value:.1} Nm, see /dev/can0")
             }
             _ => info!(logger: logger, "step {step}: {value:.3}"),
         }

@@ -91,7 +91,8 @@ fn ctrl_c_at_a_terminal_ends_all_processes_and_costs_no_line_on_either_sink() {
     let variables = role
         .get_envs()
         .filter_map(|(name, value)| Some((name, value?)));
-    session.envs(variables);
+    // Colours would stand between the words of a message.
+    session.envs(variables).env("NO_COLOR", "1");
     session
         .stdin(terminal())
         .stdout(terminal())

@@ -83,6 +83,19 @@ fn push_scope(line: &mut Vec<u8>, spans: &mut Vec<Span>, scope: &str) {
     }
 }
 
+/// What the text value is that `line` ends with from byte `at` on: a path or an address, if it is one as a whole.
+fn tint_of(line: &str, at: usize) -> Tint {
+    let mut spans = Vec::new();
+    scan(line, at, &mut spans);
+    match &spans[..] {
+        [Span { bytes, tint }] if *bytes == (at..line.len()) => match tint {
+            Tint::Path | Tint::Url => *tint,
+            _ => Tint::Text,
+        },
+        _ => Tint::Text,
+    }
+}
+
 /// ` key=value` for each, as in the text file.
 fn push_values(line: &mut Vec<u8>, spans: &mut Vec<Span>, values: &Values<'_>) {
     for (key, value) in values.iter() {
@@ -95,7 +108,8 @@ fn push_values(line: &mut Vec<u8>, spans: &mut Vec<Span>, values: &Values<'_>) {
         let value_at = line.len();
         push_value(line, &value);
         let tint = match value {
-            Value::Text(_) | Value::Char(_) => Tint::Text,
+            Value::Text(_) => tint_of(as_text(line), value_at),
+            Value::Char(_) => Tint::Text,
             Value::Bool(_) => Tint::Word,
             _ => Tint::Number,
         };

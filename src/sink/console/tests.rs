@@ -168,20 +168,16 @@ fn in_a_terminal_the_place_is_at_the_right_edge_and_long_lines_are_broken_below_
 #[test]
 fn in_a_narrow_terminal_no_place_takes_a_line_from_the_messages() {
     let expected = "\
-99:45:12.123 WARN     worker-1/main   bus 2 is slow             can worker.rs:17
-             WARN     worker-1/main   a long message that needs two lines of a
-                                      terminal, and so on and on    worker.rs:17
-             WARN     worker-1/main   two                       can worker.rs:17
-                                      lines 漢字 of a message, the second
-                                      without room for all
-             WARN     worker-1/main   a message of some length      worker.rs:17
-             WARN     worker-1/main   this one's two lines are filled up to the
-                                      edge, to the very last of the columns
+99:45:12.123 WARN     worker-1/main       bus 2 is slow         can worker.rs:17
+             WARN     worker-1/main       a long message that needs two lines of
+                                          a terminal, and so on and on
+             WARN     worker-1/main       two                   can worker.rs:17
+                                          lines 漢字 of a message, the second
+                                          without room for all
+             WARN     worker-1/main       a message of some length  worker.rs:17
 ";
-    let full = "this one's two lines are filled up to the edge, to the very last of the columns";
-    let mut records = long_and_short().to_vec();
-    records.push(record(5, full));
-    assert_eq!(behind_the_time(shown(EIGHTY, &records)), expected);
+    let text = behind_the_time(shown(EIGHTY, &long_and_short()));
+    assert_eq!(text, expected);
 }
 
 #[test]
@@ -191,8 +187,11 @@ fn the_narrower_a_terminal_the_more_is_left_out() {
         shown(look, &[record(1, "bus 2 is slow")])
     };
     let text = behind_the_time(of_width(|| Some(71)));
-    assert_eq!(text, "99:45:12.123 WARN     worker-1/  bus 2 is slow\n");
-    assert_eq!(of_width(|| Some(47)), "WARN     worker-1/  bus 2 is slow\n");
+    assert_eq!(text, "99:45:12.123 WARN     worker-1/     bus 2 is slow\n");
+    assert_eq!(
+        of_width(|| Some(47)),
+        "WARN     worker-1/     bus 2 is slow\n"
+    );
 }
 
 #[test]
@@ -258,7 +257,12 @@ fn late_records_and_the_drainers_own_words_are_told_apart() {
 
 #[test]
 fn colours_are_written_when_asked_for_and_change_no_alignment() {
-    let pairs = [entry("bus", &2_u8), entry("ok", &true)].concat();
+    let pairs = [
+        entry("bus", &2_u8),
+        entry("ok", &true),
+        entry("at", "/dev/a"),
+    ]
+    .concat();
     let records = [
         record(1, "took 12 s for \"all\""),
         Record {
@@ -278,6 +282,7 @@ fn colours_are_written_when_asked_for_and_change_no_alignment() {
         "\x1b[1m\x1b[33mWARN\x1b[0m",
         " took \x1b[36m12\x1b[0m s for \x1b[32m\"all\"\x1b[0m ",
         "b \x1b[2mbus=\x1b[0m\x1b[36m2\x1b[0m \x1b[2mok=\x1b[0m\x1b[3m\x1b[35mtrue\x1b[0m",
+        "at=\x1b[0m\x1b[35m/dev/a\x1b[0m\n",
     ] {
         assert!(coloured.contains(piece), "{coloured:?}");
     }

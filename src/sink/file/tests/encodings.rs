@@ -98,3 +98,31 @@ fn files_of_different_encodings_leave_each_other_alone() {
     endings.sort();
     assert_eq!(endings, [".jsonl", ".log", ".logfmt"]);
 }
+
+#[test]
+fn who_recovers_a_ring_cuts_its_json_file_back_to_the_checkpoint_and_removes_what_was_begun_since()
+{
+    let folder = Folder::new("json recovered");
+    let mut sink = open(FileConfig {
+        max_file_size: 2_000,
+        ..config_of(&folder, Encoding::Json)
+    })
+    .unwrap();
+    log(&mut sink, 0..3);
+    sink.commit().unwrap();
+    let place = sink.place().unwrap();
+    log(&mut sink, 3..20);
+    sink.commit().unwrap();
+    drop(sink);
+    let begun = folder.names();
+    assert!(begun.len() > 2 && begun[0] == place.name);
+    let folders = Folders {
+        home: Some(folder.path().to_owned()),
+        others: vec![],
+    };
+    let recovered =
+        RecoveredFile::resume("app", folders, Box::new(|_, _| {}), Some(&place), &begun);
+    drop(recovered.unwrap());
+    assert_eq!(folder.names(), begun[..1]);
+    assert_eq!(objects(&folder).len(), 3);
+}
