@@ -5,6 +5,7 @@ sequence, log time, timestamp, level, name, file, line, and the text in hexadeci
     read_mcap.py cut FILE       a file that may end anywhere: from its beginning as far as it goes
 """
 
+import struct
 import sys
 
 from mcap.exceptions import EndOfFile
@@ -76,8 +77,9 @@ def read_cut(path):
                     schema = schemas[channel.schema_id]
                     decode = decoders.decoder_for(channel.message_encoding, schema)
                     show(schema, channel, record, decode(record.data))
-        except EndOfFile:
-            pass
+        except (EndOfFile, struct.error):
+            # What it raises depends on where in a record the file ends.
+            assert not file.read(1)
 
 
 if __name__ == "__main__":

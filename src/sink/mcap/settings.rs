@@ -58,8 +58,9 @@ impl Compression {
 /// those of Foxglove, where [`Trace`](crate::Level::Trace) is `DEBUG` and [`Critical`](crate::Level::Critical) `FATAL`. The
 /// message's `sequence` is that of the record (its low 32 bits; 0 for the log's own words), its times are the record's.
 ///
-/// A file can be read while it is written, and when everything was killed: by whatever reads MCAP from its beginning. It
-/// gets its index and summary at its end, or when the program next logs into the folder.
+/// Whatever reads MCAP from its beginning finds all records in a file that was left when everything was killed, and in one
+/// that is being written (who reads at the very moment at which messages are moved into a chunk has to read again). A file gets
+/// its index and summary at its end, or when the program next logs into the folder.
 ///
 /// ```
 /// use shmlog::sink::{Compression, Mcap};
