@@ -103,6 +103,7 @@ pub use {
     crash::{CrashHandlerError, install_crash_handler, install_panic_hook},
     drainer::{RecoverError, Recovered, recover},
     filter::FilterError,
+    frontend::Spawned,
     logger::{FlushError, Logger, SetFilterError, ShmLogger, get_logger},
     producer::Scope,
     segment::{AttachError, CreateError},

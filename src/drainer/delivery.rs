@@ -219,7 +219,8 @@ impl Delivery {
             process: itself.process.as_deref().unwrap_or(&writer.process),
             pid: itself.pid.unwrap_or(writer.pid),
             thread: itself.thread.as_deref().unwrap_or(&writer.thread),
-            tid: writer.tid,
+            // Of another process only the first thread is known, whose number is that of the process.
+            tid: itself.pid.unwrap_or(writer.tid),
             target: target.as_deref().unwrap_or(&site.target),
             target_is_module: target.is_none() && !site.has_own_target,
             file: &site.file,

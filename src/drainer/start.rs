@@ -4,9 +4,10 @@
 //! before `main`, so nothing of the user's program runs in it. A supervisor thread in the parent waits for
 //! its end and, unless its work is done, starts another, which goes on at the ring's head.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -32,15 +33,10 @@ const RESTART_PAUSE: Duration = Duration::from_millis(50);
 /// to be a drainer.
 #[ctor::ctor(unsafe)]
 fn before_main() {
-    if std::env::var_os(DRAINER_VARIABLE).is_none() {
-        return;
+    if let Some(told) = process::role(DRAINER_VARIABLE) {
+        let outcome = std::panic::catch_unwind(|| drain(&told)).unwrap_or(Outcome::Failed);
+        process::leave(outcome as i32);
     }
-    // A program with more rights than its starter must not be told by him what to be, unless it gives them up.
-    if process::runs_with_foreign_rights() && !process::gave_up_foreign_rights() {
-        return;
-    }
-    let outcome = std::panic::catch_unwind(drain).unwrap_or(Outcome::Failed);
-    process::leave(outcome as i32);
 }
 
 /// How a drainer ended; its exit status.
@@ -54,10 +50,9 @@ enum Outcome {
 }
 
 /// A drainer's whole life.
-fn drain() -> Outcome {
+fn drain(told: &OsStr) -> Outcome {
     process::ignore_group_signals();
-    let config = std::env::var_os(DRAINER_VARIABLE).and_then(|text| DrainerConfig::decode(&text));
-    let Some(config) = config else {
+    let Some(config) = DrainerConfig::decode(told) else {
         return Outcome::Failed;
     };
     // In the process list: what it is, and whose.
@@ -181,11 +176,7 @@ impl fmt::Display for StartError {
             }
             StartError::Supervisor(error) => write!(f, "{error}"),
             StartError::Sink(why) => write!(f, "{why}"),
-            StartError::Mute => write!(
-                f,
-                "this program, started again, did not become a drainer: is shmlog linked into the executable \
-                 itself (not loaded later), and does nothing before main end the process?"
-            ),
+            StartError::Mute => f.write_str(&process::did_not_become("a drainer")),
         }
     }
 }
@@ -239,20 +230,12 @@ impl Supervisor {
 }
 
 fn spawn(config: &DrainerConfig) -> io::Result<Child> {
-    use std::os::unix::process::CommandExt;
-    // On Linux this names the running program even when its file was replaced or removed.
-    let program = if cfg!(target_os = "linux") {
-        "/proc/self/exe".into()
-    } else {
-        std::env::current_exe()?
-    };
     let uses_stdout = |spec| kinds::check(spec).is_ok_and(|uses| uses.stdout != Stdout::Nothing);
     let output = match config.sinks.iter().any(uses_stdout) {
         true => Stdio::inherit(),
         false => Stdio::null(),
     };
-    Command::new(program)
-        .arg0("shmlog-drainer")
+    process::this_program("shmlog-drainer")?
         .env(DRAINER_VARIABLE, config.encode())
         .stdin(Stdio::null())
         .stdout(output)

@@ -1,16 +1,18 @@
-//! Other people's log statements: those of the crates `log` and `tracing`, as records of ours.
+//! Other people's log statements as records of ours: those of the crates `log` and `tracing`, and what programs print.
 //!
 //! [`log`] makes this process's ring the logger of all code that uses `log`, [`tracing`](mod@tracing) is a layer for its
-//! subscribers, [`sites`] gives their statements call sites.
+//! subscribers, [`sites`] gives their statements call sites. [`spawn`] runs programs that know nothing of us.
 
 #[cfg(feature = "log")]
 mod log;
 mod sites;
+mod spawn;
 #[cfg(feature = "tracing")]
 pub mod tracing;
 
 #[cfg(feature = "log")]
 pub(crate) use self::log::install;
+pub use self::spawn::Spawned;
 
 /// There is no crate to be installed in.
 #[cfg(not(feature = "log"))]

@@ -4,7 +4,7 @@
 //! come by on their first record, in whatever state the process is.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering, fence};
 
 use super::filter;
 use super::unlocked::Untold;
@@ -22,6 +22,10 @@ pub(crate) struct Attachment {
     pub(crate) clock: Clock,
     /// How long a full ring is waited for, in nanoseconds; 0 drops at once.
     pub(crate) block_ns: u64,
+    /// It is waited for as long as anybody may yet make room.
+    pub(super) is_patient: bool,
+    /// Nobody will, ever.
+    pub(super) is_forsaken: AtomicBool,
     /// By level: slots that must be left free.
     leave: [u64; Level::ALL.len()],
     /// Name under which this process enters.
@@ -40,6 +44,24 @@ impl Attachment {
         segment: Segment,
         process_name: String,
     ) -> Result<&'static Attachment, AttachError> {
+        let block_ns = segment.settings().block_ns;
+        Attachment::make(segment, process_name, block_ns, false)
+    }
+
+    /// The same for a process of ours that waits for room whatever the ring's settings are.
+    pub(crate) fn patient(
+        segment: Segment,
+        process_name: String,
+    ) -> Result<&'static Attachment, AttachError> {
+        Attachment::make(segment, process_name, u64::MAX, true)
+    }
+
+    fn make(
+        segment: Segment,
+        process_name: String,
+        block_ns: u64,
+        is_patient: bool,
+    ) -> Result<&'static Attachment, AttachError> {
         super::departure::prepare();
         let settings = segment.settings();
         let damaged = || AttachError::Damaged {
@@ -50,7 +72,9 @@ impl Attachment {
             ring: Ring::from(&segment),
             sites: SiteTable::new(segment.sites(), segment.site_text()),
             clock,
-            block_ns: settings.block_ns,
+            block_ns,
+            is_patient,
+            is_forsaken: AtomicBool::new(false),
             leave: settings.leave,
             process_name,
             member: AtomicU64::new(0),

@@ -20,4 +20,5 @@ pub use context::Scope;
 pub(crate) use context::{scope, set as set_context};
 pub(crate) use filter::{is_enabled, passes};
 pub(crate) use quick::write_captured;
+pub(crate) use thread::enter as enter_thread;
 pub(crate) use write::{write, write_last_words};

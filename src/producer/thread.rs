@@ -67,6 +67,15 @@ pub(super) fn leave() {
     });
 }
 
+/// Registers the calling thread now, and not with its first record. Not for signal handlers.
+pub(crate) fn enter() -> Result<(), Refusal> {
+    let attachment = attachment::current().ok_or(Refusal::Closing)?;
+    THREAD.with(|thread| match thread.is_known() {
+        true => Ok(()),
+        false => thread.enter_into(attachment),
+    })
+}
+
 /// A registered thread, ready to write.
 #[derive(Clone, Copy)]
 pub(super) struct Ready<'t> {

@@ -1,10 +1,16 @@
 //! Waiting for room in the ring: before a record only if the ring is made so, and within one.
 
+use std::sync::atomic::Ordering;
+
 use super::attachment::Attachment;
+use crate::segment;
 
 /// How long, in nanoseconds, a record that has begun to go through the ring waits for a drainer that does not
 /// move at all. Not a setting: only records of several runs (about 2 KB) ever wait so.
 const PATIENCE_WITHIN_RECORD_NS: u64 = 10_000_000_000;
+
+/// Who waits as long as it takes asks so often, about once a second, whether it can come to anything.
+const NAPS_BETWEEN_DOUBTS: u32 = 1000;
 
 /// Waiting for room, bounded.
 pub(super) enum Wait {
@@ -15,6 +21,8 @@ pub(super) enum Wait {
         attachment: &'static Attachment,
         until: std::time::Instant,
         nap_us: u64,
+        /// Naps since it was last asked whether anybody will ever make room.
+        naps: u32,
     },
     /// Between the runs of one record, else: spinning, since the caller may be forbidden to enter the kernel, for
     /// as long as the drainer moves.
@@ -29,6 +37,7 @@ impl Wait {
     pub(super) fn for_first(attachment: &'static Attachment) -> Wait {
         match attachment.block_ns {
             0 => Wait::No,
+            _ if attachment.is_forsaken.load(Ordering::Relaxed) => Wait::No,
             ns => Wait::asleep(attachment, ns),
         }
     }
@@ -54,6 +63,7 @@ impl Wait {
             attachment,
             until,
             nap_us: 20,
+            naps: 0,
         }
     }
 
@@ -65,10 +75,19 @@ impl Wait {
                 attachment,
                 until,
                 nap_us,
+                naps,
             } => {
                 let left = until.saturating_duration_since(std::time::Instant::now());
+                *naps += 1;
                 if left.is_zero() || attachment.segment.is_over() {
                     return false;
+                }
+                if attachment.is_patient && *naps >= NAPS_BETWEEN_DOUBTS {
+                    *naps = 0;
+                    if segment::is_forsaken(attachment.segment.name()) {
+                        attachment.is_forsaken.store(true, Ordering::Relaxed);
+                        return false;
+                    }
                 }
                 std::thread::sleep(left.min(std::time::Duration::from_micros(*nap_us)));
                 *nap_us = (*nap_us * 2).min(1000);

@@ -406,6 +406,14 @@ pub(crate) fn lock_for_draining(name: &str) -> io::Result<Option<DrainLock>> {
     platform::lock(name)
 }
 
+/// Whether the ring `name` has no drainer and will have none: who made it is gone, and nobody drains it. Where that cannot
+/// be told it is not so. Not for signal handlers.
+pub(crate) fn is_forsaken(name: &str) -> bool {
+    let has_maker = || peek(name).is_ok_and(|home| !Watch::new(home.maker).is_gone());
+    // The maker first: a drainer that it is starting must find the lock free.
+    CAN_LOCK && !has_maker() && !matches!(lock_for_draining(name), Ok(None))
+}
+
 /// A word that reads 0 in every child made by fork, and what was stored in every other process.
 pub(crate) fn word_wiped_on_fork() -> io::Result<&'static AtomicU64> {
     map::wiped_on_fork().map(|page| &page[0])

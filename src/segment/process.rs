@@ -1,4 +1,8 @@
-//! What this process asks of the system about itself, and of itself: signals, rights, its end.
+//! What this process asks of the system about itself, and of itself: signals, rights, its roles, its end.
+
+use std::ffi::OsString;
+use std::io;
+use std::process::Command;
 
 /// The number of the pid namespace that this process sees; 0 when `/proc` does not tell. Pids of another
 /// namespace say nothing here.
@@ -7,8 +11,8 @@ pub(crate) fn pid_namespace() -> u64 {
     rustix::fs::stat(c"/proc/self/ns/pid").map_or(0, |namespace| namespace.st_ino)
 }
 
-/// Makes this process deaf to what a terminal or a supervisor sends to all of a group, so that the drainer
-/// outlives those whose last words it is to write.
+/// Makes this process deaf to what a terminal or a supervisor sends to all of a group, so that a drainer
+/// or a relay outlives those whose last words it is to write.
 #[allow(unsafe_code)]
 pub(crate) fn ignore_group_signals() {
     let signals = [
@@ -22,7 +26,7 @@ pub(crate) fn ignore_group_signals() {
     ];
     for signal in signals {
         // SAFETY: SIG_IGN is no function, so nothing runs when the signal comes; the numbers are valid and
-        // their disposition may be changed. This process is a drainer: no other code here relies on them.
+        // their disposition may be changed. This process is ours alone, a drainer or a relay: no other code here relies on them.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
 }
@@ -81,6 +85,34 @@ pub(crate) fn gave_up_foreign_rights() -> bool {
         inheritable: none,
     };
     !runs_as_another_user() && set_capabilities(None, none).is_ok()
+}
+
+/// What a variable tells this program to be, before its `main`. A program with more rights than its starter must not be
+/// told by him, unless it gives them up.
+pub(crate) fn role(variable: &str) -> Option<OsString> {
+    let told = std::env::var_os(variable)?;
+    (!runs_with_foreign_rights() || gave_up_foreign_rights()).then_some(told)
+}
+
+/// The command that starts this program again, to be found as `name` in the process list. The role is for the caller
+/// to say.
+pub(crate) fn this_program(name: &str) -> io::Result<Command> {
+    use std::os::unix::process::CommandExt;
+    // On Linux this names the running program even when its file was replaced or removed.
+    let mut command = match cfg!(target_os = "linux") {
+        true => Command::new("/proc/self/exe"),
+        false => Command::new(std::env::current_exe()?),
+    };
+    command.arg0(name);
+    Ok(command)
+}
+
+/// What is to be said of this program when it was started again and did not take its role.
+pub(crate) fn did_not_become(role: &str) -> String {
+    format!(
+        "this program, started again, did not become {role}: is shmlog linked into the executable itself (not loaded \
+         later), and does nothing before main end the process?"
+    )
 }
 
 /// What the kernel's name of a thread takes, with the zero behind it.

@@ -89,6 +89,7 @@ cast! {
         rotation
         shares
         signals
+        spawned
         sinks
         standstill
         stops

@@ -37,7 +37,7 @@ pub fn trials() -> Vec<Trial> {
         return Vec::new();
     }
     let all = trials![
-        a_setuid_program_obeys_neither_of_our_variables_and_makes_no_ring,
+        a_setuid_program_obeys_none_of_our_variables_and_makes_no_ring,
         a_program_with_capabilities_of_its_file_obeys_no_variable_and_its_drainer_has_none,
         a_process_of_another_pid_namespace_is_refused_by_name,
         what_forks_into_another_pid_namespace_is_counted_and_told_of,
@@ -60,7 +60,7 @@ fn host_of_others(arguments: &[String]) {
     listen();
 }
 
-/// `ring folder`: is told of a ring, and to be a drainer.
+/// `ring folder`: is told of a ring, and to be a drainer, and a relay.
 fn setuid(arguments: &[String]) {
     assert!(has_foreign_rights());
     assert_eq!(rustix::process::geteuid().as_raw(), NOBODY);
@@ -82,7 +82,7 @@ fn setuid(arguments: &[String]) {
     say("played");
 }
 
-fn a_setuid_program_obeys_neither_of_our_variables_and_makes_no_ring() {
+fn a_setuid_program_obeys_none_of_our_variables_and_makes_no_ring() {
     let (logs, folder) = (Folder::new(), Folder::new());
     let mut host = Actor::start("host_of_others", &[logs.text()]);
     let ring = host.hear("");
@@ -95,6 +95,7 @@ fn a_setuid_program_obeys_neither_of_our_variables_and_makes_no_ring() {
     chown(&program, Some(NOBODY), None).unwrap();
     fs::set_permissions(&program, Permissions::from_mode(0o4755)).unwrap();
     command.env("SHMLOG_RING", &ring).env("SHMLOG_DRAINER", told);
+    command.env("SHMLOG_RELAY", format!("{ring}\nsetuid"));
     let mut actor = Actor::from_command(command);
     actor.hear("played");
     actor.finish();

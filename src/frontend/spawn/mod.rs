@@ -1,0 +1,250 @@
+//! Programs that know nothing of shmlog: what they print, as records.
+//!
+//! Their lines are read not by threads of the process that spawns them but by a *relay* ([`relay`]), a process of its own,
+//! so that nothing is lost and nobody gets a SIGPIPE when the spawning process is killed.
+//!
+//! ```text
+//!   spawning process ── starts ──► program ── stdout, stderr ──► relay ── records ──► ring
+//!          └────────── starts, before ─────────────────────────────┘
+//! ```
+
+mod lines;
+mod relay;
+mod told;
+
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, ExitStatus};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::net::{SendFlags, send};
+
+use self::told::{ASKED, READY, Told, VARIABLE};
+use crate::logger::ShmLogger;
+use crate::segment::process;
+
+/// How long a relay may take until it has attached.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+
+impl ShmLogger {
+    /// Runs a program that knows nothing of shmlog, and makes each line that it prints a record: those of its standard
+    /// output at [`Level::Info`](crate::Level::Info), those of its standard error at
+    /// [`Level::Warn`](crate::Level::Warn), whatever they say, with the target and the thread `stdout` or `stderr` and with
+    /// the name of its file and its pid as the process. So the level must be `Info` or lower, or the
+    /// [filter](crate::Builder::filter) say `stdout=info`, for its output to be recorded. Standard input and all else is
+    /// as the command says; only its settings of `stdout` and `stderr` are replaced.
+    ///
+    /// Each stream keeps its order; between the two it is that of reading. A line ends with `\n` or `\r\n`. After a
+    /// `\r` alone what follows takes the place of what stood there, as on a terminal, so that of a progress bar the last
+    /// state is recorded. Empty lines are left out, so are colours and other sequences for terminals; bytes that are not
+    /// UTF-8 are replaced. A line of more than 64 KiB makes several records, which have their number, from 1, as the
+    /// key-value `part`. A program that finds that it writes into a pipe may keep its output back for a while, as C and
+    /// Python do without `setvbuf` or `python3 -u`.
+    ///
+    /// # The relay
+    ///
+    /// The lines are read by a process of its own, a *relay*: this executable, started again and caught before `main`. It is a
+    /// member of the ring, with one of its [`max_producers`](crate::Builder::max_producers), until nobody holds the pipes
+    /// any more. So lines are recorded to the last one, whatever becomes of this process, the parent or the program; those of a
+    /// program that puts itself into the background as well. No line is dropped because the ring is full: the relay waits
+    /// for room whatever [`on_full`](crate::Builder::on_full) says, and the program, as with a slow terminal, when the
+    /// pipe is full too. If the relay itself is killed, what is in the pipes is lost, and the program finds them
+    /// broken (SIGPIPE).
+    ///
+    /// A program that uses shmlog attaches by itself, by the inherited environment, and its records do not come this way;
+    /// only what it prints does.
+    ///
+    /// # Errors
+    /// What the system said when it could not start the program, or this executable as the relay; or why the relay could not
+    /// attach. Nothing runs then.
+    ///
+    /// ```
+    /// use std::process::Command;
+    /// use shmlog::{Level, ShmLogger};
+    /// # let folder = std::env::temp_dir().join(format!("shmlog-doc-spawn-{}", std::process::id()));
+    /// # let builder = ShmLogger::builder().console(false).file(true).file_path(&folder).env(false);
+    /// let logger = builder.level(Level::Info).init_parent()?;
+    /// let mut program = Command::new("sh");
+    /// program.args(["-c", "echo ready; echo no camera >&2"]);
+    /// let mut program = logger.spawn(program)?;
+    /// assert!(program.wait()?.success());
+    /// logger.flush(std::time::Duration::from_secs(10))?;
+    /// assert_eq!(logger.stats().delivered, 2);
+    /// # drop(logger); std::fs::remove_dir_all(folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn spawn(&self, command: Command) -> io::Result<Spawned> {
+        let program = Path::new(command.get_program());
+        let name = program.file_name().unwrap_or(program.as_os_str());
+        self.spawn_as(&name.to_string_lossy(), command)
+    }
+
+    /// The same under a process name of one's own: for `python3 camera.py`, say.
+    ///
+    /// # Errors
+    /// As [`spawn`](ShmLogger::spawn).
+    pub fn spawn_as(&self, name: &str, command: Command) -> io::Result<Spawned> {
+        spawn(self.name(), name, command)
+    }
+}
+
+/// A program that was started by [`ShmLogger::spawn`], to be used like a [`Child`]. Dropping it neither ends the program nor
+/// waits for it, and its lines go on being recorded.
+#[derive(Debug)]
+pub struct Spawned {
+    /// Its standard input, if the command made that a pipe. As with `Child`, [`wait`](Spawned::wait) closes it.
+    pub stdin: Option<ChildStdin>,
+    child: Child,
+    relay: Relay,
+}
+
+impl Spawned {
+    /// Its process id, which its records carry.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Closes its standard input, waits until it has ended, and then until all that it printed is in the ring: a
+    /// [`flush`](ShmLogger::flush) after this concerns its last line too. Processes that it left behind are not waited for,
+    /// though their lines go on being recorded.
+    ///
+    /// # Errors
+    /// As [`Child::wait`].
+    pub fn wait(&mut self) -> io::Result<ExitStatus> {
+        drop(self.stdin.take());
+        let status = self.child.wait()?;
+        self.relay.finish();
+        Ok(status)
+    }
+
+    /// How it has ended, if it has. Its last lines may still be on the way; [`wait`](Spawned::wait) waits for them.
+    ///
+    /// # Errors
+    /// As [`Child::try_wait`].
+    pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+
+    /// Kills it. What it printed until then is recorded.
+    ///
+    /// # Errors
+    /// As [`Child::kill`].
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.child.kill()
+    }
+}
+
+fn spawn(ring: &str, name: &str, mut command: Command) -> io::Result<Spawned> {
+    let (out, out_end) = io::pipe()?;
+    let (err, err_end) = io::pipe()?;
+    let told = Told {
+        ring: ring.to_owned(),
+        process: name.to_owned(),
+    };
+    // First, so that the program never writes into a pipe that nobody reads.
+    let relay = Relay::start(&told, out, err).map_err(|error| {
+        let text = format!("cannot start a relay for {name:?}: {error}");
+        io::Error::new(error.kind(), text)
+    })?;
+    // When this fails, the relay finds its pipes at their end as soon as the command is dropped.
+    let mut child = command.stdout(out_end).stderr(err_end).spawn()?;
+    // It holds the ends that are written.
+    drop(command);
+    relay.tell(&child.id().to_ne_bytes());
+    Ok(Spawned {
+        stdin: child.stdin.take(),
+        child,
+        relay,
+    })
+}
+
+/// Relays that were running when they were not needed here any more: to be waited for when they have ended, or they
+/// would stay in the process list.
+static LEFT: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+
+/// The relay of a program, as long as it is of interest.
+#[derive(Debug)]
+struct Relay {
+    /// `None` when it has ended.
+    process: Option<Child>,
+    control: UnixStream,
+}
+
+impl Relay {
+    /// Starts one that reads these two, and waits until it has attached.
+    fn start(told: &Told, out: io::PipeReader, err: io::PipeReader) -> io::Result<Relay> {
+        let left = &mut *LEFT.lock().unwrap_or_else(PoisonError::into_inner);
+        left.retain_mut(|relay| matches!(relay.try_wait(), Ok(None)));
+        let (control, theirs) = UnixStream::pair()?;
+        let process = process::this_program("shmlog-relay")?
+            .env(VARIABLE, told.encode())
+            .stdin(OwnedFd::from(theirs))
+            .stdout(out)
+            .stderr(err)
+            .spawn()?;
+        let mut relay = Relay {
+            process: Some(process),
+            control,
+        };
+        relay.hear_ready().inspect_err(|_| relay.end())?;
+        Ok(relay)
+    }
+
+    fn hear_ready(&mut self) -> io::Result<()> {
+        self.control.set_read_timeout(Some(START_PATIENCE))?;
+        let (mut word, mut why) = ([0], Vec::new());
+        let heard = self.control.read_exact(&mut word);
+        if heard.is_ok() && word == [READY] {
+            return self.control.set_read_timeout(None);
+        }
+        if heard.is_ok() {
+            why.push(word[0]);
+            self.control.read_to_end(&mut why)?;
+        }
+        Err(io::Error::other(match why.is_empty() {
+            false => String::from_utf8_lossy(&why).into_owned(),
+            true => process::did_not_become("a relay"),
+        }))
+    }
+
+    /// Whether it was there to be told. Without a signal if it was not, whatever the program does with SIGPIPE.
+    fn tell(&self, word: &[u8]) -> bool {
+        send(&self.control, word, SendFlags::NOSIGNAL) == Ok(word.len())
+    }
+
+    /// Waits until all is in the ring that is in the pipes now.
+    fn finish(&mut self) {
+        let is_there = self.process.is_some() && self.tell(&[ASKED]);
+        if !is_there || self.control.read_exact(&mut [0]).is_err() {
+            // It has ended, or is about to: nobody holds the pipes.
+            self.reap();
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(process) = &mut self.process {
+            let _ = process.kill();
+        }
+        self.reap();
+    }
+
+    fn reap(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.wait();
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take()
+            && matches!(process.try_wait(), Ok(None))
+        {
+            let left = &mut *LEFT.lock().unwrap_or_else(PoisonError::into_inner);
+            left.push(process);
+        }
+    }
+}
