@@ -95,6 +95,27 @@ fn what_was_begun_since_the_checkpoint_is_taken_away_and_what_dead_sessions_left
 }
 
 #[test]
+fn what_a_checkpoint_knows_of_comes_into_no_chunk_with_what_none_does() {
+    let folder = Folder::new("mcap checkpoint");
+    let large = "x".repeat(1 << 10);
+    let mut sink = open(folder.path(), 1 << 30);
+    log(&mut sink, 0..5, "text");
+    sink.commit().unwrap();
+    let place = sink.place().unwrap();
+    // More than a chunk, bit by bit, and no checkpoint.
+    for number in 0..3 {
+        log(&mut sink, 5 + 300 * number..305 + 300 * number, &large);
+        sink.commit().unwrap();
+    }
+    sink.commit().unwrap();
+    drop(sink);
+    let mut sink = resume(folder.path(), 1 << 30, &place);
+    log(&mut sink, 5..10, "text");
+    sink.finish(Duration::ZERO).unwrap();
+    assert_eq!(all_indexed(folder.path()), numbers(0..10));
+}
+
+#[test]
 fn a_file_deleted_or_renamed_from_outside_is_followed_by_a_new_one() {
     let folder = Folder::new("mcap lost");
     let mut sink = open(folder.path(), 1 << 30);
