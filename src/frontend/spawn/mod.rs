@@ -79,7 +79,8 @@ impl ShmLogger {
     pub fn spawn(&self, command: Command) -> io::Result<Spawned> {
         let program = Path::new(command.get_program());
         let name = program.file_name().unwrap_or(program.as_os_str());
-        self.spawn_as(&name.to_string_lossy(), command)
+        let name = name.to_string_lossy().into_owned();
+        self.spawn_as(&name, command)
     }
 
     /// The same under a process name of one's own: for `python3 camera.py`, say.
