@@ -90,7 +90,7 @@ impl Prepared {
 
 impl Builder {
     /// Adds a place that records go to, beside those of [`console`](Builder::console) and [`file`](Builder::file): a
-    /// struct of settings like [`TextFile`](crate::sink::TextFile), or what text like `file:logs?keep=3` says, as
+    /// struct of settings like [`TextFile`], or what text like `file:logs?keep=3` says, as
     /// [`SinkSpec`]. The [module](crate::sink) lists all kinds. Each may have a level of its own; together they get what
     /// [`level`](Builder::level) lets through.
     ///
@@ -136,7 +136,7 @@ impl Builder {
     }
 
     /// Whether the statements of the crate `log`, of this program and all it is made of, become records of the ring, unless
-    /// the program has given `log` another logger before. Without the feature `log` nothing happens. [`ShmLogger`] is a
+    /// the program has given `log` another logger before. Without the feature `log` nothing happens. [`ShmLogger`](crate::ShmLogger) is a
     /// `log::Log` too, for those that log into several. Default: yes; so it is for those that attach.
     ///
     #[cfg_attr(feature = "log", doc = "```")]
@@ -158,13 +158,13 @@ impl Builder {
     }
 
     /// Whether records go to standard output: short for a [sink](Builder::sink) of
-    /// [`Console`](crate::sink::Console). Default: yes, unless another sink is on standard output.
+    /// [`Console`]. Default: yes, unless another sink is on standard output.
     pub fn console(mut self, on: bool) -> Builder {
         self.console = Some(on);
         self
     }
 
-    /// Whether records go to text files: short for a [sink](Builder::sink) of [`TextFile`](crate::sink::TextFile) in
+    /// Whether records go to text files: short for a [sink](Builder::sink) of [`TextFile`] in
     /// [`file_path`](Builder::file_path). Default: no.
     pub fn file(mut self, on: bool) -> Builder {
         self.file = on;

@@ -1,10 +1,11 @@
 //! Other people's log statements as records of ours: those of the crates `log` and `tracing`, and what programs print.
 //!
-//! [`log`] makes this process's ring the logger of all code that uses `log`, [`tracing`](mod@tracing) is a layer for its
-//! subscribers, [`sites`] gives their statements call sites. [`spawn`] runs programs that know nothing of us.
+//! `log` makes this process's ring the logger of all code that uses that crate, `tracing` is a layer for its subscribers,
+//! `sites` gives their statements call sites. `spawn` runs programs that know nothing of us.
 
 #[cfg(feature = "log")]
 mod log;
+#[cfg(any(feature = "log", feature = "tracing"))]
 mod sites;
 mod spawn;
 #[cfg(feature = "tracing")]

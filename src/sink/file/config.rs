@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::name::Names;
 use crate::sink::Encoding;
 
-/// When a new file is begun though the present one has room, in local time. [`max_file_size`](FileConfig::max_file_size)
+/// When a new file is begun though the present one has room, in local time. `max_file_size`
 /// holds beside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rotate {
