@@ -9,8 +9,10 @@ use std::collections::VecDeque;
 use crate::level::Level;
 use crate::record::{Record, Values};
 
-/// Bytes of text and values that are kept altogether; the oldest go first.
+/// Bytes that are kept altogether; the oldest records go first.
 pub(crate) const MOST_BYTES: usize = 64 << 20;
+/// Buffers that are larger are not taken over: one huge record must not make all that come after it as large.
+const SPARE_BYTES: usize = 4 << 10;
 
 /// How many records are kept, and which level has them written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,8 +95,9 @@ impl Kept {
         }
     }
 
+    /// The memory that it takes.
     fn bytes(&self) -> usize {
-        self.text.len() + self.values.len()
+        size_of::<Kept>() + self.text.capacity() + self.values.capacity()
     }
 }
 
@@ -149,7 +152,7 @@ impl Recorder {
             };
             self.bytes -= old.bytes();
             self.fallen += 1;
-            self.spare = Some(old);
+            self.spare = Some(old).filter(|old| old.bytes() <= SPARE_BYTES);
         }
     }
 
@@ -238,7 +241,16 @@ mod tests {
             taken(&mut recorder, Level::Info, n, &long);
         }
         assert!(recorder.bytes <= MOST_BYTES);
-        assert_eq!(taken(&mut recorder, Level::Error, 10, "bang").len(), 4);
+        for n in 10..2010 {
+            taken(&mut recorder, Level::Info, n, "short");
+        }
+        assert_eq!(recorder.kept.len(), 1000);
+        assert!(recorder.bytes <= 1000 * SPARE_BYTES, "short ones take little room");
+        assert_eq!(taken(&mut recorder, Level::Error, 2010, "bang").len(), 1001);
         assert_eq!(recorder.bytes, 0);
+        for n in 2011..2021 {
+            taken(&mut recorder, Level::Info, n, &long);
+        }
+        assert_eq!(taken(&mut recorder, Level::Error, 2021, "bang").len(), 4);
     }
 }

@@ -57,7 +57,12 @@
 //! counts as [lost](crate::Stats::lost) when the first sink with files has lost it; what other sinks lack they
 //! say in their own place. A sink that cannot be opened at the start is an error of
 //! [`init_parent`](crate::Builder::init_parent); one that cannot be opened again, after the drainer was killed, is done
-//! without until it can, unless no other with files is left.
+//! without until it can, unless no other with files is left. A [flush](crate::ShmLogger::flush) is about all of them, so
+//! while one can write nothing (a full disk, a syslog daemon that is away) it times out.
+//!
+//! When all processes are killed at once, the drainer too, the next start saves what was unread beside the files of the
+//! first sink with files, and cuts these back to where they were sure; in those of others the records of the last
+//! moment may stand twice, here and there.
 //!
 //! A sink of your own implements [`Sink`].
 
