@@ -117,7 +117,7 @@ impl Builder {
     /// Which records are recorded, by target, in the words of `env_logger`: `warn,imu=debug,can::bus=off`. A target is
     /// what a statement says by `target:` or `logger:`, else its module's path; a directive is for all targets that begin
     /// with it, and the longest counts. A level alone is for all others; without one that is
-    /// [`level`](Builder::level). At most 750 bytes. [`ShmLogger::set_filter`] changes it while all are running.
+    /// [`level`](Builder::level). At most 752 bytes, with the level of all others. [`ShmLogger::set_filter`] changes it while all are running.
     ///
     /// The environment variable `SHMLOG_LEVEL`, or if that is not set `RUST_LOG`, replaces both, unless
     /// [`env`](Builder::env) says no; one that cannot be read is ignored, and the log says so.

@@ -113,7 +113,7 @@ impl Builder {
     }
 
     /// A flight recorder: records below `level` are kept back in the drainer's memory, the last `records` of all
-    /// processes together (and 64 MiB of text at most), and written only when one of `level` or above comes: in front of
+    /// processes together (and 4 MiB of memory at most), and written only when one of `level` or above comes: in front of
     /// it, in order. So a robot may log every step at [`Level::Debug`], and only what led to an error takes room on its
     /// disk; the last words of a [crashing](crate::install_crash_handler) process are such a record. 1 to 1,000,000 records.
     ///

@@ -9,10 +9,11 @@ use std::collections::VecDeque;
 use crate::level::Level;
 use crate::record::{Record, Values};
 
-/// Bytes that are kept altogether; the oldest records go first.
-pub(crate) const MOST_BYTES: usize = 64 << 20;
+/// Bytes that are kept altogether; the oldest records go first. They are handed over at once, so they must find room in
+/// the queue of any sink.
+pub(crate) const MOST_BYTES: usize = 4 << 20;
 /// Buffers that are larger are not taken over: one huge record must not make all that come after it as large.
-const SPARE_BYTES: usize = 4 << 10;
+const SPARE_BYTES: usize = 2 << 10;
 
 /// How many records are kept, and which level has them written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,7 +246,10 @@ mod tests {
             taken(&mut recorder, Level::Info, n, "short");
         }
         assert_eq!(recorder.kept.len(), 1000);
-        assert!(recorder.bytes <= 1000 * SPARE_BYTES, "short ones take little room");
+        assert!(
+            recorder.bytes <= 1000 * SPARE_BYTES,
+            "short ones take little room"
+        );
         assert_eq!(taken(&mut recorder, Level::Error, 2010, "bang").len(), 1001);
         assert_eq!(recorder.bytes, 0);
         for n in 2011..2021 {

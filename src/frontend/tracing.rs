@@ -14,6 +14,11 @@
 //! [filter](crate::Builder::filter) says which events are recorded, as for our own macros; spans are never left out, and
 //! other layers get what they get without this one. Levels are those of the same name.
 //!
+//! With its default features `tracing-subscriber` gives the crate `log` a logger of its own in `init()`, which panics if there is
+//! one already: ours, from [`init_parent`](crate::Builder::init_parent) on. Then either say
+//! [`log_crate(false)`](crate::Builder::log_crate) to the builder (statements of `log` come through `tracing` then), or
+//! `tracing::subscriber::set_global_default(subscriber)` in place of `init()`.
+//!
 //! An event costs its caller what the macros of this crate cost, and what `tracing` itself takes. The registry allocates
 //! for each span; so does the layer, for the span's fields.
 
@@ -78,22 +83,20 @@ impl SpanData {
         }
     }
 
-    /// Adds fields, in braces; none without any.
-    fn record(&mut self, fields: impl FnOnce(&mut dyn Visit)) {
-        match self.has_fields {
-            true => _ = self.text.pop(),
+    /// Adds fields, in braces.
+    fn add(&mut self, fields: &str) {
+        if fields.is_empty() {
+            return;
+        }
+        match std::mem::replace(&mut self.has_fields, true) {
+            true => {
+                self.text.pop();
+                self.text.push(' ');
+            }
             false => self.text.push('{'),
         }
-        let before = self.text.len();
-        fields(&mut SpanFields {
-            text: &mut self.text,
-            is_first: !self.has_fields,
-        });
-        self.has_fields |= self.text.len() > before;
-        match self.has_fields {
-            true => self.text.push('}'),
-            false => _ = self.text.pop(),
-        }
+        self.text.push_str(fields);
+        self.text.push('}');
     }
 }
 
@@ -110,15 +113,21 @@ where
             busy: Duration::ZERO,
             idle: Duration::ZERO,
         };
-        data.record(|fields| attributes.record(fields));
-        span.extensions_mut().insert(data);
+        let mut fields = SpanFields::default();
+        attributes.record(&mut fields);
+        data.add(&fields.text);
+        // Another such layer of the same subscriber keeps the same.
+        span.extensions_mut().replace(data);
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        // Before the span is locked: a value's own formatting may log, in this span.
+        let mut fields = SpanFields::default();
+        values.record(&mut fields);
         if let Some(span) = context.span(id)
             && let Some(data) = span.extensions_mut().get_mut::<SpanData>()
         {
-            data.record(|fields| values.record(fields));
+            data.add(&fields.text);
         }
     }
 
@@ -134,10 +143,10 @@ where
         let metadata = event.metadata();
         let level = level_of(metadata);
         if producer::is_enabled(level) {
-            let site = site(metadata);
-            if producer::passes(level, site, None) {
+            let (site, target) = site(metadata);
+            if producer::passes(level, site, target) {
                 let spans = Spans(context.event_span(event));
-                producer::write_captured(level, site, None, &OneEvent { event, spans });
+                producer::write_captured(level, site, target, &OneEvent { event, spans });
             }
         }
     }
@@ -153,10 +162,10 @@ where
         data.change(false);
         let times = (data.busy, data.idle);
         drop(extensions);
-        let (level, site) = (level_of(metadata), site(metadata));
-        if producer::is_enabled(level) && producer::passes(level, site, None) {
+        let (level, (site, target)) = (level_of(metadata), site(metadata));
+        if producer::is_enabled(level) && producer::passes(level, site, target) {
             let spans = Spans(Some(span));
-            producer::write_captured(level, site, None, &Close { times, spans });
+            producer::write_captured(level, site, target, &Close { times, spans });
         }
     }
 }
@@ -187,14 +196,17 @@ fn level_of(metadata: &Metadata<'_>) -> Level {
     }
 }
 
-fn site(metadata: &'static Metadata<'static>) -> &'static CallSite {
+/// The call site of a statement, and its target if the call site is not its own.
+fn site(metadata: &'static Metadata<'static>) -> (&'static CallSite, Option<&'static str>) {
     let key = (std::ptr::from_ref(metadata) as usize, 0, 0);
-    sites::site(key, || {
+    let site = sites::site(key, || {
         let target = metadata.target();
         let (file, line) = (metadata.file().unwrap_or(""), metadata.line().unwrap_or(0));
         let has_own_target = metadata.module_path() != Some(target);
         CallSite::new(target, file, line, "{}", "", has_own_target)
-    })
+    });
+    let is_shared = std::ptr::eq(site, &raw const sites::ANY);
+    (site, is_shared.then(|| metadata.target()))
 }
 
 /// A span and those around it, or none, written as `outer{a=1}:inner`.
@@ -327,14 +339,14 @@ impl<P: Put> Visit for Fields<'_, P> {
 }
 
 /// Writes the fields of a span as tracing's own subscriber does.
-struct SpanFields<'a> {
-    text: &'a mut String,
-    is_first: bool,
+#[derive(Default)]
+struct SpanFields {
+    text: String,
 }
 
-impl Visit for SpanFields<'_> {
+impl Visit for SpanFields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if !std::mem::take(&mut self.is_first) {
+        if !self.text.is_empty() {
             self.text.push(' ');
         }
         // A String takes everything; a value whose own formatting fails is cut short.

@@ -4,10 +4,10 @@
 //! `pass` says whether the call logs, and how many calls did not since the last one that did. Threads that come at the
 //! same time are counted each; which of them logs is anybody's guess.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::record::capture::{Capture, Put};
 
 /// The first call.
@@ -74,7 +74,7 @@ impl SkipFirst {
 /// A call so long after the one that logged.
 #[derive(Debug)]
 pub struct Throttle {
-    /// Nanoseconds since this process came here first, and 1; 0 before the first call.
+    /// Nanoseconds of the monotonic clock; 0 before the first call.
     last: AtomicU64,
     suppressed: AtomicU64,
 }
@@ -116,9 +116,7 @@ impl Throttle {
 
 /// Never 0. Of the monotonic clock, by the vDSO.
 fn now_ns() -> u64 {
-    static BEGIN: OnceLock<Instant> = OnceLock::new();
-    let since = BEGIN.get_or_init(Instant::now).elapsed();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX - 1) + 1
+    Clock::Monotonic.ticks().max(1)
 }
 
 /// A call with another value than the one before it.

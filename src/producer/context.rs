@@ -127,7 +127,13 @@ impl Entries {
     /// Adds one. Text is shortened to what finds room; what finds none is left out.
     fn add(&mut self, key: &str, value: &Value<'_>, room: usize) {
         let before = self.count;
-        let mut value = value.clone();
+        let mut value = match value {
+            // No more of it can find room.
+            Value::Text(text) if text.len() > MOST * WORD => {
+                Value::Text(format!("{}…", cut(text, MOST * WORD)).into())
+            }
+            value => value.clone(),
+        };
         loop {
             put_value(self, About::Value, key, &value);
             if self.count <= room.min(MOST) {
@@ -136,11 +142,8 @@ impl Entries {
             self.count = before;
             match &value {
                 Value::Text(text) if text.len() > WORD => {
-                    let mut end = text.len() - WORD;
-                    while !text.is_char_boundary(end) {
-                        end -= 1;
-                    }
-                    let shorter = format!("{}…", text[..end].trim_end_matches('…'));
+                    let shorter = cut(text, text.len() - WORD).trim_end_matches('…');
+                    let shorter = format!("{shorter}…");
                     // One that does not become shorter never fits.
                     if shorter.len() >= text.len() {
                         return;
@@ -151,6 +154,15 @@ impl Entries {
             }
         }
     }
+}
+
+/// The beginning of a text, of so many bytes at most.
+fn cut(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// Sets a key-value of this process's context, or takes it away.
@@ -172,6 +184,10 @@ pub(super) struct Context {
     shared: Cell<usize>,
     count: Cell<usize>,
     words: [Cell<u64>; 2 * MOST],
+    /// Which scope's first word each of the scopes' words is; 0 for none.
+    begun: [Cell<u32>; MOST],
+    /// The number of the scope that was begun last.
+    last: Cell<u32>,
 }
 
 impl Context {
@@ -181,6 +197,8 @@ impl Context {
             shared: Cell::new(0),
             count: Cell::new(0),
             words: [const { Cell::new(0) }; 2 * MOST],
+            begun: [const { Cell::new(0) }; MOST],
+            last: Cell::new(0),
         }
     }
 
@@ -231,8 +249,8 @@ impl Context {
         words
     }
 
-    /// Begins a scope, and returns how many words of scopes there were.
-    fn begin(&self, key: &str, value: &Value<'_>) -> usize {
+    /// Begins a scope, and returns how many words of scopes there were, and its number.
+    fn begin(&self, key: &str, value: &Value<'_>) -> (usize, u32) {
         let before = self.count().saturating_sub(self.shared.get());
         let shared = self.shared.get();
         let mut entry = Entries::default();
@@ -241,12 +259,25 @@ impl Context {
         let words = &entry.words[..entry.count.min(MOST)];
         places.zip(words).for_each(|(place, word)| place.set(*word));
         self.count.set(shared + before + words.len());
-        before
+        let number = self.last.get().wrapping_add(1).max(1);
+        self.last.set(number);
+        let mut begun = self.begun.iter().skip(before).take(words.len());
+        begun.by_ref().take(1).for_each(|place| place.set(number));
+        begun.for_each(|place| place.set(0));
+        (before, number)
     }
 
-    fn end(&self, before: usize) {
-        let least = self.shared.get() + before;
-        self.count.set(self.count.get().min(least));
+    /// Ends a scope and those that were begun after it, if it has not ended with one before it.
+    fn end(&self, (before, number): (usize, u32)) {
+        let is_there = |place: &Cell<u32>| place.get() == number;
+        if self.begun.get(before).is_some_and(is_there) {
+            self.begun
+                .iter()
+                .skip(before)
+                .for_each(|place| place.set(0));
+            let least = self.shared.get() + before;
+            self.count.set(self.count.get().min(least));
+        }
     }
 }
 
@@ -255,7 +286,8 @@ impl Context {
 #[derive(Debug)]
 #[must_use = "a scope ends when it is dropped: keep it in a variable"]
 pub struct Scope {
-    before: usize,
+    /// The words of scopes before it, and its number.
+    place: (usize, u32),
     /// It belongs to its thread.
     _thread: PhantomData<*const ()>,
 }
@@ -263,14 +295,14 @@ pub struct Scope {
 /// Begins a scope.
 pub(crate) fn scope(key: &str, value: &Value<'_>) -> Scope {
     Scope {
-        before: with_this_thread(|thread| thread.context.begin(key, value)),
+        place: with_this_thread(|thread| thread.context.begin(key, value)),
         _thread: PhantomData,
     }
 }
 
 impl Drop for Scope {
     fn drop(&mut self) {
-        with_this_thread(|thread| thread.context.end(self.before));
+        with_this_thread(|thread| thread.context.end(self.place));
     }
 }
 
@@ -314,7 +346,7 @@ mod tests {
         set("more", Some(&Value::from(1_u64 << 40)));
         set("text", None);
         assert_eq!(shown(&context), "arm=2", "what found no room is left out");
-        let scopes: Vec<usize> = (0..20)
+        let scopes: Vec<_> = (0..20)
             .map(|n| context.begin("n", &Value::from(n)))
             .collect();
         assert!(shown(&context).ends_with("n=9"), "{}", shown(&context));
@@ -322,8 +354,23 @@ mod tests {
             .into_iter()
             .rev()
             .for_each(|scope| context.end(scope));
+        let (first, second) = (
+            context.begin("n", &Value::from(1)),
+            context.begin("n", &Value::from(2)),
+        );
+        context.end(first);
+        let third = context.begin("third", &"a text of some length".into());
+        context.end(second);
+        assert!(
+            shown(&context).ends_with("third=a text of some length"),
+            "{}",
+            shown(&context)
+        );
+        context.end(third);
         set("arm", None);
         assert_eq!(present(), "");
+        let long = "é".repeat(1 << 20);
+        context.end(context.begin("long", &long.as_str().into()));
         everybody_sees_whole_context();
     }
 

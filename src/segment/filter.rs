@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   word      generation 56 │ 0 4 │ has targets 1 │ least 3     what a log call looks at, on a line by itself
-//!   buffers   two: sum over generation and text │ bytes │ text  the one of the generation's lowest bit counts
+//!   buffers   two: sum over the word and the text │ bytes │ text  the one of the generation's lowest bit counts
 //! ```
 //!
 //! `least` is the lowest level that any target may have, [`OFF`] for none: most calls look no further. Who changes the
@@ -13,6 +13,7 @@ use std::fmt;
 
 use super::Segment;
 use super::layout::{FILTER_AT, FILTER_BUFFER_WORDS, LINE};
+use crate::clock::Clock;
 use crate::filter::{directives, least_for};
 use crate::level::Level;
 use crate::sync::{AtomicU64, Ordering};
@@ -131,11 +132,7 @@ impl SharedFilter {
         let mut bytes = [0; FILTER_BYTES];
         for _ in 0..TRIES {
             let word = self.load();
-            let len = copy(
-                self.buffer(word.generation()),
-                word.generation(),
-                &mut bytes,
-            );
+            let len = copy(self.buffer(word.generation()), word, &mut bytes);
             if let Some(text) = len.and_then(|len| std::str::from_utf8(&bytes[..len]).ok()) {
                 return read(word, Some(text));
             }
@@ -179,14 +176,11 @@ impl SharedFilter {
         }
         loop {
             let now = self.load();
-            let next = FilterWord::of(
-                now.generation().wrapping_add(1) & (u64::MAX >> GENERATION_AT),
-                &text,
-            );
+            let next = FilterWord::of(after(now.generation()), &text);
             let buffer = self.buffer(next.generation());
             store_bytes(&buffer[TEXT..], text.as_bytes());
             buffer[LEN].store(text.len() as u64, Ordering::Relaxed);
-            buffer[SUM].store(sum(next.generation(), text.as_bytes()), Ordering::Relaxed);
+            buffer[SUM].store(sum(next, text.as_bytes()), Ordering::Relaxed);
             // [filter] Release: pairs with the load in `load`.
             let set =
                 self.word()
@@ -206,20 +200,30 @@ impl SharedFilter {
     }
 }
 
-/// Copies a buffer's text, and returns its length; `None` if it is not of this generation.
-fn copy(buffer: &[AtomicU64], generation: u64, into: &mut [u8; FILTER_BYTES]) -> Option<usize> {
+/// The generation that follows. The first of a ring is not that of any other ring that this process has logged into,
+/// whose verdicts still stand at the call sites: it is the time of its making.
+fn after(generation: u64) -> u64 {
+    let next = match generation {
+        0 => Clock::Monotonic.ticks(),
+        known => known.wrapping_add(1),
+    };
+    (next & (u64::MAX >> GENERATION_AT)).max(1)
+}
+
+/// Copies a buffer's text, and returns its length; `None` if it is not that of this word.
+fn copy(buffer: &[AtomicU64], whose: FilterWord, into: &mut [u8; FILTER_BYTES]) -> Option<usize> {
     let len = usize::try_from(buffer[LEN].load(Ordering::Relaxed)).ok()?;
     let text = into.get_mut(..len)?;
     for (word, chunk) in buffer[TEXT..].iter().zip(text.chunks_mut(WORD)) {
         let word = word.load(Ordering::Relaxed).to_ne_bytes();
         chunk.copy_from_slice(&word[..chunk.len()]);
     }
-    (buffer[SUM].load(Ordering::Relaxed) == sum(generation, text)).then_some(len)
+    (buffer[SUM].load(Ordering::Relaxed) == sum(whose, text)).then_some(len)
 }
 
 /// FNV-1a over both.
-fn sum(generation: u64, text: &[u8]) -> u64 {
-    let bytes = generation.to_le_bytes();
+fn sum(whose: FilterWord, text: &[u8]) -> u64 {
+    let bytes = whose.0.to_le_bytes();
     let bytes = bytes.iter().chain(text);
     bytes.fold(0xcbf2_9ce4_8422_2325, |sum: u64, &byte| {
         (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -10,6 +10,7 @@ use crate::trials;
 
 pub const ROLES: &[Role] = &[
     ("filtering_parent", filtering_parent),
+    ("one_with_two_rings", one_with_two_rings),
     ("filtered_child", filtered_child),
 ];
 
@@ -19,6 +20,7 @@ pub fn trials() -> Vec<Trial> {
         a_variable_replaces_the_builders_filter_and_a_wrong_one_is_said,
         a_filter_that_one_process_sets_counts_in_all_with_their_next_call,
         a_filter_that_is_none_changes_nothing,
+        the_verdicts_of_one_ring_do_not_count_in_the_next,
     ]
 }
 
@@ -192,4 +194,33 @@ fn a_filter_that_is_none_changes_nothing() {
     let why = builder.init_parent().unwrap_err().to_string();
     assert_says(&why, &["filter", "a=b=c"]);
     drop(logger);
+}
+
+/// Two rings, one after the other, with opposite filters.
+fn one_with_two_rings(arguments: &[String]) {
+    for filter in ["info,imu=off,can=debug", "info,imu=debug,can=off"] {
+        let builder = quiet(&arguments[0]).filter(filter);
+        let logger = builder.init_parent().unwrap();
+        log_all("round");
+        for (target, name) in [("imu", "imu"), ("can", "can")] {
+            debug!(target: target, "{filter}: {name}");
+        }
+        debug!(target: "imu", "{filter}: imu by itself");
+        drop(logger);
+    }
+}
+
+fn the_verdicts_of_one_ring_do_not_count_in_the_next() {
+    let folder = Folder::new();
+    Actor::start("one_with_two_rings", &[folder.text()]).finish();
+    let messages = folder.messages();
+    let about: Vec<&String> = messages.iter().filter(|message| message.contains("imu=")).collect();
+    assert_eq!(
+        about,
+        [
+            "info,imu=off,can=debug: can",
+            "info,imu=debug,can=off: imu",
+            "info,imu=debug,can=off: imu by itself",
+        ]
+    );
 }

@@ -200,7 +200,10 @@ fn a_program_goes_on_printing_when_the_process_that_spawned_it_is_killed() {
     assert_eq!(messages(&lines)[1..], expected);
 }
 
-fn a_program_whose_ring_nobody_reads_any_more_is_not_held_up() {
+fn a_program_whose_ring_nobody_reads_any_more_is_not_held_up() -> Result<(), Ignored> {
+    if cfg!(feature = "portable") {
+        return Err(Ignored("nobody can tell of a portable ring whether it is drained"));
+    }
     let mut scene = Scene::script("slots=64", GOES_ON);
     let (relay, drainer) = (scene.relay().unwrap(), drainers_of(&scene.ring)[0]);
     let written = || scene.folder.log_text().contains("before");
@@ -213,12 +216,12 @@ fn a_program_whose_ring_nobody_reads_any_more_is_not_held_up() {
     wait_for_end(relay);
     let done = || fs::read_to_string(scene.path("done")).is_ok_and(|text| text == "done\n");
     until("the program has ended", done);
-    if !cfg!(feature = "portable") {
-        let recovered = recover(&scene.ring).unwrap();
+    // Unless another parent of this user was faster.
+    if let Ok(recovered) = recover(&scene.ring) {
         assert!((1..3000).contains(&recovered.records), "{recovered:?}");
     }
-    fs::remove_file(format!("/dev/shm/{}", scene.ring)).unwrap_or_default();
     assert_nothing_remains(&scene.ring);
+    Ok(())
 }
 
 fn without_its_relay_a_program_finds_its_pipes_broken_and_the_log_goes_on() {
@@ -291,14 +294,16 @@ fn what_a_program_leaves_in_the_background_goes_on_being_recorded_and_is_not_wai
 }
 
 fn signals_to_a_whole_group_do_not_cost_its_last_words() {
-    let script = "trap 'echo last words; exit 3' INT TERM; echo ready; : > $0/ready; while :; do read go < $0/go; done";
+    // In `wait`, which a trap interrupts: from a FIFO that is being opened dash comes back with an error, and who opens the
+    // other end then waits for ever.
+    let script = "trap 'kill -9 $!; echo last words; exit 3' INT TERM; sleep 1000 > /dev/null 2>&1 & \
+                  echo ready; : > $0/ready; wait";
     for signal in [Signal::INT, Signal::TERM] {
         let mut scene = Scene::script("", script);
         until("the program is ready", || scene.path("ready").exists());
         let relay = scene.relay().unwrap();
         [signal, Signal::HUP, Signal::QUIT].iter().for_each(|signal| send(relay, *signal));
         send(scene.pid, signal);
-        scene.go();
         assert_eq!(scene.wait().code(), Some(3));
         assert_eq!(messages(&scene.close()), ["ready", "last words"]);
     }

@@ -17,6 +17,9 @@ use std::borrow::Cow;
 pub(super) const MOST: usize = 64 << 10;
 /// A sequence that has not ended after so many bytes is not waited for at the end of a part.
 const LONGEST_SEQUENCE: usize = 64;
+/// Of a sequence that holds text, like a window's title: one that does not end is not sought through the whole line,
+/// again for each.
+const LONGEST_TEXT: usize = 4096;
 
 const ESC: u8 = 0x1b;
 const BEL: u8 = 0x07;
@@ -128,7 +131,8 @@ fn sequence(bytes: &[u8]) -> Option<usize> {
                 ESC if bytes.get(at + 1) == Some(&b'\\') => Some(at + 2),
                 _ => None,
             };
-            bytes.iter().enumerate().skip(2).find_map(is_end)
+            let bytes = bytes.iter().enumerate();
+            bytes.take(LONGEST_TEXT).skip(2).find_map(is_end)
         }
         0x20..=0x2f => {
             let at = while_in(2, 0x20..=0x2f)?;

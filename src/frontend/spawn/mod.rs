@@ -177,8 +177,10 @@ struct Relay {
 impl Relay {
     /// Starts one that reads these two, and waits until it has attached.
     fn start(told: &Told, out: io::PipeReader, err: io::PipeReader) -> io::Result<Relay> {
-        let left = &mut *LEFT.lock().unwrap_or_else(PoisonError::into_inner);
-        left.retain_mut(|relay| matches!(relay.try_wait(), Ok(None)));
+        // Not held any longer: the rest may take a while.
+        LEFT.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain_mut(|relay| matches!(relay.try_wait(), Ok(None)));
         let (control, theirs) = UnixStream::pair()?;
         let process = process::this_program("shmlog-relay")?
             .env(VARIABLE, told.encode())

@@ -98,12 +98,12 @@ fn a_reader_that_comes_after_another_has_gone_begins_with_a_whole_line() {
     let large = "x".repeat(1 << 18);
     sink.record(&record(0, &large));
     log(&mut sink, 1..2);
-    sink.commit().unwrap();
+    // That nobody is there yet may be told, or not.
+    let _ = sink.commit();
     let mut reader = fifo.reader();
     reader.read_exact(&mut [0; 100]).unwrap();
     drop(reader);
-    let told = said(&mut sink);
-    assert!(told.contains("its reader has gone"), "{told}");
+    while !said(&mut sink).contains("its reader has gone") {}
     let mut reader = fifo.reader();
     assert_eq!(object(&mut reader)["seq"], 1);
     sink.finish(AGES).unwrap();
