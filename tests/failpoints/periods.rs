@@ -89,8 +89,8 @@ fn settle(logger: &ShmLogger, folder: &Path, time_s: i64) {
     });
 }
 
-/// The steps of which there are records in each file.
-fn steps_in_files(options: &str, kill: bool, times: &[i64]) -> Vec<Vec<usize>> {
+/// The steps of which there are records in each file. Each is named after the hour of its first record, if `well_named`.
+fn steps_in_files(well_named: bool, options: &str, kill: bool, times: &[i64]) -> Vec<Vec<usize>> {
     let folder = Folder::new();
     set_clock(folder.path(), shift_to(times[0]));
     let times: Vec<String> = times.iter().map(i64::to_string).collect();
@@ -105,7 +105,12 @@ fn steps_in_files(options: &str, kill: bool, times: &[i64]) -> Vec<Vec<usize>> {
     let names = names(folder.path()).into_iter().filter(|name| name != SHIFT);
     let mut sequences = Vec::new();
     let steps_in = |name: String| {
-        let lines = parse_log(&fs::read_to_string(folder.path().join(name)).unwrap());
+        let text = fs::read_to_string(folder.path().join(&name)).unwrap();
+        // `2026-10-25 02`, and `app_20261025_02`.
+        let hour: String = text.chars().take(13).filter(|c| *c != '-').collect();
+        let is_named = name.starts_with(&format!("app_{}", hour.replace(' ', "_")));
+        assert!(is_named || !well_named, "{name} begins with {hour}");
+        let lines = parse_log(&text);
         sequences.extend(lines.iter().filter_map(|line| line.sequence));
         let mut steps: Vec<usize> = lines.iter().filter_map(|line| line.message.parse().ok()).collect();
         steps.dedup();
@@ -130,7 +135,7 @@ fn each_hour_has_a_file_when_the_clock_is_set_by_the_season_and_by_hand() {
         AUTUMN_S + HOUR_S + 1_190,
         AUTUMN_S + 24 * HOUR_S,
     ];
-    let steps = steps_in_files("rotate=hourly", false, &times);
+    let steps = steps_in_files(true, "rotate=hourly", false, &times);
     assert_eq!(steps, [vec![0], vec![1], vec![2, 3], vec![4, 5], vec![6]]);
 }
 
@@ -148,7 +153,7 @@ fn each_day_has_a_file_from_its_hour_on_though_the_drainer_is_killed_in_it() {
     ];
     let expected = [vec![0], vec![1], vec![2, 3, 4], vec![5]];
     for kill in [false, true] {
-        let steps = steps_in_files("rotate=daily@03:30", kill, &times);
+        let steps = steps_in_files(true, "rotate=daily@03:30", kill, &times);
         assert_eq!(steps, expected, "killed: {kill}");
     }
 }
@@ -157,6 +162,6 @@ fn a_year_that_the_clock_was_wrong_by_costs_one_file() {
     let day = 24 * HOUR_S;
     let wrong = AUTUMN_S + 365 * day;
     let times = [AUTUMN_S, wrong, AUTUMN_S + 600, AUTUMN_S + day, AUTUMN_S + 2 * day];
-    let steps = steps_in_files("rotate=daily", false, &times);
+    let steps = steps_in_files(false, "rotate=daily", false, &times);
     assert_eq!(steps, [vec![0], vec![1, 2], vec![3], vec![4]]);
 }

@@ -10,8 +10,9 @@
 //!   app_20261122_174512_123456_recovered.log  what a dead program left unread
 //! ```
 
-use chrono::{DateTime, Local, NaiveDateTime, Offset, TimeZone};
+use chrono::{DateTime, Local, NaiveDateTime, Offset};
 
+use super::period::times_of;
 use crate::sink::text::is_harmful;
 
 /// What stands behind the program's name; `#` is a digit.
@@ -172,7 +173,7 @@ pub(super) fn local_micros(time_ns: i64) -> i64 {
 /// those that the clock leaves out.
 pub(super) fn time_ns_of(local_micros: i64) -> Option<i64> {
     let shown = DateTime::from_timestamp_micros(local_micros)?.naive_utc();
-    let time = Local.from_local_datetime(&shown).earliest()?;
+    let time = times_of(shown, &Local).into_iter().min()?;
     time.timestamp_nanos_opt()
 }
 

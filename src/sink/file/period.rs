@@ -99,12 +99,21 @@ fn first_from<Z: TimeZone>(moment: NaiveDateTime, zone: &Z) -> Option<DateTime<Z
     // The zone may leave out a whole day, as Samoa did in 2011.
     (0..=24 * 60).find_map(|minutes| {
         let shown = moment + TimeDelta::minutes(minutes);
-        let times = zone.from_local_datetime(&shown);
+        let times = times_of(shown, zone).into_iter();
         // Set back at midnight, the clock shows 23:00 at what should have been 00:00.
         let is_shown = |time: &DateTime<Z>| time.naive_local() >= shown;
-        let earliest = times.clone().earliest().filter(is_shown);
-        earliest.or_else(|| times.latest().filter(is_shown))
+        times.filter(is_shown).min()
     })
+}
+
+/// When the clock shows this, none, one, or two times. chrono has them in no certain order, and counts the moment in
+/// which the clock is set among those before; so they are asked what is shown then.
+pub(super) fn times_of<Z: TimeZone>(shown: NaiveDateTime, zone: &Z) -> Vec<DateTime<Z>> {
+    let found = zone.from_local_datetime(&shown);
+    let both = [found.clone().earliest(), found.latest()];
+    let both = both.into_iter().flatten();
+    both.map(|time| zone.from_utc_datetime(&time.naive_utc()))
+        .collect()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::*;
 const S: i64 = 1_000_000_000;
 const HOUR_S: i64 = 3_600;
 
-/// Clocks that are set once.
+/// Clocks that are set once. As loosely told as chrono does for those of the system.
 #[derive(Clone, Debug)]
 struct Zone {
     before_s: i32,
@@ -34,7 +34,7 @@ impl TimeZone for Zone {
 
     fn offset_from_local_datetime(&self, local: &NaiveDateTime) -> MappedLocalTime<FixedOffset> {
         let local_s = local.and_utc().timestamp();
-        let before = local_s - i64::from(self.before_s) < self.change_s;
+        let before = local_s - i64::from(self.before_s) <= self.change_s;
         let after = local_s - i64::from(self.after_s) >= self.change_s;
         let offset = |s| FixedOffset::east_opt(s).unwrap();
         match (before, after) {
