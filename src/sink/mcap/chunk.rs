@@ -12,7 +12,7 @@ use super::log::RECORD_HEAD;
 use super::records::{INDEX_HEAD, push_record};
 use super::{CHANNEL, Compression};
 
-/// What zstd packs with: the fastest level, which leaves about a tenth more than its usual one.
+/// What zstd packs with: level 1, at which it packs log messages no slower than lz4, and smaller.
 const ZSTD_LEVEL: i32 = 1;
 
 /// Where a message begins, in bytes from the first one, and its time.

@@ -20,7 +20,7 @@ pub enum Compression {
     /// With zstd, at its fastest level: the smallest files.
     #[default]
     Zstd,
-    /// With lz4: less work, larger files.
+    /// With lz4: larger files, which readers unpack faster.
     Lz4,
     /// Not at all.
     None,
