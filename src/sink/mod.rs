@@ -38,6 +38,9 @@
 //! | `file` | [`TextFile`] | folder, `logs` if left out | of files |
 //! | `json` | [`Json`] | folder, pipe, or `-` for standard output | of files, `pipe` |
 //! | `logfmt` | [`Logfmt`] | the same | of files, `pipe` |
+//! | `mcap` (feature `mcap`) | `Mcap` | folder, `logs` if left out | of files (but `gzip` and `sync`), `compression`, `topic` |
+//! | `syslog` | [`Syslog`] | `/dev/log`, or `udp://` and an address | `facility`, `max_size`, `enterprise`, `bom` |
+//! | `journald` | [`Journald`] | the journal's socket | |
 //! | any other | [`register_sink!`](crate::register_sink) | as it says | as it says |
 //!
 //! The options of files are those of [`TextFile`]: `rotate`, `max_size`, `keep`, `keep_for`, `keep_bytes`, `gzip`,
