@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use crate::mcap_files::{By, mcap_files, python, read, read_all, sequences};
 use crate::mcap_scene::{check_all, log_some, record, recorder};
 use crate::support::{
-    Actor, Folder, Role, assert_nothing_remains, drainers_of, listen, log_files, parse_log, say,
+    Actor, Folder, Role, assert_nothing_remains, drainers_of, listen, say,
     send, until, wait_for_end,
 };
 use crate::tally::{Dice, settled};
@@ -26,7 +26,6 @@ pub fn trials() -> Vec<Trial> {
     trials![
         a_file_can_be_read_while_it_is_written_and_completed_when_all_were_killed,
         all_records_are_there_once_though_the_drainer_is_killed_all_the_time,
-        what_a_dead_ring_holds_is_recovered_and_each_record_stands_once,
     ]
 }
 
@@ -178,33 +177,6 @@ fn all_records_are_there_once_though_the_drainer_is_killed_all_the_time() -> Res
         assert_eq!(all.len(), 3 * 40_000);
         let of = check_all(&all);
         assert!(of.len() == 3 && of.values().all(|count| *count == 40_000), "{of:?}");
-    }
-    Ok(())
-}
-
-fn what_a_dead_ring_holds_is_recovered_and_each_record_stands_once() -> Result<(), Ignored> {
-    python()?;
-    if cfg!(feature = "portable") {
-        return Err(Ignored("a portable ring is not recovered"));
-    }
-    let mut dice = Dice::new(2);
-    for round in 0..8 {
-        let folder = Folder::new();
-        let spec = format!("mcap:{}", folder.text());
-        let ring = kill_all_amid(&spec, round * 500, &mut dice, || {});
-        let recovered = shmlog::recover(&ring).unwrap();
-        assert_nothing_remains(&ring);
-        let files = mcap_files(folder.path());
-        let recorded = check_all(&read(&files[0], By::Index)?).remove("parent").unwrap_or(0);
-        let text: String = log_files(folder.path())
-            .iter()
-            .map(|name| fs::read_to_string(folder.path().join(name)).unwrap())
-            .collect();
-        let saved = parse_log(&text).into_iter().filter(|line| line.sequence.is_some());
-        let number = |message: &str| message.split(' ').nth(1).unwrap().parse::<u64>().unwrap();
-        let numbers: Vec<u64> = saved.map(|line| number(&line.message)).collect();
-        assert_eq!(numbers.len() as u64, recovered.records);
-        assert!(numbers.iter().copied().eq(recorded..recorded + recovered.records), "{recorded} {numbers:?}");
     }
     Ok(())
 }
