@@ -15,8 +15,8 @@ use shmlog::sink::SinkSpec;
 use shmlog::{OnFull, ShmLogger, error, info, warn};
 
 use crate::support::{
-    Actor, Folder, Role, assert_nothing_remains, drainers_of, listen, quiet, role_command, say, send, until,
-    wait_for_end,
+    Actor, Folder, Role, assert_nothing_remains, drainers_of, listen, quiet, role_command, say,
+    send, until, wait_for_end,
 };
 use crate::trial::Ignored;
 use crate::trials;
@@ -88,14 +88,19 @@ fn parent_of_encodings(arguments: &[String]) {
             until("some are delivered", || logger.stats().delivered >= moment);
             kill_drainer(&logger);
         }
-        children.iter_mut().for_each(|child| drop(child.hear("done")));
+        children
+            .iter_mut()
+            .for_each(|child| drop(child.hear("done")));
     }
     children.into_iter().for_each(Actor::finish);
 }
 
 /// `name`: so many records for each word that it hears.
 fn child_of_encodings(arguments: &[String]) {
-    let _logger = ShmLogger::builder().process_name(&*arguments[0]).attach().unwrap();
+    let _logger = ShmLogger::builder()
+        .process_name(&*arguments[0])
+        .attach()
+        .unwrap();
     let mut number = 0_u64;
     while listen() == "go" {
         for _ in 0..EACH {
@@ -171,7 +176,9 @@ for path in sys.argv[2:]:
 fn seen_by_python(paths: &[PathBuf]) -> Option<Seen> {
     let mut command = Command::new("python3");
     command.args(["-c", PYTHON]);
-    command.arg(serde_json::to_string(&TRICKY).unwrap()).args(paths);
+    command
+        .arg(serde_json::to_string(&TRICKY).unwrap())
+        .args(paths);
     let mut seen = Seen::new();
     for line in output_of(&mut command)?.lines() {
         let (name, number) = line.split_once(' ').unwrap();
@@ -220,7 +227,11 @@ fn logfmt_pairs(line: &str) -> BTreeMap<&str, String> {
 fn every_record_of_all_processes_stands_once_in_the_logfmt_files_though_the_drainer_is_killed() {
     let folder = Folder::new();
     let kills = 3;
-    play(&folder, &format!("logfmt:{}?max_size=100K&keep=1000", folder.text()), kills);
+    play(
+        &folder,
+        &format!("logfmt:{}?max_size=100K&keep=1000", folder.text()),
+        kills,
+    );
     let mut seen = Seen::new();
     for path in files(&folder, "logfmt") {
         for line in fs::read_to_string(path).unwrap().lines() {
@@ -229,10 +240,15 @@ fn every_record_of_all_processes_stands_once_in_the_logfmt_files_though_the_drai
                 continue;
             }
             let number: u64 = pairs["number"].parse().unwrap();
-            assert_eq!((&*pairs["msg"], &*pairs["text"]), (tricky(number), tricky(number)));
+            assert_eq!(
+                (&*pairs["msg"], &*pairs["text"]),
+                (tricky(number), tricky(number))
+            );
             assert_eq!(pairs["half"].parse(), Ok(number as f64 / 2.0));
             assert_eq!((&*pairs["level"], &*pairs["target"]), ("warn", "numbers"));
-            seen.entry(pairs["process"].clone()).or_default().push(number);
+            seen.entry(pairs["process"].clone())
+                .or_default()
+                .push(number);
         }
     }
     assert_all_once(&seen, kills + 1);
@@ -248,7 +264,12 @@ fn jq_reads_the_files_and_the_pipe() -> Result<(), Ignored> {
     for path in [piped, filed] {
         let numbers = output_of(Command::new("jq").arg(filter).arg(path));
         let numbers = numbers.ok_or(Ignored("there is no jq (Debian package jq)"))?;
-        assert!(numbers.lines().map(|line| line.parse::<u64>().unwrap()).eq(0..EACH));
+        assert!(
+            numbers
+                .lines()
+                .map(|line| line.parse::<u64>().unwrap())
+                .eq(0..EACH)
+        );
     }
     Ok(())
 }
@@ -287,11 +308,18 @@ struct Along {
 impl Along {
     fn start(folder: &Folder, sinks: &str, stdout: Stdio) -> Along {
         let mut command = role_command("one_who_is_read_along", &[folder.text(), sinks]);
-        command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(stdout)
+            .stderr(Stdio::piped());
         let mut child = command.env_remove("SHMLOG_SINKS").spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let ring = String::new();
-        let mut along = Along { child, stderr, ring };
+        let mut along = Along {
+            child,
+            stderr,
+            ring,
+        };
         along.ring = along.hear();
         along
     }
@@ -413,13 +441,19 @@ fn a_fifo_that_nobody_reads_holds_up_nothing_and_the_other_sinks_say_what_is_mis
     }
     let left_out = 2_000 - kept;
     let missing = missing.unwrap();
-    assert!(missing.starts_with(&format!("{left_out} records ")), "{missing}");
+    assert!(
+        missing.starts_with(&format!("{left_out} records ")),
+        "{missing}"
+    );
     let rest = std::thread::spawn(move || reader.lines().map(Result::unwrap).collect::<Vec<_>>());
     along.finish();
     assert!(rest.join().unwrap().last().unwrap().contains("\"last\""));
     let told = folder.log_text();
     assert!(told.contains("the queue of 100000 bytes is full"), "{told}");
-    assert!(told.contains(&format!("{left_out} records are missing there")), "{told}");
+    assert!(
+        told.contains(&format!("{left_out} records are missing there")),
+        "{told}"
+    );
 }
 
 /// The messages on standard output and on standard error of one who logs two infos and an error.
@@ -436,13 +470,24 @@ fn on_both(sinks: &str) -> (String, String) {
 
 fn records_from_a_level_on_go_to_standard_error_if_so_wished() {
     let (usual, grave) = on_both("console?stderr=warn");
-    assert_eq!((usual.lines().count(), grave.lines().count()), (2, 1), "{usual}{grave}");
-    assert!(usual.contains(" INFO ") && grave.contains(" ERROR    app/main "), "{grave}");
+    assert_eq!(
+        (usual.lines().count(), grave.lines().count()),
+        (2, 1),
+        "{usual}{grave}"
+    );
+    assert!(
+        usual.contains(" INFO ") && grave.contains(" ERROR    app/main "),
+        "{grave}"
+    );
 }
 
 fn json_may_have_standard_output_while_the_console_has_standard_error() {
     let (usual, grave) = on_both("console?stderr=trace&level=error;json:-");
-    assert_eq!((usual.lines().count(), grave.lines().count()), (3, 1), "{usual}{grave}");
+    assert_eq!(
+        (usual.lines().count(), grave.lines().count()),
+        (3, 1),
+        "{usual}{grave}"
+    );
     for line in usual.lines() {
         assert!(serde_json::from_str::<Json>(line).is_ok(), "{line}");
     }

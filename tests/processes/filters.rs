@@ -74,7 +74,10 @@ fn filtered_child(_: &[String]) {
         match listen().split_once(' ') {
             Some(("set", filter)) => {
                 let set = logger.set_filter(filter);
-                say(&format!("set {}", set.map_or_else(|why| why.to_string(), |()| String::new())));
+                say(&format!(
+                    "set {}",
+                    set.map_or_else(|why| why.to_string(), |()| String::new())
+                ));
                 say(&format!("now {}", logger.filter()));
             }
             Some((_, round)) => {
@@ -89,18 +92,27 @@ fn filtered_child(_: &[String]) {
 /// The levels that are recorded of the four targets in a round, lowest first, `-` for none; both processes must agree.
 fn recorded(folder: &Folder, round: &str) -> [String; 4] {
     let records = folder.records();
-    let of_round = records.iter().filter(|record| record.message.starts_with(round));
+    let of_round = records
+        .iter()
+        .filter(|record| record.message.starts_with(round));
     let of_round: Vec<_> = of_round.collect();
-    let processes: std::collections::HashSet<u32> = of_round.iter().map(|record| record.pid).collect();
+    let processes: std::collections::HashSet<u32> =
+        of_round.iter().map(|record| record.pid).collect();
     assert_eq!(processes.len(), 2, "both have logged in {round}");
     let module = module_path!();
     [module, "imu", "can::bus", "can"].map(|target| {
         let of = |pid: u32| {
-            let mine = of_round.iter().filter(move |record| record.pid == pid && record.target == target);
+            let mine = of_round
+                .iter()
+                .filter(move |record| record.pid == pid && record.target == target);
             let levels: Vec<Level> = mine.map(|record| record.level).collect();
-            let all = Level::ALL.into_iter().filter(|level| *level < Level::Critical);
+            let all = Level::ALL
+                .into_iter()
+                .filter(|level| *level < Level::Critical);
             let from = levels.first().copied();
-            let expected: Vec<Level> = all.filter(|level| from.is_some_and(|from| *level >= from)).collect();
+            let expected: Vec<Level> = all
+                .filter(|level| from.is_some_and(|from| *level >= from))
+                .collect();
             assert_eq!(levels, expected, "{target} in {round}");
             from.map_or("-".to_owned(), |level| level.to_string().to_lowercase())
         };
@@ -127,15 +139,27 @@ fn a_filter_of_the_builder_counts_in_all_processes() {
 }
 
 fn a_variable_replaces_the_builders_filter_and_a_wrong_one_is_said() {
-    type Case = (&'static [(&'static str, &'static str)], [&'static str; 4], &'static str);
+    type Case = (
+        &'static [(&'static str, &'static str)],
+        [&'static str; 4],
+        &'static str,
+    );
     let cases: [Case; 4] = [
-        (&[("RUST_LOG", "imu")], ["error", "trace", "error", "error"], ""),
+        (
+            &[("RUST_LOG", "imu")],
+            ["error", "trace", "error", "error"],
+            "",
+        ),
         (
             &[("SHMLOG_LEVEL", "info,can=off"), ("RUST_LOG", "trace")],
             ["info", "info", "-", "-"],
             "",
         ),
-        (&[("SHMLOG_LEVEL", "")], ["error", "error", "error", "info"], ""),
+        (
+            &[("SHMLOG_LEVEL", "")],
+            ["error", "error", "error", "info"],
+            "",
+        ),
         (
             &[("SHMLOG_LEVEL", "imu=loud")],
             ["error", "error", "error", "info"],
@@ -162,7 +186,14 @@ fn a_filter_that_one_process_sets_counts_in_all_with_their_next_call() {
     let folder = Folder::new();
     let mut parent = start(&folder, "warn", "", &[]);
     let ring = parent.hear("ring ");
-    for order in ["a -", "b imu=debug", "c info,can=off,can::bus=trace", "d off,can=error", "e critical", "f -"] {
+    for order in [
+        "a -",
+        "b imu=debug",
+        "c info,can=off,can::bus=trace",
+        "d off,can=error",
+        "e critical",
+        "f -",
+    ] {
         parent.tell(order);
         if !order.ends_with('-') {
             assert_eq!(parent.hear("set"), "");
@@ -183,11 +214,23 @@ fn a_filter_that_one_process_sets_counts_in_all_with_their_next_call() {
 
 fn a_filter_that_is_none_changes_nothing() {
     let folder = Folder::new();
-    let logger = quiet(folder.text()).level(Level::Info).env(false).init_parent().unwrap();
+    let logger = quiet(folder.text())
+        .level(Level::Info)
+        .env(false)
+        .init_parent()
+        .unwrap();
     let why = logger.set_filter("warn,imu=loud").unwrap_err();
-    assert_says(&why.to_string(), &["stays as it was", "\"imu=loud\"", "critical"]);
-    let why = logger.set_filter(&"abcdefghi=info,".repeat(60)).unwrap_err();
-    assert!(matches!(why, SetFilterError::TooLong { bytes: 900 }), "{why}");
+    assert_says(
+        &why.to_string(),
+        &["stays as it was", "\"imu=loud\"", "critical"],
+    );
+    let why = logger
+        .set_filter(&"abcdefghi=info,".repeat(60))
+        .unwrap_err();
+    assert!(
+        matches!(why, SetFilterError::TooLong { bytes: 900 }),
+        "{why}"
+    );
     assert!(logger.set_filter("").is_err());
     assert_eq!(logger.filter(), "info");
     let builder = quiet(folder.text()).filter("a=b=c");
@@ -214,7 +257,10 @@ fn the_verdicts_of_one_ring_do_not_count_in_the_next() {
     let folder = Folder::new();
     Actor::start("one_with_two_rings", &[folder.text()]).finish();
     let messages = folder.messages();
-    let about: Vec<&String> = messages.iter().filter(|message| message.contains("imu=")).collect();
+    let about: Vec<&String> = messages
+        .iter()
+        .filter(|message| message.contains("imu="))
+        .collect();
     assert_eq!(
         about,
         [

@@ -40,7 +40,9 @@ type Fields = Vec<(String, Vec<u8>)>;
 fn seen(fields: &Fields) -> Seen {
     let own = |name: &str| {
         let mut found = fields.iter().filter(|(known, _)| known == name);
-        let value = found.next().map(|(_, value)| String::from_utf8(value.clone()).unwrap());
+        let value = found
+            .next()
+            .map(|(_, value)| String::from_utf8(value.clone()).unwrap());
         assert!(found.next().is_none(), "{name} twice");
         value
     };
@@ -60,9 +62,13 @@ fn seen(fields: &Fields) -> Seen {
         thread: own("SHMLOG_THREAD").unwrap(),
         tid: number("TID"),
         target: own("SHMLOG_TARGET").unwrap(),
-        place: own("CODE_FILE").map_or_else(String::new, |file| format!("{file}:{}", number("CODE_LINE"))),
+        place: own("CODE_FILE").map_or_else(String::new, |file| {
+            format!("{file}:{}", number("CODE_LINE"))
+        }),
         message: own("MESSAGE").unwrap(),
-        values: values.map(|(name, value)| (name.clone(), text(value))).collect(),
+        values: values
+            .map(|(name, value)| (name.clone(), text(value)))
+            .collect(),
     }
 }
 
@@ -111,10 +117,17 @@ fn a_socket_gets_every_record_of_all_processes_as_the_journal_takes_them() {
     scene.actor.hear("logged");
     scene.settle();
     let (logs, expected) = scene.end();
-    UnixDatagram::unbound().unwrap().send_to(&[], &path).unwrap();
+    UnixDatagram::unbound()
+        .unwrap()
+        .send_to(&[], &path)
+        .unwrap();
     let entries: Vec<Vec<u8>> = entries.iter().collect();
-    let seen: Vec<Seen> = entries.iter().map(|bytes| seen(&take_fields(&mut &bytes[..]))).collect();
-    let (long, seen): (Vec<Seen>, Vec<Seen>) = seen.into_iter().partition(|seen| seen.target == "long");
+    let seen: Vec<Seen> = entries
+        .iter()
+        .map(|bytes| seen(&take_fields(&mut &bytes[..])))
+        .collect();
+    let (long, seen): (Vec<Seen>, Vec<Seen>) =
+        seen.into_iter().partition(|seen| seen.target == "long");
     expected.check(&logs, &seen, &MANNER);
     assert_in_order(&seen);
     assert_eq!(long.len(), 1);
@@ -127,20 +140,33 @@ fn a_socket_gets_every_record_of_all_processes_as_the_journal_takes_them() {
 
 /// The journal's daemon.
 fn daemon() -> Option<PathBuf> {
-    let places = ["/lib/systemd/systemd-journald", "/usr/lib/systemd/systemd-journald"];
-    places.map(PathBuf::from).into_iter().find(|path| path.exists())
+    let places = [
+        "/lib/systemd/systemd-journald",
+        "/usr/lib/systemd/systemd-journald",
+    ];
+    places
+        .map(PathBuf::from)
+        .into_iter()
+        .find(|path| path.exists())
 }
 
 const NEEDS: Ignored = Ignored("needs systemd-journald and journalctl: Debian's package systemd");
 
 fn has_journalctl() -> bool {
-    let asked = Command::new("journalctl").arg("--version").stdout(Stdio::null()).status();
+    let asked = Command::new("journalctl")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status();
     asked.is_ok_and(|status| status.success())
 }
 
 /// Entries as `journalctl` has them by these words.
 fn exported(words: &[&str]) -> Vec<Fields> {
-    let output = Command::new("journalctl").args(["-q", "-o", "export"]).args(words).output().unwrap();
+    let output = Command::new("journalctl")
+        .args(["-q", "-o", "export"])
+        .args(words)
+        .output()
+        .unwrap();
     let (mut rest, mut entries) = (&output.stdout[..], Vec::new());
     while !rest.is_empty() {
         entries.push(take_fields(&mut rest));
@@ -155,7 +181,9 @@ fn the_journal_gets_every_record_of_all_processes_also_when_it_is_started_anew()
     }
     let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
     if id.trim().is_empty() {
-        return Err(Ignored("a journal needs a machine with an id: systemd-machine-id-setup"));
+        return Err(Ignored(
+            "a journal needs a machine with an id: systemd-machine-id-setup",
+        ));
     }
     let own = OwnMount::over("/run", "1g")?;
     Actor::from_command(own.role("journal_started_anew", &[])).finish();
@@ -181,7 +209,10 @@ impl Journal {
     fn start() -> Journal {
         let mut command = Command::new(daemon().unwrap());
         // It is none of the ring's processes.
-        command.env_clear().stdin(Stdio::null()).stdout(Stdio::null());
+        command
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
         // Where nobody looks at them: it says a lot.
         command.stderr(fs::File::create("/run/said").unwrap());
         let child = command.spawn().unwrap();
@@ -268,14 +299,24 @@ fn the_journal_of_this_machine_gets_every_record_of_all_processes() -> Result<()
     scene.settle();
     let logged = scene.logged();
     let (logs, expected) = scene.end();
-    let mut pids: Vec<String> = logs.records().iter().map(|line| format!("SYSLOG_PID={}", line.pid)).collect();
+    let mut pids: Vec<String> = logs
+        .records()
+        .iter()
+        .map(|line| format!("SYSLOG_PID={}", line.pid))
+        .collect();
     pids.sort();
     pids.dedup();
-    let words: Vec<&str> = ["--since=-10min"].into_iter().chain(pids.iter().map(|pid| &**pid)).collect();
+    let words: Vec<&str> = ["--since=-10min"]
+        .into_iter()
+        .chain(pids.iter().map(|pid| &**pid))
+        .collect();
     let sent = || -> Vec<Seen> {
         let entries = exported(&words).into_iter();
         let numbered = |fields: &Fields| fields.iter().any(|(name, _)| name == "SHMLOG_SEQ");
-        entries.filter(numbered).map(|fields| seen(&fields)).collect()
+        entries
+            .filter(numbered)
+            .map(|fields| seen(&fields))
+            .collect()
     };
     until("the journal has all", || sent().len() >= logged);
     expected.check(&logs, &sent(), &MANNER);

@@ -36,7 +36,11 @@ fn log_all() {
     log::error!(target: "quiet", "not recorded");
     // One whose metadata only the running program knows, as a bridge of another logger makes it.
     let mut record = log::Record::builder();
-    let record = record.level(log::Level::Warn).target("bridge").file(Some("bridge.c")).line(Some(7));
+    let record = record
+        .level(log::Level::Warn)
+        .target("bridge")
+        .file(Some("bridge.c"))
+        .line(Some(7));
     log::logger().log(&record.args(format_args!("bridged")).build());
     shmlog::info!("from shmlog");
 }
@@ -46,7 +50,12 @@ fn parent_with_log(arguments: &[String]) {
     let logger = builder.process_name("parent").init_parent().unwrap();
     say(&format!("ring {}", logger.name()));
     log_all();
-    assert!(role_command("child_with_log", &[]).status().unwrap().success());
+    assert!(
+        role_command("child_with_log", &[])
+            .status()
+            .unwrap()
+            .success()
+    );
     log::logger().flush();
     assert_eq!(logger.stats().delivered, 14);
     drop(logger);
@@ -80,7 +89,12 @@ fn statements_of_log_become_records_of_every_process_with_key_values_and_places(
         (Level::Info, module_path!(), "from shmlog".into()),
     ];
     let records = folder.records();
-    let of = |process: &str| records.iter().filter(move |record| record.process == process).collect::<Vec<_>>();
+    let of = |process: &str| {
+        records
+            .iter()
+            .filter(move |record| record.process == process)
+            .collect::<Vec<_>>()
+    };
     for process in ["parent", "child"] {
         let mine = of(process);
         assert_eq!(mine.len(), 7, "{process}");
@@ -117,7 +131,10 @@ fn one_with_another_logger(arguments: &[String]) {
     log::info!("for the other");
     log::debug!("for nobody");
     // Into both.
-    let record = log::Record::builder().target("both").args(format_args!("for both")).build();
+    let record = log::Record::builder()
+        .target("both")
+        .args(format_args!("for both"))
+        .build();
     log::logger().log(&record);
     log::Log::log(&logger, &record);
     assert_eq!(OTHER.0.load(std::sync::atomic::Ordering::Relaxed), 2);

@@ -13,9 +13,7 @@ use crate::tally::settled;
 use crate::trial::Ignored;
 use crate::trials;
 
-pub const ROLES: &[Role] = &[
-    ("recorded_on_a_full_disk", recorded_on_a_full_disk),
-];
+pub const ROLES: &[Role] = &[("recorded_on_a_full_disk", recorded_on_a_full_disk)];
 
 pub fn trials() -> Vec<Trial> {
     trials![
@@ -31,18 +29,29 @@ fn what_several_processes_log_is_what_the_reference_reader_finds() -> Result<(),
     python()?;
     for compression in ["zstd", "lz4", "none"] {
         let folder = Folder::new();
-        record(&format!("mcap:{}?compression={compression}", folder.text()), 3, 6_000);
+        record(
+            &format!("mcap:{}?compression={compression}", folder.text()),
+            3,
+            6_000,
+        );
         let files = mcap_files(folder.path());
         assert_eq!(files.len(), 1);
         let all = read(&files[0], By::Index)?;
         assert_eq!(all.len(), 4 * 6_000);
         let of = check_all(&all);
-        assert!(of.len() == 4 && of.values().all(|count| *count == 6_000), "{of:?}");
+        assert!(
+            of.len() == 4 && of.values().all(|count| *count == 6_000),
+            "{of:?}"
+        );
         let read: Vec<u32> = all.iter().map(|said| said.sequence).collect();
         assert_eq!(sequences(&files[0]), read);
         // About 120 bytes each, and as much for what stands around them: in chunks, and small if compressed.
         let bytes = fs::metadata(&files[0]).unwrap().len();
-        assert_eq!(bytes < 1_500_000, compression != "none", "{compression}: {bytes} bytes");
+        assert_eq!(
+            bytes < 1_500_000,
+            compression != "none",
+            "{compression}: {bytes} bytes"
+        );
     }
     Ok(())
 }
@@ -50,7 +59,14 @@ fn what_several_processes_log_is_what_the_reference_reader_finds() -> Result<(),
 fn past_its_size_a_file_is_followed_by_another_and_only_so_many_remain() -> Result<(), Ignored> {
     python()?;
     let folder = Folder::new();
-    record(&format!("mcap:{}?max_size=200K&keep=1000&compression=none", folder.text()), 1, 4_000);
+    record(
+        &format!(
+            "mcap:{}?max_size=200K&keep=1000&compression=none",
+            folder.text()
+        ),
+        1,
+        4_000,
+    );
     let files = mcap_files(folder.path());
     assert!(files.len() > 5, "{files:?}");
     for file in &files {
@@ -80,14 +96,19 @@ fn recorded_on_a_full_disk(arguments: &[String]) {
         return;
     };
     let builder = recorder(&format!("mcap:{folder}"));
-    let logger = builder.queue_bytes(queue_bytes.parse().unwrap()).init_parent().unwrap();
+    let logger = builder
+        .queue_bytes(queue_bytes.parse().unwrap())
+        .init_parent()
+        .unwrap();
     log_some("parent", 0..100);
     logger.flush(Duration::from_secs(60)).unwrap();
     faults.begin(libc::ENOSPC);
     for round in 1..3 {
         log_some("parent", round * 100..(round + 1) * 100);
         let before = faults.refused();
-        until("it is met", || faults.refused() > before && logger.stats().sink_errors > 0);
+        until("it is met", || {
+            faults.refused() > before && logger.stats().sink_errors > 0
+        });
     }
     faults.end();
     logger.flush(Duration::from_secs(60)).unwrap();
@@ -100,10 +121,15 @@ fn recorded_on_a_full_disk(arguments: &[String]) {
 fn play_full_disk(queue_bytes: usize) -> Result<(Vec<Said>, u64), Ignored> {
     python()?;
     let folder = Folder::new();
-    let mut role = role_command("recorded_on_a_full_disk", &[folder.text(), &queue_bytes.to_string()]);
+    let mut role = role_command(
+        "recorded_on_a_full_disk",
+        &[folder.text(), &queue_bytes.to_string()],
+    );
     let said = String::from_utf8(role.output().unwrap().stdout).unwrap();
     let Some((ring, lost)) = said.trim().split_once(' ') else {
-        return Err(Ignored("the system lets no process decide about another's writes"));
+        return Err(Ignored(
+            "the system lets no process decide about another's writes",
+        ));
     };
     assert_nothing_remains(ring);
     let files = mcap_files(folder.path());
@@ -115,9 +141,15 @@ fn a_full_disk_costs_no_record_that_fits_the_queue() -> Result<(), Ignored> {
     let (all, lost) = play_full_disk(16 << 20)?;
     assert_eq!(lost, 0);
     assert_eq!(check_all(&all)["parent"], 400);
-    let said = |words: &str| all.iter().any(|said| said.name == "shmlog" && said.message.contains(words));
+    let said = |words: &str| {
+        all.iter()
+            .any(|said| said.name == "shmlog" && said.message.contains(words))
+    };
     assert!(said("cannot write the MCAP file") && said("No space left on device"));
-    assert!(said("can be written again: 200 records waited for that, and 0 more"), "{all:?}");
+    assert!(
+        said("can be written again: 200 records waited for that, and 0 more"),
+        "{all:?}"
+    );
     Ok(())
 }
 
@@ -128,7 +160,13 @@ fn beyond_the_queue_a_full_disk_costs_what_the_file_says_at_that_place() -> Resu
     for said in &all {
         if said.name == "shmlog" {
             if said.message.contains(" missing here (parent[") {
-                told += said.message.split(' ').next().unwrap().parse::<u64>().unwrap();
+                told += said
+                    .message
+                    .split(' ')
+                    .next()
+                    .unwrap()
+                    .parse::<u64>()
+                    .unwrap();
                 next += told;
             }
         } else {

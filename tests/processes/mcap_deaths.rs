@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use crate::mcap_files::{By, mcap_files, python, read, read_all, sequences};
 use crate::mcap_scene::{check_all, log_some, record, recorder};
 use crate::support::{
-    Actor, Folder, Role, assert_nothing_remains, drainers_of, listen, say,
+    Actor, Folder, Role, assert_nothing_remains, drainers_of, listen, log_files, parse_log, say,
     send, until, wait_for_end,
 };
 use crate::tally::{Dice, settled};
@@ -26,6 +26,7 @@ pub fn trials() -> Vec<Trial> {
     trials![
         a_file_can_be_read_while_it_is_written_and_completed_when_all_were_killed,
         all_records_are_there_once_though_the_drainer_is_killed_all_the_time,
+        what_a_dead_ring_holds_is_recovered_and_each_record_stands_once,
     ]
 }
 
@@ -71,7 +72,8 @@ fn kill_all_amid(spec: &str, records: u64, dice: &mut Dice, look: impl FnOnce())
     ring
 }
 
-fn a_file_can_be_read_while_it_is_written_and_completed_when_all_were_killed() -> Result<(), Ignored> {
+fn a_file_can_be_read_while_it_is_written_and_completed_when_all_were_killed() -> Result<(), Ignored>
+{
     python()?;
     let (folder, mut dice) = (Folder::new(), Dice::new(1));
     let mut before: Vec<(String, usize)> = Vec::new();
@@ -98,7 +100,12 @@ fn a_file_can_be_read_while_it_is_written_and_completed_when_all_were_killed() -
         assert_eq!(sequences(file), read);
         before.push((file.to_str().unwrap().to_owned(), cut.len()));
         // Long ago.
-        File::options().append(true).open(file).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        File::options()
+            .append(true)
+            .open(file)
+            .unwrap()
+            .set_modified(SystemTime::UNIX_EPOCH)
+            .unwrap();
     }
     record(&format!("mcap:{}?keep=100", folder.text()), 0, 10);
     for (file, messages) in before {
@@ -144,13 +151,17 @@ fn recorded_by_the_often_killed(arguments: &[String]) {
     let (records, kills): (u64, u64) = (records.parse().unwrap(), kills.parse().unwrap());
     let (mut dice, mut last) = (Dice::new(kills), 0);
     for kill in 0..kills {
-        until("so many are delivered", || logger.stats().delivered >= kill * records * 3 / kills);
+        until("so many are delivered", || {
+            logger.stats().delivered >= kill * records * 3 / kills
+        });
         for _ in 0..dice.below(300) {
             dice.dawdle();
         }
         let mut found = None;
         while found.is_none() {
-            found = drainers_of(logger.name()).into_iter().find(|drainer| *drainer != last);
+            found = drainers_of(logger.name())
+                .into_iter()
+                .find(|drainer| *drainer != last);
         }
         last = found.unwrap();
         send(last, Signal::KILL);
@@ -158,13 +169,20 @@ fn recorded_by_the_often_killed(arguments: &[String]) {
     }
     children.into_iter().for_each(Actor::finish);
     let stats = settled(&logger, 0);
-    assert_eq!((stats.delivered, stats.dropped, stats.lost), (3 * records, 0, 0));
+    assert_eq!(
+        (stats.delivered, stats.dropped, stats.lost),
+        (3 * records, 0, 0)
+    );
     assert!(stats.drainer_restarts + 1 >= kills, "{stats:?}");
 }
 
 fn all_records_are_there_once_though_the_drainer_is_killed_all_the_time() -> Result<(), Ignored> {
     python()?;
-    for options in ["compression=zstd", "compression=lz4&max_size=300K", "compression=none&max_size=2M"] {
+    for options in [
+        "compression=zstd",
+        "compression=lz4&max_size=300K",
+        "compression=none&max_size=2M",
+    ] {
         let folder = Folder::new();
         let spec = format!("mcap:{}?keep=1000&{options}", folder.text());
         let mut parent = Actor::start("recorded_by_the_often_killed", &[&spec, "40000", "60"]);
@@ -176,7 +194,54 @@ fn all_records_are_there_once_though_the_drainer_is_killed_all_the_time() -> Res
         let all = read_all(folder.path(), By::Index)?;
         assert_eq!(all.len(), 3 * 40_000);
         let of = check_all(&all);
-        assert!(of.len() == 3 && of.values().all(|count| *count == 40_000), "{of:?}");
+        assert!(
+            of.len() == 3 && of.values().all(|count| *count == 40_000),
+            "{of:?}"
+        );
+    }
+    Ok(())
+}
+
+fn what_a_dead_ring_holds_is_recovered_and_each_record_stands_once() -> Result<(), Ignored> {
+    python()?;
+    if cfg!(feature = "portable") {
+        return Err(Ignored("a portable ring is not recovered"));
+    }
+    let mut dice = Dice::new(2);
+    for round in 0..8 {
+        let folder = Folder::new();
+        let spec = format!("mcap:{}", folder.text());
+        let ring = kill_all_amid(&spec, round * 500, &mut dice, || {});
+        let recovered = shmlog::recover(&ring).unwrap();
+        assert_nothing_remains(&ring);
+        let mut files = mcap_files(folder.path());
+        // One that nothing was written to may be there, if its writer was killed.
+        files.retain(|file| fs::metadata(file).unwrap().len() > 0);
+        let recorded = match &files[..] {
+            [] => 0,
+            [file] => check_all(&read(file, By::Index)?)
+                .remove("parent")
+                .unwrap_or(0),
+            more => panic!("{more:?}"),
+        };
+        assert!(recorded >= round * 500, "{recorded} in round {round}");
+        let text: String = log_files(folder.path())
+            .iter()
+            .map(|name| fs::read_to_string(folder.path().join(name)).unwrap())
+            .collect();
+        let saved = parse_log(&text)
+            .into_iter()
+            .filter(|line| line.sequence.is_some());
+        let number = |message: &str| message.split(' ').nth(1).unwrap().parse::<u64>().unwrap();
+        let numbers: Vec<u64> = saved.map(|line| number(&line.message)).collect();
+        assert_eq!(numbers.len() as u64, recovered.records);
+        assert!(
+            numbers
+                .iter()
+                .copied()
+                .eq(recorded..recorded + recovered.records),
+            "{recorded} {numbers:?}"
+        );
     }
     Ok(())
 }

@@ -23,7 +23,12 @@ pub fn recorder(spec: &str) -> Builder {
 
 /// What a process says with one of its numbers.
 pub fn text(who: &str, number: u64) -> String {
-    let odd = ["", "two\nlines", "naïve “漢字” \u{202e}\x1b[31m\0", "tab\tquote\"\\"];
+    let odd = [
+        "",
+        "two\nlines",
+        "naïve “漢字” \u{202e}\x1b[31m\0",
+        "tab\tquote\"\\",
+    ];
     let odd = odd[number as usize % odd.len()];
     format!("{who} {number} {odd}{}", "x".repeat(number as usize % 97))
 }
@@ -59,7 +64,10 @@ pub fn check(said: &Said, who: &str) -> u64 {
         _ => ("FATAL", ""),
     };
     assert_eq!(said.message, expected);
-    assert_eq!((&*said.level, &*said.name), (level, &*format!("{who}{target}")));
+    assert_eq!(
+        (&*said.level, &*said.name),
+        (level, &*format!("{who}{target}"))
+    );
     assert!(said.file == file!() && said.line > 0, "{said:?}");
     assert_eq!(said.times[0], said.times[1]);
     number
@@ -71,11 +79,17 @@ pub fn check_all(all: &[Said]) -> HashMap<String, u64> {
     for said in all.iter().filter(|said| said.name != "shmlog") {
         let who = said.name.split('/').next().unwrap();
         let expected = next.entry(who.to_owned()).or_default();
-        assert_eq!(check(said, who), *expected, "{who}: each record once and in order");
+        assert_eq!(
+            check(said, who),
+            *expected,
+            "{who}: each record once and in order"
+        );
         *expected += 1;
     }
     for pair in all.windows(2) {
-        assert!(pair[0].sequence < pair[1].sequence || pair[1].sequence == 0 || pair[0].sequence == 0);
+        assert!(
+            pair[0].sequence < pair[1].sequence || pair[1].sequence == 0 || pair[0].sequence == 0
+        );
     }
     next
 }
@@ -100,7 +114,11 @@ fn recorded_child(arguments: &[String]) {
     let [name, records] = arguments else {
         panic!("two arguments");
     };
-    let _logger = ShmLogger::builder().level(Level::Trace).process_name(&**name).attach().unwrap();
+    let _logger = ShmLogger::builder()
+        .level(Level::Trace)
+        .process_name(&**name)
+        .attach()
+        .unwrap();
     log_some(name, 0..records.parse().unwrap());
 }
 
@@ -112,4 +130,3 @@ pub fn record(spec: &str, children: u64, records: u64) {
     parent.finish();
     assert_nothing_remains(&ring);
 }
-

@@ -65,7 +65,10 @@ impl Sink for Collect {
 
 fn open_collect(spec: &SinkSpec) -> Result<Box<dyn Sink>, Box<dyn Error>> {
     spec.allow(&["panic_at", "end"])?;
-    let file = OpenOptions::new().create(true).append(true).open(spec.place().unwrap_or_default())?;
+    let file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(spec.place().unwrap_or_default())?;
     Ok(Box::new(Collect {
         file,
         lines: String::new(),
@@ -95,7 +98,9 @@ fn parent_of_an_own_sink(arguments: &[String]) {
     say(&format!("ring {}", logger.name()));
     let start = |index: usize| {
         let name = format!("child-{index}");
-        role_command("child_of_an_own_sink", &[&name]).spawn().unwrap()
+        role_command("child_of_an_own_sink", &[&name])
+            .spawn()
+            .unwrap()
     };
     let children: Vec<_> = (0..CHILDREN).map(start).collect();
     for mut child in children {
@@ -103,7 +108,10 @@ fn parent_of_an_own_sink(arguments: &[String]) {
     }
     logger.flush(Duration::from_secs(60)).unwrap();
     let stats = logger.stats();
-    assert_eq!((stats.delivered, stats.lost), ((CHILDREN * RECORDS) as u64, 0));
+    assert_eq!(
+        (stats.delivered, stats.lost),
+        ((CHILDREN * RECORDS) as u64, 0)
+    );
     say(&format!("{} {}", stats.sink_errors, stats.drainer_restarts));
 }
 
@@ -139,16 +147,26 @@ fn play(folder: &Folder, options: &str, by_environment: bool) -> (String, Vec<St
 fn assert_complete(lines: &[String]) {
     for child in 0..CHILDREN {
         let prefix = format!("child-{child} ");
-        let own = lines.iter().filter_map(|line| line.strip_prefix(&prefix)?.parse().ok());
-        assert_eq!(own.collect::<Vec<usize>>(), (0..RECORDS).collect::<Vec<_>>());
+        let own = lines
+            .iter()
+            .filter_map(|line| line.strip_prefix(&prefix)?.parse().ok());
+        assert_eq!(
+            own.collect::<Vec<usize>>(),
+            (0..RECORDS).collect::<Vec<_>>()
+        );
     }
     assert_eq!(lines.len(), CHILDREN * RECORDS);
 }
 
 /// What is in the text file beside it.
 fn in_file(folder: &Folder) -> Vec<String> {
-    let records = folder.records().into_iter().filter(|line| line.sequence.is_some());
-    records.map(|line| format!("{} {}", line.process, line.message)).collect()
+    let records = folder
+        .records()
+        .into_iter()
+        .filter(|line| line.sequence.is_some());
+    records
+        .map(|line| format!("{} {}", line.process, line.message))
+        .collect()
 }
 
 fn a_sink_of_the_programs_own_gets_the_records_of_all_processes() {
@@ -164,7 +182,11 @@ fn a_sink_of_the_programs_own_is_chosen_by_the_environment() {
     let (stats, lines, _) = play(&folder, "", true);
     assert_eq!(stats, "0 0");
     assert_complete(&lines);
-    assert_eq!(log_files(folder.path()), [""; 0], "in place of the builder's");
+    assert_eq!(
+        log_files(folder.path()),
+        [""; 0],
+        "in place of the builder's"
+    );
 }
 
 fn a_sink_that_panics_is_done_without_and_the_others_go_on() {
@@ -173,10 +195,20 @@ fn a_sink_that_panics_is_done_without_and_the_others_go_on() {
     assert_eq!(stats, "1 0", "told once, and the drainer lived on");
     assert!(lines.len() <= 100);
     assert_complete(&in_file(&folder));
-    let words = folder.records().into_iter().filter(|line| line.sequence.is_none());
+    let words = folder
+        .records()
+        .into_iter()
+        .filter(|line| line.sequence.is_none());
     let words: Vec<String> = words.map(|line| line.message).collect();
     assert_eq!(words.len(), 1, "{words:?}");
-    assert_says(&words[0], &["collector: it panicked: ", "one record too many", "goes on without"]);
+    assert_says(
+        &words[0],
+        &[
+            "collector: it panicked: ",
+            "one record too many",
+            "goes on without",
+        ],
+    );
 }
 
 fn a_sink_that_panics_at_its_end_is_told_of() {
@@ -185,7 +217,10 @@ fn a_sink_that_panics_at_its_end_is_told_of() {
     assert_eq!(stats, "0 0");
     assert_complete(&lines);
     assert_complete(&in_file(&folder));
-    assert_says(&errors, &["shmlog: at the end of the log: collector: it panicked: no end in peace"]);
+    assert_says(
+        &errors,
+        &["shmlog: at the end of the log: collector: it panicked: no end in peace"],
+    );
 }
 
 fn a_kind_that_is_registered_twice_is_refused_when_it_is_used() {

@@ -212,8 +212,13 @@ pub struct Expected {
 impl Expected {
     /// Asserts that the records of the workers have all arrived, each once, as they are in the file and as they were logged.
     pub fn check(&self, folder: &Folder, seen: &[Seen], manner: &Manner) {
-        let lines = folder.records().into_iter().filter(|line| line.target != "long");
-        let lines: HashMap<u64, _> = lines.filter_map(|line| Some((line.sequence?, line))).collect();
+        let lines = folder
+            .records()
+            .into_iter()
+            .filter(|line| line.target != "long");
+        let lines: HashMap<u64, _> = lines
+            .filter_map(|line| Some((line.sequence?, line)))
+            .collect();
         let records: Vec<&Seen> = seen.iter().filter(|seen| seen.sequence.is_some()).collect();
         assert_eq!((lines.len(), records.len()), (self.logged, self.logged));
         let mut texts = Vec::new();
@@ -226,7 +231,10 @@ impl Expected {
             assert_eq!(record.tid, line.tid);
             assert_eq!(record.thread, line.thread);
             assert_eq!(record.target, "a\"target\"]");
-            assert!(record.place.starts_with("tests/processes/received.rs:"), "{record:?}");
+            assert!(
+                record.place.starts_with("tests/processes/received.rs:"),
+                "{record:?}"
+            );
             let of = |key: &str| {
                 let key = (manner.key)(key);
                 let mut values = record.values.iter();
@@ -270,8 +278,13 @@ pub fn assert_in_order(seen: &[Seen]) {
 
 /// The drainer's own words among the lines of a file that begin with the name of a sink, or with its number of records.
 pub fn said_of(folder: &Folder, sink: &str) -> Vec<String> {
-    let own = folder.records().into_iter().filter(|line| line.sequence.is_none());
-    own.map(|line| line.message).filter(|message| message.contains(sink)).collect()
+    let own = folder
+        .records()
+        .into_iter()
+        .filter(|line| line.sequence.is_none());
+    own.map(|line| line.message)
+        .filter(|message| message.contains(sink))
+        .collect()
 }
 
 fn severity(level: Level) -> u32 {

@@ -51,9 +51,16 @@ fn patient(folder: &str, options: &str) -> shmlog::Builder {
 
 /// `who`
 fn logger_of_many(arguments: &[String]) {
-    let logger = ShmLogger::builder().process_name(&arguments[0]).attach().unwrap();
+    let logger = ShmLogger::builder()
+        .process_name(&arguments[0])
+        .attach()
+        .unwrap();
     for number in 0..EACH {
-        info!("{} {number} {}", arguments[0], "x".repeat(number as usize % 100));
+        info!(
+            "{} {number} {}",
+            arguments[0],
+            "x".repeat(number as usize % 100)
+        );
     }
     drop(logger);
 }
@@ -85,11 +92,19 @@ fn records_of_several_processes_stand_once_in_files_that_gzip_reads() -> Result<
     let folder = play("max_size=20000&keep=100000&gzip=on&latest=on");
     let names = names(folder.path());
     let (last, closed) = names.split_last().unwrap();
-    assert!(closed.len() > 20 && closed.iter().all(|name| is_packed(name)), "{names:?}");
+    assert!(
+        closed.len() > 20 && closed.iter().all(|name| is_packed(name)),
+        "{names:?}"
+    );
     assert!(!is_packed(last));
     assert_eq!(latest(folder.path(), "app").unwrap(), Path::new(last));
     let lines = parse_log(&text(folder.path()));
-    assert!(lines.iter().map(|line| line.sequence).is_sorted_by(|a, b| a < b));
+    assert!(
+        lines
+            .iter()
+            .map(|line| line.sequence)
+            .is_sorted_by(|a, b| a < b)
+    );
     for who in (0..LOGGERS).map(|who| format!("logger-{who}")) {
         let of_it = lines.iter().filter(|line| line.process == who);
         assert!(of_it.map(number).eq(0..EACH), "of {who}");
@@ -102,11 +117,16 @@ fn full_files_leave_by_bytes_and_the_newest_stay() -> Result<(), Ignored> {
     for options in ["", "&gzip=on"] {
         let folder = play(&format!("max_size=10000&keep_bytes=50000{options}"));
         let names = names(folder.path());
-        let sizes = names.iter().map(|name| fs::metadata(folder.path().join(name)).unwrap().len());
+        let sizes = names
+            .iter()
+            .map(|name| fs::metadata(folder.path().join(name)).unwrap().len());
         let bytes: u64 = sizes.sum();
         // Not compressed yet they count as what they are, so of compressed ones there may be less.
         let least = if options.is_empty() { 30_000 } else { 0 };
-        assert!(bytes <= 50_000 && bytes > least, "{bytes} bytes in {names:?}");
+        assert!(
+            bytes <= 50_000 && bytes > least,
+            "{bytes} bytes in {names:?}"
+        );
         let lines = parse_log(&text(folder.path()));
         // No gap: the oldest went.
         assert!(lines.iter().any(|line| number(line) == EACH - 1));
@@ -136,8 +156,11 @@ fn files_leave_by_age_while_nothing_is_logged() {
     let folder = Folder::new();
     let mut idle = Actor::start("idle_for_long", &[folder.text(), "keep_for=20s"]);
     idle.hear("logged");
-    let [hour, packed] = ["app_20200101_000000_000000.log", "app_20200101_000000_000001.log.gz"]
-        .map(|name| folder.path().join(name));
+    let [hour, packed] = [
+        "app_20200101_000000_000000.log",
+        "app_20200101_000000_000001.log.gz",
+    ]
+    .map(|name| folder.path().join(name));
     for path in [&hour, &packed] {
         fs::write(path, "old").unwrap();
         let written = SystemTime::now() - Duration::from_secs(3_601);
@@ -169,7 +192,9 @@ fn the_link_leads_to_the_last_file_while_the_program_runs_and_after_it() {
         idle.hear("logged");
         let last = names(folder.path()).pop().unwrap();
         // Flushed is what is written: the link follows at once, but behind that.
-        until("the link follows", || latest(folder.path(), "app").unwrap() == Path::new(&last));
+        until("the link follows", || {
+            latest(folder.path(), "app").unwrap() == Path::new(&last)
+        });
         seen.push(last);
     }
     assert!(seen.is_sorted_by(|a, b| a < b), "{seen:?}");
@@ -185,7 +210,9 @@ fn the_link_leads_to_the_last_file_while_the_program_runs_and_after_it() {
 /// Logs text that does not get shorter by much.
 fn log_noise(dice: &mut Dice, next: &mut u64, records: u64, length: usize) {
     for _ in 0..records {
-        let noise: String = (0..length).map(|_| char::from(b'!' + dice.below(90) as u8)).collect();
+        let noise: String = (0..length)
+            .map(|_| char::from(b'!' + dice.below(90) as u8))
+            .collect();
         info!("app {next} {noise}");
         *next += 1;
     }
@@ -231,7 +258,10 @@ fn a_file_that_finds_no_room_to_be_compressed_stays_and_that_is_said_once() -> R
     let packed: Vec<_> = names.iter().map(|name| is_packed(name)).collect();
     let (first, rest) = packed.split_first().unwrap();
     let (last, rest) = rest.split_last().unwrap();
-    assert!(!first && !last && rest.iter().all(|packed| *packed), "{names:?}");
+    assert!(
+        !first && !last && rest.iter().all(|packed| *packed),
+        "{names:?}"
+    );
     let lines = parse_log(&text(folder.path()));
     let (records, words): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line.sequence.is_some());
     assert!(records.into_iter().map(number).eq(0..logged));
@@ -239,7 +269,10 @@ fn a_file_that_finds_no_room_to_be_compressed_stays_and_that_is_said_once() -> R
         panic!("{words:?}");
     };
     let said = &told.message;
-    assert!(said.contains("cannot compress the log file") && said.contains(&names[0]), "{said}");
+    assert!(
+        said.contains("cannot compress the log file") && said.contains(&names[0]),
+        "{said}"
+    );
     Ok(())
 }
 
@@ -290,13 +323,23 @@ fn trace_syncs(policy: &str) -> Result<(usize, (usize, usize)), Ignored> {
     let trace = around.path().join("trace");
     let strace = |arguments: &[&str]| {
         let mut command = Command::new("strace");
-        command.args(["-f", "-qq", "-e", "trace=fdatasync,fsync", "-e", "signal=none", "-o"]);
+        command.args([
+            "-f",
+            "-qq",
+            "-e",
+            "trace=fdatasync,fsync",
+            "-e",
+            "signal=none",
+            "-o",
+        ]);
         command.arg(&trace).args(arguments);
         command
     };
     let tried = strace(&["true"]).output();
     if !tried.is_ok_and(|output| output.status.success()) {
-        return Err(Ignored("strace cannot be had here: install the package strace"));
+        return Err(Ignored(
+            "strace cannot be had here: install the package strace",
+        ));
     }
     let arguments = [folder.text(), policy, trace.to_str().unwrap()];
     let mut parent = Actor::from_command(role_by(strace(&[]), "synced_parent", &arguments));
@@ -321,7 +364,10 @@ fn every_so_often_what_was_written_is_synced_and_nothing_else() -> Result<(), Ig
     assert_eq!(trace_syncs("1h")?, (0, (1, 1)));
     // Six records, and whatever else is not written.
     let (before, (files, folders)) = trace_syncs("1ms")?;
-    assert!((3..=6).contains(&before) && (before..=7).contains(&files), "{before} {files}");
+    assert!(
+        (3..=6).contains(&before) && (before..=7).contains(&files),
+        "{before} {files}"
+    );
     assert_eq!(folders, 1);
     Ok(())
 }

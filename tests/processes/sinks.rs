@@ -22,7 +22,10 @@ use crate::trials;
 pub const ROLES: &[Role] = &[
     ("parent_of_several_sinks", parent_of_several_sinks),
     ("child_of_several_sinks", child_of_several_sinks),
-    ("parent_told_by_the_environment", parent_told_by_the_environment),
+    (
+        "parent_told_by_the_environment",
+        parent_told_by_the_environment,
+    ),
     ("refused_for_its_sinks", refused_for_its_sinks),
     ("parent_that_loses_a_folder", parent_that_loses_a_folder),
 ];
@@ -64,7 +67,9 @@ fn log_rounds(who: &str) {
 fn parent_of_several_sinks(arguments: &[String]) {
     let folder = Path::new(&arguments[0]);
     let at = |name: &str| folder.join(name);
-    let spec: SinkSpec = format!("file:{}?level=off", at("none").display()).parse().unwrap();
+    let spec: SinkSpec = format!("file:{}?level=off", at("none").display())
+        .parse()
+        .unwrap();
     let logger = without_sinks()
         .on_full(shmlog::OnFull::Block(Duration::from_secs(60)))
         .sink(TextFile::new(at("all")))
@@ -76,7 +81,11 @@ fn parent_of_several_sinks(arguments: &[String]) {
         .unwrap();
     let start = |index: usize| {
         let mut command = role_command("child_of_several_sinks", &[&format!("child-{index}")]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap()
     };
     let children: Vec<_> = (0..CHILDREN).map(start).collect();
     log_rounds("parent");
@@ -103,7 +112,9 @@ fn assert_has(records: &[Line], kinds: &[&str]) {
     let children = (0..CHILDREN).map(|index| format!("child-{index}"));
     for who in children.chain(["parent".to_owned()]) {
         let prefix = format!("{who} ");
-        let own = records.iter().filter_map(|line| line.message.strip_prefix(&prefix));
+        let own = records
+            .iter()
+            .filter_map(|line| line.message.strip_prefix(&prefix));
         assert_eq!(own.collect::<Vec<_>>(), expected, "of {who}");
     }
     assert_eq!(records.len(), expected.len() * (CHILDREN + 1));
@@ -119,7 +130,11 @@ fn each_sink_gets_from_all_processes_what_its_own_level_lets_pass() {
     assert_has(&read("all"), &all);
     assert_has(&read("some; and more?"), &["imu info", "error"]);
     assert_has(&read("imu"), &["imu trace", "imu info"]);
-    assert_eq!(log_files(&folder.path().join("none")), [""; 0], "empty ones are removed");
+    assert_eq!(
+        log_files(&folder.path().join("none")),
+        [""; 0],
+        "empty ones are removed"
+    );
     let shown = String::from_utf8(output.stdout).unwrap();
     assert_eq!(shown.matches(" error ").count(), (CHILDREN + 1) * ROUNDS);
     assert!(!shown.contains("warn") && !shown.contains("info"));
@@ -128,7 +143,9 @@ fn each_sink_gets_from_all_processes_what_its_own_level_lets_pass() {
 /// `folder env`: its builder has one sink, with a folder that is made.
 fn parent_told_by_the_environment(arguments: &[String]) {
     let own = Path::new(&arguments[0]).join("own");
-    let logger = without_sinks().sink(TextFile::new(own)).env(arguments[1] == "obeys");
+    let logger = without_sinks()
+        .sink(TextFile::new(own))
+        .env(arguments[1] == "obeys");
     let logger = logger.init_parent().unwrap();
     say(&format!("ring {}", logger.name()));
     info!("info");
@@ -145,7 +162,11 @@ fn play_with_variable(value: &[u8], obeys: &str, folder: &Folder) -> [Option<Vec
     assert_nothing_remains(&ring);
     ["own", "other"].map(|name| {
         let folder = folder.path().join(name);
-        let messages = |folder| parse_log(&Folder::log_text_of(folder)).into_iter().map(|line| line.message);
+        let messages = |folder| {
+            parse_log(&Folder::log_text_of(folder))
+                .into_iter()
+                .map(|line| line.message)
+        };
         folder.exists().then(|| messages(&folder).collect())
     })
 }
@@ -162,15 +183,33 @@ fn a_wrong_variable_is_ignored_and_the_log_says_so() {
     let other = |folder: &Folder| format!("file:{}/other", folder.text());
     type Case = (fn(&str) -> String, &'static [&'static str]);
     let cases: &[Case] = &[
-        (|good| format!("{good};flie:logs"), &["flie:logs", "kind", "console, file"]),
+        (
+            |good| format!("{good};flie:logs"),
+            &["flie:logs", "kind", "console, file"],
+        ),
         (|good| format!("{good}?kep=3"), &["kep", "keep, keep_bytes"]),
-        (|good| format!("{good}?keep=0"), &["keep", "\"0\"", "from 1 on"]),
-        (|good| format!("{good}?level=loud,imu=x"), &["level", "imu=x", "imu=debug"]),
-        (|good| format!("{good};file:/proc/no/such"), &["/proc/no/such", "this user may"]),
+        (
+            |good| format!("{good}?keep=0"),
+            &["keep", "\"0\"", "from 1 on"],
+        ),
+        (
+            |good| format!("{good}?level=loud,imu=x"),
+            &["level", "imu=x", "imu=debug"],
+        ),
+        (
+            |good| format!("{good};file:/proc/no/such"),
+            &["/proc/no/such", "this user may"],
+        ),
         (|good| format!("{good};{good}"), &["same files"]),
-        (|good| format!("{good};console;console"), &["one sink on standard output"]),
+        (
+            |good| format!("{good};console;console"),
+            &["one sink on standard output"],
+        ),
         // Only the drainer finds out.
-        (|good| format!("{good};collect:/proc/no/such"), &["collect:/proc/no/such"]),
+        (
+            |good| format!("{good};collect:/proc/no/such"),
+            &["collect:/proc/no/such"],
+        ),
         (|_| " ; ".to_owned(), &["at least one sink"]),
     ];
     for (value, said) in cases {
@@ -178,10 +217,19 @@ fn a_wrong_variable_is_ignored_and_the_log_says_so() {
         let value = value(&other(&folder));
         let [own, other] = play_with_variable(value.as_bytes(), "obeys", &folder);
         let own = own.unwrap();
-        assert_says(&own[0], &["SHMLOG_SINKS is ignored", "correct the variable, or unset it"]);
+        assert_says(
+            &own[0],
+            &[
+                "SHMLOG_SINKS is ignored",
+                "correct the variable, or unset it",
+            ],
+        );
         assert_says(&own[0], said);
         assert_eq!(own[1..], ["info", "warn"], "{value}");
-        assert_eq!(other, None, "{value}: the folder that was made for it is gone");
+        assert_eq!(
+            other, None,
+            "{value}: the folder that was made for it is gone"
+        );
     }
     let folder = Folder::new();
     let [own, _] = play_with_variable(b"file:\xff", "obeys", &folder);
@@ -194,7 +242,11 @@ fn a_variable_that_is_empty_or_not_obeyed_changes_nothing() {
     for (value, obeys) in [("", "obeys"), (&*other, "ignores"), ("nonsense", "ignores")] {
         let folder = Folder::new();
         let [own, other] = play_with_variable(value.as_bytes(), obeys, &folder);
-        assert_eq!(own, Some(vec!["info".to_owned(), "warn".to_owned()]), "{value}");
+        assert_eq!(
+            own,
+            Some(vec!["info".to_owned(), "warn".to_owned()]),
+            "{value}"
+        );
         assert_eq!(other, None);
     }
     assert!(!folder.path().join("other").exists());
@@ -207,28 +259,72 @@ fn refused_for_its_sinks(arguments: &[String]) {
     let file = |name: &str| TextFile::new(at(name));
     fs::create_dir(at("real")).unwrap();
     symlink(at("real"), at("link")).unwrap();
-    let many = (0..9).fold(without_sinks(), |builder, n| builder.sink(file(&n.to_string())));
+    let many = (0..9).fold(without_sinks(), |builder, n| {
+        builder.sink(file(&n.to_string()))
+    });
     let cases: Vec<(Builder, &[&str])> = vec![
-        (without_sinks().sink(spec("flie")), &["flie", "kind", "console, file", "collect"]),
-        (without_sinks().sink(file("a").keep(0)), &["keep", "\"0\"", "from 1 on"]),
-        (without_sinks().sink(file("a").level("x=loud")), &["level", "x=loud", "imu=debug"]),
-        (without_sinks().sink(file("")).sink(TextFile::new("")), &["place", "a folder"]),
-        (without_sinks().sink(file("a").level("")), &["level", "imu=debug"]),
-        (without_sinks().sink(file("a/../a")).sink(file("a")), &["place", "same files"]),
-        (without_sinks().sink(file("real")).sink(file("link")), &["place", "same files"]),
-        (without_sinks().file(true).file_path(at("a")).sink(file("a")), &["place", "same files"]),
-        (without_sinks().console(true).sink(Console::new()), &["standard output"]),
+        (
+            without_sinks().sink(spec("flie")),
+            &["flie", "kind", "console, file", "collect"],
+        ),
+        (
+            without_sinks().sink(file("a").keep(0)),
+            &["keep", "\"0\"", "from 1 on"],
+        ),
+        (
+            without_sinks().sink(file("a").level("x=loud")),
+            &["level", "x=loud", "imu=debug"],
+        ),
+        (
+            without_sinks().sink(file("")).sink(TextFile::new("")),
+            &["place", "a folder"],
+        ),
+        (
+            without_sinks().sink(file("a").level("")),
+            &["level", "imu=debug"],
+        ),
+        (
+            without_sinks().sink(file("a/../a")).sink(file("a")),
+            &["place", "same files"],
+        ),
+        (
+            without_sinks().sink(file("real")).sink(file("link")),
+            &["place", "same files"],
+        ),
+        (
+            without_sinks()
+                .file(true)
+                .file_path(at("a"))
+                .sink(file("a")),
+            &["place", "same files"],
+        ),
+        (
+            without_sinks().console(true).sink(Console::new()),
+            &["standard output"],
+        ),
         (many, &["8 sinks with files in all"]),
         (without_sinks().sink(spec("collect?x=1")), &["collect?x=1"]),
-        (without_sinks().sink(file("a")).sink(spec("collect:/proc/no")), &["collect:/proc/no"]),
+        (
+            without_sinks()
+                .sink(file("a"))
+                .sink(spec("collect:/proc/no")),
+            &["collect:/proc/no"],
+        ),
     ];
     for (builder, said) in cases {
         let error = builder.env(false).init_parent().unwrap_err();
         assert_says(&error.to_string(), said);
-        let expected = matches!(error, InitError::Sink(SpecError { .. }) | InitError::Drainer(_));
+        let expected = matches!(
+            error,
+            InitError::Sink(SpecError { .. }) | InitError::Drainer(_)
+        );
         assert!(expected, "{error:?}");
         let mut names: Vec<_> = fs::read_dir(&arguments[0]).unwrap().collect();
-        names.retain(|name| !["real", "link"].map(Into::into).contains(&name.as_ref().unwrap().file_name()));
+        names.retain(|name| {
+            !["real", "link"]
+                .map(Into::into)
+                .contains(&name.as_ref().unwrap().file_name())
+        });
         assert!(names.is_empty(), "{names:?}");
     }
     assert_eq!(fs::read_dir(at("real")).unwrap().count(), 0);
@@ -251,7 +347,10 @@ fn parent_that_loses_a_folder(arguments: &[String]) {
         info!("record {number}");
         logger.flush(Duration::from_secs(60)).unwrap();
         let stats = logger.stats();
-        say(&format!("{} {} {}", stats.delivered, stats.lost, stats.drainer_restarts));
+        say(&format!(
+            "{} {} {}",
+            stats.delivered, stats.lost, stats.drainer_restarts
+        ));
     }
 }
 
@@ -270,12 +369,21 @@ fn a_sink_that_cannot_be_opened_again_is_done_without_until_it_can() {
     fs::write(at("lost"), "").unwrap();
     let drainer = drainers_of(&ring)[0];
     send(drainer, Signal::KILL);
-    until("there is another", || drainers_of(&ring).iter().any(|pid| *pid != drainer));
-    assert_eq!(log(), "1 1 1", "the first sink with files decides what is lost");
+    until("there is another", || {
+        drainers_of(&ring).iter().any(|pid| *pid != drainer)
+    });
+    assert_eq!(
+        log(),
+        "1 1 1",
+        "the first sink with files decides what is lost"
+    );
     assert_eq!(log(), "1 2 1");
     fs::remove_file(at("lost")).unwrap();
     let kept = || parse_log(&Folder::log_text_of(&at("kept")));
-    let is_back = |line: &Line| line.message.contains("is there again; missing in it: 2 records");
+    let is_back = |line: &Line| {
+        line.message
+            .contains("is there again; missing in it: 2 records")
+    };
     until("it is tried", || kept().iter().any(is_back));
     assert_eq!(log(), "2 2 1");
     parent.finish();
@@ -284,8 +392,16 @@ fn a_sink_that_cannot_be_opened_again_is_done_without_until_it_can() {
         let records = lines.into_iter().filter(|line| line.sequence.is_some());
         records.map(|line| line.message).collect::<Vec<_>>()
     };
-    assert_eq!(records(kept()), ["record 0", "record 1", "record 2", "record 3"]);
-    let said = |text: &str| kept().iter().filter(|line| line.message.contains(text)).count();
+    assert_eq!(
+        records(kept()),
+        ["record 0", "record 1", "record 2", "record 3"]
+    );
+    let said = |text: &str| {
+        kept()
+            .iter()
+            .filter(|line| line.message.contains(text))
+            .count()
+    };
     assert_eq!(said("cannot be opened again"), 1);
     let before = parse_log(&Folder::log_text_of(&at("taken away")));
     assert_eq!(records(before), ["record 0"]);

@@ -12,8 +12,8 @@ use shmlog::{Level, ShmLogger, info, recover};
 
 use crate::host::configured;
 use crate::support::{
-    Actor, Folder, Line, Role, assert_nothing_remains, assert_says, drainers_of, listen, quiet, role_command, say, send,
-    until, wait_for_end,
+    Actor, Folder, Line, Role, assert_nothing_remains, assert_says, drainers_of, listen, quiet,
+    role_command, say, send, until, wait_for_end,
 };
 use crate::trial::Ignored;
 use crate::trials;
@@ -73,7 +73,10 @@ fn spawner(arguments: &[String]) {
             "log" => info!("of the parent"),
             "numbers" => {
                 let stats = logger.stats();
-                say(&format!("{} {} {}", stats.delivered, stats.dropped, stats.lost));
+                say(&format!(
+                    "{} {} {}",
+                    stats.delivered, stats.dropped, stats.lost
+                ));
             }
             _ => break,
         }
@@ -106,7 +109,9 @@ impl Scene {
     fn script(settings: &str, script: &str) -> Scene {
         let folder = Folder::new();
         let name = folder.text().to_owned();
-        let made = Command::new("mkfifo").arg(folder.path().join("go")).status();
+        let made = Command::new("mkfifo")
+            .arg(folder.path().join("go"))
+            .status();
         assert!(made.unwrap().success());
         Scene::of(folder, settings, &["sh", "-c", script, &name])
     }
@@ -171,13 +176,23 @@ fn both_streams_become_records_in_their_order_under_the_programs_name_and_pid() 
     let pid = scene.pid;
     let lines = scene.close();
     let expected = |stream| (1..=200).map(move |i| format!("{stream} {i}"));
-    assert_eq!(of_stream(&lines, "stderr"), expected("err").collect::<Vec<_>>());
+    assert_eq!(
+        of_stream(&lines, "stderr"),
+        expected("err").collect::<Vec<_>>()
+    );
     let out = expected("out").chain(["last".to_owned()]);
     assert_eq!(of_stream(&lines, "stdout"), out.collect::<Vec<_>>());
     for line in &lines {
-        let level = if line.target == "stdout" { Level::Info } else { Level::Warn };
+        let level = if line.target == "stdout" {
+            Level::Info
+        } else {
+            Level::Warn
+        };
         assert_eq!((&*line.process, line.pid, line.tid), ("sh", pid, pid));
-        assert_eq!((line.level, &line.thread, &*line.place), (level, &line.target, ""));
+        assert_eq!(
+            (line.level, &line.thread, &*line.place),
+            (level, &line.target, "")
+        );
     }
     assert!(lines.iter().map(|line| line.sequence).is_sorted());
 }
@@ -202,7 +217,9 @@ fn a_program_goes_on_printing_when_the_process_that_spawned_it_is_killed() {
 
 fn a_program_whose_ring_nobody_reads_any_more_is_not_held_up() -> Result<(), Ignored> {
     if cfg!(feature = "portable") {
-        return Err(Ignored("nobody can tell of a portable ring whether it is drained"));
+        return Err(Ignored(
+            "nobody can tell of a portable ring whether it is drained",
+        ));
     }
     let mut scene = Scene::script("slots=64", GOES_ON);
     let (relay, drainer) = (scene.relay().unwrap(), drainers_of(&scene.ring)[0]);
@@ -238,23 +255,43 @@ fn without_its_relay_a_program_finds_its_pipes_broken_and_the_log_goes_on() {
 fn a_hundred_thousand_lines_go_through_a_small_ring_and_none_is_lost() {
     let lines = Scene::play("slots=64", &["seq", "100000"]);
     assert_eq!(lines.len(), 100_000);
-    let wrong = lines.iter().zip(1..).find(|(line, i)| line.message != i.to_string());
+    let wrong = lines
+        .iter()
+        .zip(1..)
+        .find(|(line, i)| line.message != i.to_string());
     assert_eq!(wrong, None);
 }
 
 fn long_lines_and_bytes_that_are_no_text_arrive_as_far_as_they_can_be_shown() {
     let folder = Folder::new();
     let file = folder.path().join("printed");
-    let all: Vec<u8> = (0..=255).filter(|byte| !b"\n\r\x1b".contains(byte)).collect();
+    let all: Vec<u8> = (0..=255)
+        .filter(|byte| !b"\n\r\x1b".contains(byte))
+        .collect();
     let long = "lång ".repeat(50_000);
-    let printed = [&all[..], b"\n\x1b[1mbold\x1b[0m\r\n", long.as_bytes(), b"\nthe end"].concat();
+    let printed = [
+        &all[..],
+        b"\n\x1b[1mbold\x1b[0m\r\n",
+        long.as_bytes(),
+        b"\nthe end",
+    ]
+    .concat();
     fs::write(&file, printed).unwrap();
     let path = file.to_str().unwrap().to_owned();
     let mut scene = Scene::of(folder, "", &["cat", &path]);
     assert!(scene.wait().success());
     let lines = scene.close();
     let messages = messages(&lines);
-    assert_says(messages[0], &[r"\0\x01\x02", r"\x07", " !\"#", "xyz{|}~", "\u{fffd}\u{fffd}"]);
+    assert_says(
+        messages[0],
+        &[
+            r"\0\x01\x02",
+            r"\x07",
+            " !\"#",
+            "xyz{|}~",
+            "\u{fffd}\u{fffd}",
+        ],
+    );
     assert_eq!(messages[1], "bold");
     let parts = &messages[2..messages.len() - 1];
     assert_eq!(parts.len(), long.len().div_ceil(64 << 10));
@@ -290,7 +327,10 @@ fn what_a_program_leaves_in_the_background_goes_on_being_recorded_and_is_not_wai
     fs::write(folder, "go\n").unwrap();
     wait_for_end(relay);
     assert_nothing_remains(&ring);
-    assert_eq!(messages(&logs.records()), ["foreground", "of the parent", "background"]);
+    assert_eq!(
+        messages(&logs.records()),
+        ["foreground", "of the parent", "background"]
+    );
 }
 
 fn signals_to_a_whole_group_do_not_cost_its_last_words() {
@@ -302,7 +342,9 @@ fn signals_to_a_whole_group_do_not_cost_its_last_words() {
         let mut scene = Scene::script("", script);
         until("the program is ready", || scene.path("ready").exists());
         let relay = scene.relay().unwrap();
-        [signal, Signal::HUP, Signal::QUIT].iter().for_each(|signal| send(relay, *signal));
+        [signal, Signal::HUP, Signal::QUIT]
+            .iter()
+            .for_each(|signal| send(relay, *signal));
         send(scene.pid, signal);
         assert_eq!(scene.wait().code(), Some(3));
         assert_eq!(messages(&scene.close()), ["ready", "last words"]);
@@ -348,7 +390,10 @@ fn a_python_program_needs_to_know_nothing() -> Result<(), Ignored> {
     assert_eq!(scene.wait().code(), Some(1));
     let lines = scene.close();
     assert!(lines.iter().all(|line| line.process == "python3"));
-    assert_eq!(of_stream(&lines, "stdout"), ["INFO ready", "100% done", "\u{fffd} is Latin-1"]);
+    assert_eq!(
+        of_stream(&lines, "stdout"),
+        ["INFO ready", "100% done", "\u{fffd} is Latin-1"]
+    );
     let errors = of_stream(&lines, "stderr");
     assert_eq!(errors[0], "[ERROR] looks like one");
     assert!(lines.iter().all(|line| line.level <= Level::Warn));
@@ -393,7 +438,10 @@ fn spawner_with_input(arguments: &[String]) {
     command.stdin(Stdio::piped());
     let mut spawned = logger.spawn(command).unwrap();
     spawned.kill().unwrap();
-    assert_eq!(spawned.wait().unwrap().signal(), Some(Signal::KILL.as_raw()));
+    assert_eq!(
+        spawned.wait().unwrap().signal(),
+        Some(Signal::KILL.as_raw())
+    );
     // One that is not waited for is left alone.
     drop(logger.spawn_as("left", Command::new("pwd")).unwrap());
 }

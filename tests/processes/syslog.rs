@@ -77,18 +77,25 @@ impl Daemon {
     fn program() -> Option<PathBuf> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
-        folders.map(|folder| folder.join("rsyslogd")).find(|program| program.exists())
+        folders
+            .map(|folder| folder.join("rsyslogd"))
+            .find(|program| program.exists())
     }
 
     /// Starts it, as an ordinary user.
     fn start(&mut self) {
         let mut command = Command::new(Daemon::program().unwrap());
-        command.args(["-n", "-iNONE", "-f"]).arg(self.folder.path().join("settings"));
+        command
+            .args(["-n", "-iNONE", "-f"])
+            .arg(self.folder.path().join("settings"));
         if rustix::process::geteuid().is_root() {
             command.uid(65_534).gid(65_534);
         }
         // It is none of the ring's processes.
-        command.env_remove("SHMLOG_RING").stdin(Stdio::null()).stdout(Stdio::null());
+        command
+            .env_remove("SHMLOG_RING")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
         self.child = Some(command.spawn().unwrap());
         until("rsyslog listens", || {
             let socket = UnixDatagram::unbound().unwrap();
@@ -160,7 +167,10 @@ fn object(line: &str) -> Vec<(String, String)> {
     while let Some(after) = rest.trim_start_matches([',', ' ']).strip_prefix('"') {
         rest = after;
         let name = string(&mut rest, json_escape);
-        rest = rest.trim_start_matches([':', ' ']).strip_prefix('"').unwrap();
+        rest = rest
+            .trim_start_matches([':', ' '])
+            .strip_prefix('"')
+            .unwrap();
         fields.push((name, string(&mut rest, json_escape)));
     }
     assert_eq!(rest, "}");
@@ -190,15 +200,26 @@ fn seen(line: &str) -> Seen {
     let fields = object(line);
     let of = |name: &str| {
         let found = fields.iter().find(|(known, _)| known == name);
-        found.unwrap_or_else(|| panic!("no {name}: {line}")).1.clone()
+        found
+            .unwrap_or_else(|| panic!("no {name}: {line}"))
+            .1
+            .clone()
     };
     let data = data(&of("data"));
     let fact = |name: &str| {
-        let mut facts = data.iter().filter(|(element, ..)| element == "shmlog@32473");
-        facts.find(|(_, known, _)| known == name).map(|(_, _, value)| value.clone())
+        let mut facts = data
+            .iter()
+            .filter(|(element, ..)| element == "shmlog@32473");
+        facts
+            .find(|(_, known, _)| known == name)
+            .map(|(_, _, value)| value.clone())
     };
-    let values = data.iter().filter(|(element, ..)| element == "values@32473");
-    let values = values.map(|(_, name, value)| (name.clone(), value.clone())).collect();
+    let values = data
+        .iter()
+        .filter(|(element, ..)| element == "values@32473");
+    let values = values
+        .map(|(_, name, value)| (name.clone(), value.clone()))
+        .collect();
     let priority: u32 = of("pri").parse().unwrap();
     assert_eq!(priority >> 3, 19, "local3");
     assert_eq!(of("version"), "1");
@@ -209,7 +230,9 @@ fn seen(line: &str) -> Seen {
     let age = chrono::Utc::now().signed_duration_since(time);
     assert!((0..600).contains(&age.num_seconds()), "{line}");
     assert!(of("time").contains('.'), "it is the record's own: {line}");
-    let place = fact("file").map_or_else(String::new, |file| format!("{file}:{}", fact("line").unwrap()));
+    let place = fact("file").map_or_else(String::new, |file| {
+        format!("{file}:{}", fact("line").unwrap())
+    });
     let message = of("msg");
     Seen {
         sequence: fact("seq").map(|sequence| sequence.parse().unwrap()),
@@ -222,13 +245,19 @@ fn seen(line: &str) -> Seen {
         target,
         place,
         // rsyslog leaves the mark where it is.
-        message: message.strip_prefix('\u{feff}').unwrap_or_else(|| panic!("{line}")).to_owned(),
+        message: message
+            .strip_prefix('\u{feff}')
+            .unwrap_or_else(|| panic!("{line}"))
+            .to_owned(),
         values,
     }
 }
 
 fn hostname() -> String {
-    fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned()
+    fs::read_to_string("/proc/sys/kernel/hostname")
+        .unwrap()
+        .trim()
+        .to_owned()
 }
 
 const MANNER: Manner = Manner {
@@ -263,7 +292,13 @@ fn play(mut daemon: Daemon, place: &str, count: usize) -> (Vec<Seen>, Vec<String
 fn assert_told(told: &[String], begins: &[&str], waited: usize) {
     assert_eq!(told.len(), 4, "{told:#?}");
     for (round, told) in told.chunks(2).enumerate() {
-        assert_says(&told[0], &[begins[round], "in memory, which has room for 16777216 bytes"]);
+        assert_says(
+            &told[0],
+            &[
+                begins[round],
+                "in memory, which has room for 16777216 bytes",
+            ],
+        );
         let over = format!("takes records again: {waited} records waited for that, and 0 more");
         assert_says(&told[1], &[&over]);
     }

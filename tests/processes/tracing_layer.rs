@@ -14,9 +14,7 @@ pub const ROLES: &[Role] = &[
 ];
 
 pub fn trials() -> Vec<Trial> {
-    trials![
-        events_become_records_with_fields_and_spans_in_every_process_beside_other_layers,
-    ]
+    trials![events_become_records_with_fields_and_spans_in_every_process_beside_other_layers,]
 }
 
 #[derive(Clone, Default)]
@@ -41,7 +39,10 @@ fn move_arm(joint: u8, secret: &str) {
 fn trace_all() -> String {
     let kept = Kept::default();
     let writer = kept.clone();
-    let other = tracing_subscriber::fmt::layer().without_time().with_ansi(false).with_writer(move || writer.clone());
+    let other = tracing_subscriber::fmt::layer()
+        .without_time()
+        .with_ansi(false)
+        .with_writer(move || writer.clone());
     let ours = shmlog::tracing::layer().close_times(true);
     tracing_subscriber::registry().with(other).with(ours).init();
     info!("plain");
@@ -58,20 +59,37 @@ fn trace_all() -> String {
         move_arm(3, "12345");
         let other = std::thread::spawn(|| info!(parent: &info_span!("detached"), "elsewhere"));
         other.join().unwrap();
-        std::thread::spawn(|| info!(parent: None, is_root = Span::current().is_none(), "of no span")).join().unwrap();
+        std::thread::spawn(
+            || info!(parent: None, is_root = Span::current().is_none(), "of no span"),
+        )
+        .join()
+        .unwrap();
     }
     let text = kept.0.lock().unwrap().clone();
     String::from_utf8(text).unwrap()
 }
 
 fn parent_with_tracing(arguments: &[String]) {
-    let builder = quiet(&arguments[0]).level(Level::Debug).process_name("parent");
+    let builder = quiet(&arguments[0])
+        .level(Level::Debug)
+        .process_name("parent");
     let logger = builder.init_parent().unwrap();
     say(&format!("ring {}", logger.name()));
     let others = trace_all();
-    assert!(others.contains("TRACE") && others.contains("too low"), "{others}");
-    assert!(others.contains("inner: processes::tracing_layer: in both"), "{others}");
-    assert!(role_command("child_with_tracing", &[]).status().unwrap().success());
+    assert!(
+        others.contains("TRACE") && others.contains("too low"),
+        "{others}"
+    );
+    assert!(
+        others.contains("inner: processes::tracing_layer: in both"),
+        "{others}"
+    );
+    assert!(
+        role_command("child_with_tracing", &[])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 fn child_with_tracing(_: &[String]) {
@@ -83,7 +101,10 @@ fn child_with_tracing(_: &[String]) {
 fn timeless(message: &str) -> String {
     let mut words = message.split(' ').map(|word| match word.split_once('=') {
         Some((key @ ("time.busy" | "time.idle"), time)) => {
-            assert!(time.ends_with('s') && time.starts_with(|c: char| c.is_ascii_digit()), "{word}");
+            assert!(
+                time.ends_with('s') && time.starts_with(|c: char| c.is_ascii_digit()),
+                "{word}"
+            );
             key.to_owned()
         }
         _ => word.to_owned(),
@@ -112,11 +133,23 @@ fn events_become_records_with_fields_and_spans_in_every_process_beside_other_lay
             " error=\"no answer\" pose=\"[1, 2]\"".to_owned(),
         ),
         (Level::Debug, module, "outer{a=1}:inner: in both".to_owned()),
-        (Level::Info, module, "outer{a=1 late=\"b c\"}: in the outer one".to_owned()),
+        (
+            Level::Info,
+            module,
+            "outer{a=1 late=\"b c\"}: in the outer one".to_owned(),
+        ),
         (Level::Info, module, format!("{arm}: moving 5 angle=1.5")),
-        (Level::Info, module, format!("{arm}: close time.busy time.idle")),
+        (
+            Level::Info,
+            module,
+            format!("{arm}: close time.busy time.idle"),
+        ),
         (Level::Info, module, "detached: elsewhere".to_owned()),
-        (Level::Info, module, "detached: close time.busy time.idle".to_owned()),
+        (
+            Level::Info,
+            module,
+            "detached: close time.busy time.idle".to_owned(),
+        ),
         (Level::Info, module, "of no span is_root=true".to_owned()),
         (
             Level::Info,
@@ -132,5 +165,9 @@ fn events_become_records_with_fields_and_spans_in_every_process_beside_other_lay
             .collect();
         assert_eq!(mine, expected, "{process}");
     }
-    assert!(records.iter().all(|record| record.place.contains("tracing_layer.rs:") || record.sequence.is_none()));
+    assert!(
+        records
+            .iter()
+            .all(|record| record.place.contains("tracing_layer.rs:") || record.sequence.is_none())
+    );
 }

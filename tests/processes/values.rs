@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 use shmlog::{
-    Level, ShmLogger, debug_every_n, error_throttle, info, info_on_change, info_once, log, trace_skip_first, warn,
+    Level, ShmLogger, debug_every_n, error_throttle, info, info_on_change, info_once, log,
+    trace_skip_first, warn,
 };
 
 use crate::support::{Actor, Folder, Role, assert_nothing_remains, quiet, role_command, say};
@@ -87,7 +88,9 @@ fn one_with_conditions(arguments: &[String]) {
         error_throttle!(Duration::from_secs(3600), target: "bus", "throttled {step}");
         info_on_change!(step / 3, "changed {step}");
     }
-    let mut bursts = [Duration::from_secs(3600), Duration::ZERO].into_iter().cycle();
+    let mut bursts = [Duration::from_secs(3600), Duration::ZERO]
+        .into_iter()
+        .cycle();
     for step in 0..4 {
         error_throttle!(bursts.next().unwrap(), "burst {step}");
     }
@@ -105,7 +108,11 @@ fn conditions_count_what_they_suppress_and_say_it_with_the_next() {
     let skipped = (1..7).map(|step| format!("skipped step={step}"));
     assert_eq!(of("skipped"), skipped.collect::<Vec<_>>());
     assert_eq!(of("throttled"), ["throttled 0"]);
-    let changed = ["changed 0", "changed 3 suppressed=2", "changed 6 suppressed=2"];
+    let changed = [
+        "changed 0",
+        "changed 3 suppressed=2",
+        "changed 6 suppressed=2",
+    ];
     assert_eq!(of("changed"), changed);
     assert_eq!(of("burst"), ["burst 0", "burst 1", "burst 3 suppressed=1"]);
     assert_eq!(messages.len(), 17);
@@ -127,7 +134,12 @@ fn one_with_context(arguments: &[String]) {
     }
     ShmLogger::remove_context("run");
     info!("out of them");
-    assert!(role_command("context_child", &[]).status().unwrap().success());
+    assert!(
+        role_command("context_child", &[])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 fn context_child(_: &[String]) {
@@ -138,7 +150,10 @@ fn context_child(_: &[String]) {
 }
 
 fn context_is_carried_by_all_records_of_its_process_or_scope_and_by_no_others() {
-    let long = format!("{} robot=g1-07 run=12 task=grasp try=2", "long ".repeat(1000));
+    let long = format!(
+        "{} robot=g1-07 run=12 task=grasp try=2",
+        "long ".repeat(1000)
+    );
     assert_eq!(
         logged_by("one_with_context"),
         [
