@@ -1,0 +1,63 @@
+//! How a command ends: what is printed of a failure, and the exit code.
+//!
+//! | code | what it means |
+//! |---|---|
+//! | 0 | done |
+//! | 1 | it could not be done; standard error says what, and the way out |
+//! | 2 | the arguments make no sense (clap's own) |
+//! | 128 + n | `run`: the program was ended by signal n; otherwise `run` ends with the program's own code |
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+/// Why a command could not do what it was asked for. Its text names the thing and the way out.
+#[derive(Debug)]
+pub struct Failure(String);
+
+impl Failure {
+    /// Of these words.
+    pub fn new(text: impl Into<String>) -> Failure {
+        Failure(text.into())
+    }
+
+    /// What the library or the system said, with all that stands behind it.
+    pub fn of(error: &dyn Error) -> Failure {
+        let mut text = error.to_string();
+        let mut behind = error.source();
+        while let Some(error) = behind {
+            text += &format!(": {error}");
+            behind = error.source();
+        }
+        Failure(text)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<E: Error> From<E> for Failure {
+    fn from(error: E) -> Failure {
+        Failure::of(&error)
+    }
+}
+
+/// What a command comes to: the exit code.
+pub type Outcome = Result<ExitCode, Failure>;
+
+/// Ends the program as its command did.
+pub fn report(outcome: Outcome) -> ExitCode {
+    outcome.unwrap_or_else(|failure| {
+        eprintln!("shmlog: {failure}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Whether whoever reads our output has gone (`shmlog tail | head`): that is no failure.
+pub fn is_closed_pipe(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+}

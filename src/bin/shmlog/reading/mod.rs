@@ -1,0 +1,1 @@
+//! Records from files: text, JSON lines, MCAP, compressed ones.

@@ -1,0 +1,1 @@
+//! Which ring is meant.
