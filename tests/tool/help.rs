@@ -4,7 +4,7 @@ use libtest_mimic::Trial;
 
 use crate::support::Role;
 use crate::tool::shmlog;
-use crate::trial::trials;
+use crate::trials;
 
 pub const ROLES: &[Role] = &[];
 
