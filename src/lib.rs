@@ -80,6 +80,8 @@ mod logger;
 #[cfg(not(loom))]
 mod macros;
 #[cfg(not(loom))]
+pub mod observe;
+#[cfg(not(loom))]
 mod producer;
 #[cfg(not(loom))]
 mod record;

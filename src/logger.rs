@@ -1,5 +1,7 @@
 //! What users hold: [`ShmLogger`], the process's tie to a ring, and [`Logger`], a name to log under.
 
+mod error;
+mod flush;
 mod making;
 
 use std::ffi::OsString;
@@ -10,12 +12,14 @@ use std::time::{Duration, Instant};
 
 use crate::builder::{Builder, InitError};
 use crate::drainer::Supervisor;
-use crate::filter::{Directives, FilterError};
+use crate::filter::Directives;
 use crate::frontend;
 use crate::producer::{self, Attachment, Scope};
 use crate::record::Value;
 use crate::segment::{self, AttachError, Phase, Segment, TooLong};
 use crate::stats::Stats;
+pub use error::{FlushError, SetFilterError};
+pub(crate) use flush::Waiting;
 
 /// How long a parent that leaves waits for a drainer that does not move at all.
 const LEAVING_PATIENCE: Duration = Duration::from_secs(10);
@@ -131,38 +135,14 @@ impl ShmLogger {
     /// [`FlushError::Timeout`] when that took longer than `timeout`; [`FlushError::Over`] when there is no
     /// drainer any more.
     pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
-        let segment = &self.attachment.segment;
-        let target = self.attachment.ring.tail();
-        let begin = Instant::now();
-        let mut nap = Duration::from_micros(50);
-        loop {
-            let behind = self.behind(target);
-            if behind <= 0 && !self.attachment.ring.has_late() {
-                return Ok(());
-            }
-            if segment.is_over() {
-                return Err(FlushError::Over);
-            }
-            let left = timeout.saturating_sub(begin.elapsed());
-            if left.is_zero() {
-                return Err(FlushError::Timeout {
-                    timeout,
-                    behind: behind.max(0) as u64,
-                });
-            }
-            std::thread::sleep(nap.min(left));
-            nap = (nap * 2).min(Duration::from_millis(1));
-        }
+        self.waiting().flush(timeout)
     }
 
-    /// How far the sinks are from `asked`, a tail that was read before; 0 or less when they are done. If the
-    /// tail is behind that now, it was damaged then and has been mended.
-    fn behind(&self, asked: u64) -> i64 {
-        let (tail, flushed) = (
-            self.attachment.ring.tail(),
-            self.attachment.segment.flushed(),
-        );
-        (tail.wrapping_sub(flushed) as i64).min(asked.wrapping_sub(flushed) as i64)
+    fn waiting(&self) -> Waiting<'_> {
+        Waiting {
+            segment: &self.attachment.segment,
+            ring: self.attachment.ring,
+        }
     }
 
     /// Has all processes of the ring log by these directives from their next call on: `warn,imu=debug,can::bus=off`,
@@ -184,11 +164,7 @@ impl ShmLogger {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn set_filter(&self, directives: &str) -> Result<(), SetFilterError> {
-        Directives::parse(directives).map_err(SetFilterError::NotOne)?;
-        let set = self.attachment.segment.filter().set(directives);
-        set.map_err(|TooLong| SetFilterError::TooLong {
-            bytes: directives.len(),
-        })
+        set_filter(&self.attachment.segment, directives)
     }
 
     /// The directives that all processes of the ring log by now.
@@ -295,7 +271,7 @@ impl Drop for ShmLogger {
         let segment = &self.attachment.segment;
         segment.ask_to_stop();
         let target = self.attachment.ring.tail();
-        let behind = || self.behind(target);
+        let behind = || self.waiting().behind(target);
         let mut least = (behind(), Instant::now());
         loop {
             // When it lingers others still log; the drainer ends with the last of them.
@@ -315,6 +291,15 @@ impl Drop for ShmLogger {
     }
 }
 
+/// Has all processes of a ring log by these directives.
+pub(crate) fn set_filter(segment: &Segment, directives: &str) -> Result<(), SetFilterError> {
+    Directives::parse(directives).map_err(SetFilterError::NotOne)?;
+    let set = segment.filter().set(directives);
+    set.map_err(|TooLong| SetFilterError::TooLong {
+        bytes: directives.len(),
+    })
+}
+
 /// The executable's name without its extension.
 fn program_name() -> String {
     std::env::current_exe()
@@ -325,65 +310,6 @@ fn program_name() -> String {
         })
         .unwrap_or_else(|| "program".to_owned())
 }
-
-/// Why [`ShmLogger::flush`] gave up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FlushError {
-    /// It took too long.
-    Timeout {
-        /// How long it was allowed to take.
-        timeout: Duration,
-        /// How many sequences the sinks were behind; about as many records, or fewer long ones.
-        behind: u64,
-    },
-    /// The drainer has ended.
-    Over,
-}
-
-impl fmt::Display for FlushError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            FlushError::Timeout { timeout, behind } => write!(
-                f,
-                "not flushed within {timeout:?}: the sinks are {behind} sequences behind; allow more time, or \
-                 see whether the console or the disk is stuck"
-            ),
-            FlushError::Over => write!(f, "not flushed: the ring's drainer has ended"),
-        }
-    }
-}
-
-impl std::error::Error for FlushError {}
-
-/// Why [`ShmLogger::set_filter`] changed nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SetFilterError {
-    /// It is no filter.
-    NotOne(FilterError),
-    /// It does not fit into the ring.
-    TooLong {
-        /// Its length.
-        bytes: usize,
-    },
-}
-
-impl fmt::Display for SetFilterError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SetFilterError::NotOne(why) => write!(f, "the filter stays as it was: {why}"),
-            SetFilterError::TooLong { bytes } => {
-                write!(
-                    f,
-                    "the filter stays as it was: one of {bytes} bytes is too long: {TooLong}"
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for SetFilterError {}
 
 /// A name to log under, from [`get_logger`]: `info!(logger: imu, "ready")`. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

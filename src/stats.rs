@@ -92,7 +92,7 @@ impl Stats {
     pub(crate) fn read(segment: &Segment) -> Stats {
         let count = |which| segment.count(which).load(Ordering::Relaxed);
         let producers: Vec<ProducerStats> = (0..segment.entries())
-            .filter_map(|index| producer_stats(segment, index))
+            .filter_map(|index| ProducerStats::of(segment, index))
             .collect();
         let mut drops = segment.drops_unregistered();
         let attempted = producers.iter().map(|producer| producer.attempted);
@@ -121,26 +121,29 @@ impl Stats {
     }
 }
 
-fn producer_stats(segment: &Segment, index: usize) -> Option<ProducerStats> {
-    let producer = segment.producer(index);
-    let state = producer.state().load();
-    if !matches!(state.tag(), Tag::Active | Tag::Leaving) {
-        return None;
+impl ProducerStats {
+    /// Those of a registry entry, if it is in use.
+    pub(crate) fn of(segment: &Segment, index: usize) -> Option<ProducerStats> {
+        let producer = segment.producer(index);
+        let state = producer.state().load();
+        if !matches!(state.tag(), Tag::Active | Tag::Leaving) {
+            return None;
+        }
+        let member = (state.owner() as usize) < segment.entries();
+        let member = member.then(|| segment.member(state.owner() as usize));
+        let drops = producer.drops();
+        Some(ProducerStats {
+            pid: member.map_or(0, |member| member.identity().pid),
+            process: member.map(|member| member.name()).unwrap_or_default(),
+            tid: producer.tid(),
+            thread: producer.name(),
+            attempted: producer.attempted(),
+            delivered: producer.delivered().load(Ordering::Relaxed),
+            dropped: drops.total(),
+            drops,
+            late: producer.late().load(Ordering::Relaxed),
+        })
     }
-    let member = (state.owner() as usize) < segment.entries();
-    let member = member.then(|| segment.member(state.owner() as usize));
-    let drops = producer.drops();
-    Some(ProducerStats {
-        pid: member.map_or(0, |member| member.identity().pid),
-        process: member.map(|member| member.name()).unwrap_or_default(),
-        tid: producer.tid(),
-        thread: producer.name(),
-        attempted: producer.attempted(),
-        delivered: producer.delivered().load(Ordering::Relaxed),
-        dropped: drops.total(),
-        drops,
-        late: producer.late().load(Ordering::Relaxed),
-    })
 }
 
 impl fmt::Display for Stats {

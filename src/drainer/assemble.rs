@@ -32,17 +32,17 @@ struct Part {
 }
 
 /// A record that is complete, or as complete as it will get.
-pub(super) struct Whole {
+pub(crate) struct Whole {
     /// Of its last run: where it stands among the others.
-    pub(super) sequence: u64,
-    pub(super) tag: Tag,
-    pub(super) bytes: Vec<u8>,
+    pub(crate) sequence: u64,
+    pub(crate) tag: Tag,
+    pub(crate) bytes: Vec<u8>,
     /// Its end is missing.
-    pub(super) cut: bool,
+    pub(crate) cut: bool,
 }
 
 /// What a run did.
-pub(super) enum Joined {
+pub(crate) enum Joined {
     /// It is a whole record by itself; its bytes are those that were given.
     Alone,
     /// It completed a record.
@@ -55,7 +55,7 @@ pub(super) enum Joined {
 
 /// The records of which more runs are to come, by the sequence of their first run.
 #[derive(Default)]
-pub(super) struct Assembler {
+pub(crate) struct Assembler {
     parts: HashMap<u64, Part>,
     /// What happened since the notes were taken last.
     notes: Vec<u8>,
@@ -70,7 +70,7 @@ const ABANDONED: u64 = u64::MAX;
 
 impl Assembler {
     /// Takes one run.
-    pub(super) fn join(&mut self, sequence: u64, tag: Tag, bytes: &[u8]) -> Joined {
+    pub(crate) fn join(&mut self, sequence: u64, tag: Tag, bytes: &[u8]) -> Joined {
         match (tag.has(CONTINUES), tag.has(MORE)) {
             (false, false) => Joined::Alone,
             (false, true) => {
@@ -129,13 +129,13 @@ impl Assembler {
     }
 
     /// The notes since the last call, in place of what `notes` held.
-    pub(super) fn take_notes(&mut self, notes: &mut Vec<u8>) {
+    pub(crate) fn take_notes(&mut self, notes: &mut Vec<u8>) {
         notes.clear();
         std::mem::swap(notes, &mut self.notes);
     }
 
     /// Notes that say all that is held now, appended to `notes`.
-    pub(super) fn note_all(&self, notes: &mut Vec<u8>) {
+    pub(crate) fn note_all(&self, notes: &mut Vec<u8>) {
         for (&origin, part) in &self.parts {
             note(notes, origin, part.tag, &part.bytes);
             if part.latest != origin {
@@ -151,7 +151,7 @@ impl Assembler {
     }
 
     /// Bytes of incomplete records; 0 only when there is none.
-    pub(super) fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.held + self.parts.len()
     }
 
@@ -175,7 +175,7 @@ impl Assembler {
     }
 
     /// Incomplete records that were given up since the last call.
-    pub(super) fn take_evicted(&mut self) -> Vec<Whole> {
+    pub(crate) fn take_evicted(&mut self) -> Vec<Whole> {
         std::mem::take(&mut self.evicted)
     }
 
@@ -191,7 +191,7 @@ impl Assembler {
     }
 
     /// Does again what the notes of a predecessor say, as far as they make sense.
-    pub(super) fn follow(&mut self, mut notes: &[u8]) {
+    pub(crate) fn follow(&mut self, mut notes: &[u8]) {
         while let Some((head, rest)) = notes.split_first_chunk::<24>() {
             let (numbers, _) = head.as_chunks::<8>();
             let [sequence, tag, bytes] = [0, 1, 2].map(|i| u64::from_ne_bytes(numbers[i]));
@@ -215,7 +215,7 @@ impl Assembler {
     }
 
     /// The unfinished records of a producer that will write nothing more, oldest first.
-    pub(super) fn abandon(&mut self, producer: u16) -> Vec<Whole> {
+    pub(crate) fn abandon(&mut self, producer: u16) -> Vec<Whole> {
         let tag = Tag {
             site: 0,
             level: 0,
@@ -242,7 +242,7 @@ fn note(notes: &mut Vec<u8>, sequence: u64, tag: Tag, bytes: &[u8]) {
 
 /// For the fuzz target: any runs in any order, within bounds.
 #[cfg(fuzzing)]
-pub(super) mod fuzz {
+pub(crate) mod fuzz {
     use super::*;
 
     pub(crate) fn assemble(bytes: &[u8]) {

@@ -12,7 +12,7 @@
 //!          4 its serial │ 5 end of the accounts │ 6 sum of all words that count
 //!          8‥15 sums │ 16‥33 drops of those who left
 //!         48‥ per sink with files: its place, see place.rs
-//!        432‥ per registry entry: owner │ delivered │ drops reported │ 1 when settled │ late
+//!        432‥ per registry entry: owner │ delivered │ drops reported │ 1 when settled │ late │ bytes
 //! ```
 
 mod place;
@@ -60,6 +60,10 @@ pub(super) struct Account {
     settled: bool,
     /// Of the delivered, those that were late.
     late: u64,
+    /// Bytes of the delivered.
+    bytes: u64,
+    /// Ticks of the last of them; 0 if there is none since this drainer began.
+    last: u64,
 }
 
 /// The accounts.
@@ -208,10 +212,12 @@ impl Ledger {
         account
     }
 
-    /// Counts a record of the producer `index`.
-    pub(super) fn count_delivered(&mut self, index: usize, late: bool) {
+    /// Counts a record of the producer `index`: its bytes, and the ticks of its time.
+    pub(super) fn count_delivered(&mut self, index: usize, late: bool, bytes: u64, time: u64) {
         let account = self.account(index);
         account.delivered = account.delivered.wrapping_add(1);
+        account.bytes = account.bytes.wrapping_add(bytes);
+        account.last = time;
         self.add(Count::Delivered, 1);
         if late {
             let account = self.account(index);
@@ -304,6 +310,10 @@ impl Ledger {
                     .reported()
                     .store(account.reported, Ordering::Relaxed);
                 producer.late().store(account.late, Ordering::Relaxed);
+                producer.bytes().store(account.bytes, Ordering::Relaxed);
+                if account.last != 0 {
+                    producer.last().store(account.last, Ordering::Relaxed);
+                }
             }
         }
     }
@@ -353,6 +363,8 @@ fn load_account(words: &[AtomicU64]) -> Account {
         reported: word(2),
         settled: word(3) == 1,
         late: word(4),
+        bytes: word(5),
+        last: 0,
     }
 }
 
@@ -364,6 +376,7 @@ fn store_account(words: &[AtomicU64], account: &Account) {
         account.reported,
         settled,
         account.late,
+        account.bytes,
     ];
     for (word, value) in words.iter().zip(values) {
         word.store(value, Ordering::Relaxed);

@@ -6,6 +6,7 @@
 
 mod assemble;
 mod config;
+mod decoder;
 mod delivery;
 mod ledger;
 mod members;
@@ -23,7 +24,9 @@ pub(crate) mod fuzz {
     pub(crate) use super::work::fuzz::flip;
 }
 
+pub(crate) use assemble::{Assembler, Joined};
 pub(crate) use config::DrainerConfig;
+pub(crate) use decoder::{Decoder, Raw};
 pub(crate) use recorder::Backtrace;
 pub(crate) use recover::recover_all;
 pub use recover::{RecoverError, Recovered, recover};

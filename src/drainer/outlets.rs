@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::filter::Directives;
 use crate::record::Record;
-use crate::segment::Announced;
+use crate::segment::{Announced, OutletNumbers, Segment};
 use crate::sink::{FilePlace, Sink};
 
 /// A sink that is open.
@@ -20,6 +20,9 @@ pub(super) struct Outlet {
     is_off: bool,
     /// If it has files of its own.
     files: Option<Slot>,
+    /// As observers see it.
+    numbers: OutletNumbers,
+    last_error: String,
 }
 
 /// What a sink with files has in the segment.
@@ -38,7 +41,14 @@ impl Outlet {
             is_off: filter.is_off(),
             filter,
             files,
+            numbers: OutletNumbers::default(),
+            last_error: String::new(),
         }
+    }
+
+    fn note(&mut self, error: &io::Error) {
+        self.numbers.errors = self.numbers.errors.wrapping_add(1);
+        self.last_error = error.to_string();
     }
 
     /// For a sink that gets everything and has no files.
@@ -115,7 +125,9 @@ impl Outlets {
             let sink = &mut self.all[index].sink;
             if let Err(error) = sink.commit() {
                 outcome.troubles.push(format!("{}: {error}", sink.name()));
+                self.all[index].note(&error);
             }
+            let sink = &mut self.all[index].sink;
             outcome.news.append(&mut sink.take_news());
             outcome.lost += self.take_lost(index);
         }
@@ -134,9 +146,22 @@ impl Outlets {
 
     /// The lost records of a sink, if they count.
     fn take_lost(&mut self, index: usize) -> u64 {
-        let lost = self.all[index].sink.take_lost();
+        let outlet = &mut self.all[index];
+        let lost = outlet.sink.take_lost();
+        outlet.numbers.lost = outlet.numbers.lost.wrapping_add(lost);
         let counts = lost > 0 && *self.accountable.get_or_insert(index) == index;
         if counts { lost } else { 0 }
+    }
+
+    /// Shows observers how the sinks are; with their names too, which change when files do, if `texts`.
+    pub(super) fn show(&mut self, segment: &Segment, texts: bool) {
+        for (outlet, shown) in self.all.iter_mut().zip(segment.shown_outlets()) {
+            outlet.numbers.waiting = outlet.sink.backlog();
+            shown.show_numbers(outlet.numbers);
+            if texts {
+                shown.show_texts(&outlet.sink.name(), &outlet.last_error);
+            }
+        }
     }
 
     /// Where each sink with files is; of one that is not open, where it was at the `last` checkpoint.
@@ -177,7 +202,6 @@ mod tests {
     use crate::drainer::work::stage::{GEOMETRY, SETTINGS};
     use crate::level::Level;
     use crate::record::Values;
-    use crate::segment::Segment;
 
     /// Keeps what it gets; loses as many records a batch as it is told, and is settled if it loses none.
     #[derive(Clone, Default)]

@@ -25,6 +25,7 @@ mod parked;
 mod resume;
 
 use super::Ring;
+use super::follow;
 use super::sequence::{IDLE, MAX_RUN, free, published, walked};
 use crate::failpoint;
 use crate::sync::{AtomicU64, Ordering};
@@ -70,6 +71,40 @@ pub(crate) struct Run {
     pub(crate) tag: u64,
     /// Payload bytes; `None` when the stored length is impossible, in which case the run counts one slot.
     pub(crate) bytes: Option<usize>,
+}
+
+impl Ring<'_> {
+    /// The run that begins in the slot of `n`.
+    pub(super) fn run_at(&self, n: u64) -> Run {
+        // Relaxed: ordered by the acquire of the state word.
+        let word = self.slot(n)[1].load(Ordering::Relaxed);
+        let bytes = (word & 0xffff) as usize;
+        let possible = bytes <= self.longest_run();
+        let slots = self.slots.shape.slots_for(if possible { bytes } else { 0 });
+        debug_assert!(slots <= MAX_RUN);
+        Run {
+            sequence: n,
+            slots: slots as u64,
+            tag: word >> 16,
+            bytes: possible.then_some(bytes),
+        }
+    }
+
+    /// Appends the payload of a run.
+    pub(super) fn copy(&self, run: &Run, out: &mut Vec<u8>) {
+        let mut rest = run.bytes.unwrap_or(0);
+        let shape = self.slots.shape;
+        let first = rest.min(shape.first_bytes());
+        load_bytes(&self.slot(run.sequence)[2..], first, out);
+        rest -= first;
+        let mut n = run.sequence;
+        while rest > 0 {
+            n = n.wrapping_add(1);
+            let part = rest.min(shape.further_bytes());
+            load_bytes(&self.slot(n)[1..], part, out);
+            rest -= part;
+        }
+    }
 }
 
 /// What a drainer has delivered.
@@ -123,6 +158,8 @@ pub(crate) struct Reader<'a> {
     late: Option<Run>,
     /// Claimed below this is whatever was claimed before the tail was last found damaged.
     mending: u64,
+    /// The stretch of the trail behind the last one that was noted.
+    trail_end: u64,
     damage: Damage,
 }
 
@@ -155,7 +192,7 @@ impl<'a> Reader<'a> {
             // [publish]: pairs with the store in Claim::publish.
             let state = self.ring.slot(h)[0].load(Ordering::Acquire);
             if state == published(h) && !self.is_parked(h) {
-                let run = self.run_at(h);
+                let run = self.ring.run_at(h);
                 self.cursor = h.wrapping_add(run.slots);
                 return Next::Run(run);
             }
@@ -215,10 +252,18 @@ impl<'a> Reader<'a> {
     fn pass_orphan(&mut self) {
         let h = self.cursor;
         let freed = free(h.wrapping_add(self.ring.slots.capacity));
+        self.void(h);
         // [release]: pairs with the load in claim.
         self.ring.slot(h)[0].store(freed, Ordering::Release);
         failpoint::hit("orphan");
         self.cursor = h.wrapping_add(1);
+    }
+
+    /// Says, for followers, that no run begins in the slot of `n`, which is nobody's: nobody can write it, and it was
+    /// not given back yet. What stands there is of an earlier lap, or half a record.
+    fn void(&self, n: u64) {
+        // Relaxed: whoever sees the state that comes next sees this before it.
+        self.ring.slot(n)[1].store(follow::VOID, Ordering::Relaxed);
     }
 
     /// Whether whoever claimed `n` has walked away, and will never write it, whatever the floors say. For this
@@ -230,18 +275,7 @@ impl<'a> Reader<'a> {
 
     /// Appends the payload of a run that was handed out and not yet released.
     pub(crate) fn copy(&self, run: &Run, out: &mut Vec<u8>) {
-        let mut rest = run.bytes.unwrap_or(0);
-        let shape = self.ring.slots.shape;
-        let first = rest.min(shape.first_bytes());
-        load_bytes(&self.ring.slot(run.sequence)[2..], first, out);
-        rest -= first;
-        let mut n = run.sequence;
-        while rest > 0 {
-            n = n.wrapping_add(1);
-            let part = rest.min(shape.further_bytes());
-            load_bytes(&self.ring.slot(n)[1..], part, out);
-            rest -= part;
-        }
+        self.ring.copy(run, out);
     }
 
     /// Gives everything that was read back to the producers. Returns the new head.
@@ -251,6 +285,9 @@ impl<'a> Reader<'a> {
             let freed = free(n.wrapping_add(self.ring.slots.capacity));
             // Relaxed: only the drainer raises a state word past PUBLISHED.
             let state = word.load(Ordering::Relaxed);
+            if state == published(n) {
+                self.note_trail(n);
+            }
             if state < freed && !self.slot_is_parked(n) {
                 // [release]: pairs with the load in claim; our reads of the slot stay before it.
                 word.store(freed, Ordering::Release);
@@ -271,22 +308,16 @@ impl<'a> Reader<'a> {
         self.head
     }
 
-    fn run_at(&self, n: u64) -> Run {
-        // Relaxed: ordered by the acquire of the state word.
-        let word = self.ring.slot(n)[1].load(Ordering::Relaxed);
-        let bytes = (word & 0xffff) as usize;
-        let possible = bytes <= self.ring.longest_run();
-        let slots = self
-            .ring
-            .slots
-            .shape
-            .slots_for(if possible { bytes } else { 0 });
-        debug_assert!(slots <= MAX_RUN);
-        Run {
-            sequence: n,
-            slots: slots as u64,
-            tag: word >> 16,
-            bytes: possible.then_some(bytes),
+    /// Notes that a run begins at `n`, if it is the first of its stretch. Not under loom, for which it would be a step
+    /// more: nobody of the protocol reads it.
+    fn note_trail(&mut self, n: u64) {
+        let stretch = n / self.ring.trail_slots();
+        if stretch.wrapping_add(1) != self.trail_end && !cfg!(loom) {
+            self.trail_end = stretch.wrapping_add(1);
+            // Relaxed: a follower looks at what it points to, and believes neither.
+            self.ring
+                .trail(n)
+                .store(n.wrapping_add(1), Ordering::Relaxed);
         }
     }
 }

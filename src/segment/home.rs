@@ -13,7 +13,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::layout::{HEADER_WORDS, HOME_AT, HOME_WORDS};
-use super::{AttachError, Identity, Segment, examine, name, process};
+use super::{Access, AttachError, Identity, Segment, examine, name, process};
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{WORD, load_bytes, store_bytes};
 
@@ -93,7 +93,7 @@ impl Segment {
 
 /// Where the ring `name` comes from, read without mapping it. Refuses what [`Segment::open`] refuses.
 pub(crate) fn peek(name: &str) -> Result<Home, AttachError> {
-    let (opened, _, _) = examine(name)?;
+    let (opened, _, _) = examine(name, Access::Read)?;
     let mut words = [0_u64; HEADER_WORDS];
     opened
         .first_words(&mut words)

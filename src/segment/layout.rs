@@ -12,19 +12,21 @@
 //!  line 5      drops, those of threads without an entry, why   producers, when something was dropped
 //!  line 6      what the drainer counted
 //!  lines 7-10  why the drainer could not start: length, text   drainer, once
-//!  lines 11-31 nothing
+//!  lines 11-30 the sinks, as the drainer sees them: see outlets.rs
+//!  line 31     nothing
 //!  lines 32-47 where the ring comes from: see home.rs          parent, once
 //!  lines 48-49 drops of threads whose entry was given back     drainer
 //!  lines 50-62 the filter: see filter.rs                       whoever changes it
 //!  ── page ──
 //!  members     max_producers × 2 lines     one per process
 //!  producers   max_producers × 4 lines     one per thread: its lease │ who it is │ its drops │ the drainer's
-//!  sites       site_slots × 1 line         call sites: hash, seal, place of the text
+//!  sites       site_slots × 1 line         call sites: hash, seal, place of the text; the drainer's counts
 //!  site text   site_bytes                  what call sites say, append-only
 //!  checkpoints two, one of them valid      drainer, for its successor: see drainer/ledger.rs
 //!  announced   files that were begun since drainer, by sink: see announced.rs
 //!  parked      a word per slot             drainer
 //!  walked      two words per slot          producers, when they met a slot that was not free
+//!  trail       a word per 64 slots         drainer, for observers: see ring/follow.rs
 //!  ── page ──
 //!  slots       slots × slot_size
 //! ```
@@ -40,7 +42,7 @@ use crate::words::WORD;
 
 /// First word of a segment that may be used. The low byte is the layout version: any change of this file,
 /// of the protocol or of the record format raises it.
-pub(crate) const READY: u64 = u64::from_be_bytes(*b"shmlog\0\x06");
+pub(crate) const READY: u64 = u64::from_be_bytes(*b"shmlog\0\x07");
 
 /// The part of [`READY`] that every version shares.
 pub(crate) const MAGIC: u64 = READY & !0xff;
@@ -67,6 +69,10 @@ pub(crate) const COUNTS_AT: usize = 6 * LINE;
 pub(crate) const FAILURE_AT: usize = 7 * LINE;
 /// Words of the failure: its length in bytes, then the text.
 pub(crate) const FAILURE_WORDS: usize = 4 * LINE;
+pub(crate) const OUTLETS_AT: usize = 11 * LINE;
+/// Sinks that are shown to observers, and the words of one.
+pub(crate) const OUTLETS_SHOWN: usize = 10;
+pub(crate) const OUTLET_WORDS: usize = 2 * LINE;
 pub(crate) const HOME_AT: usize = 32 * LINE;
 /// Words of where the ring comes from.
 pub(crate) const HOME_WORDS: usize = 16 * LINE;
@@ -79,6 +85,8 @@ pub(crate) const HEADER_WORDS: usize = 2 * PAGE;
 pub(crate) const MEMBER_WORDS: usize = 2 * LINE;
 pub(crate) const PRODUCER_WORDS: usize = 4 * LINE;
 pub(crate) const SITE_WORDS: usize = LINE;
+/// Slots to a word of the trail.
+const TRAIL_SLOTS: usize = 64;
 /// Words per slot in the table of the walked.
 pub(crate) const WALKED_WORDS: usize = 2;
 /// Sinks with files that a ring may have.
@@ -93,9 +101,10 @@ pub(crate) const CHECKPOINT_PLACE_WORDS: usize = 3 * LINE;
 /// Where in a checkpoint its accounts begin, one per registry entry, and the words of one.
 pub(crate) const CHECKPOINT_ACCOUNTS_AT: usize =
     CHECKPOINT_PLACES_AT + FILE_SINKS * CHECKPOINT_PLACE_WORDS;
-pub(crate) const CHECKPOINT_ACCOUNT_WORDS: usize = 5;
+pub(crate) const CHECKPOINT_ACCOUNT_WORDS: usize = 6;
 
-const _: () = assert!(FAILURE_AT + FAILURE_WORDS <= HOME_AT);
+const _: () = assert!(FAILURE_AT + FAILURE_WORDS <= OUTLETS_AT);
+const _: () = assert!(OUTLETS_AT + OUTLETS_SHOWN * OUTLET_WORDS <= HOME_AT);
 const _: () = assert!(HOME_AT + HOME_WORDS <= DROPPED_BY_LEFT_AT);
 const _: () = assert!(DROPPED_BY_LEFT_AT + DROP_WORDS <= FILTER_AT);
 const _: () = assert!(FILTER_AT + LINE + 2 * FILTER_BUFFER_WORDS <= HEADER_WORDS);
@@ -224,6 +233,11 @@ impl Settings {
     pub(crate) const WORDS: usize = size_of::<Settings>() / WORD;
 }
 
+/// Words of the trail of a ring of so many slots.
+pub(super) const fn trail_words(slots: u64) -> usize {
+    (slots as usize).div_ceil(TRAIL_SLOTS)
+}
+
 /// Where the parts begin, in words, for a geometry.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
@@ -237,6 +251,7 @@ pub(crate) struct Layout {
     pub(crate) announced: usize,
     pub(crate) parked: usize,
     pub(crate) walked: usize,
+    pub(crate) trail: usize,
     pub(crate) slots: usize,
     /// Words in all, a multiple of a page.
     pub(crate) words: usize,
@@ -256,7 +271,8 @@ impl Layout {
         let announced = checkpoints + 2 * checkpoint_words;
         let parked = announced + FILE_SINKS * ANNOUNCED_FILES * ANNOUNCED_WORDS;
         let walked = parked + geometry.slots as usize;
-        let slots = (walked + WALKED_WORDS * geometry.slots as usize).next_multiple_of(PAGE);
+        let trail = walked + WALKED_WORDS * geometry.slots as usize;
+        let slots = (trail + trail_words(geometry.slots)).next_multiple_of(PAGE);
         let slot_words = geometry.slot_size as usize / WORD;
         let words = (slots + geometry.slots as usize * slot_words).next_multiple_of(PAGE);
         Layout {
@@ -269,6 +285,7 @@ impl Layout {
             announced,
             parked,
             walked,
+            trail,
             slots,
             words,
         }
@@ -281,7 +298,7 @@ impl Layout {
 
     /// Where one part ends and the next begins, from the header on, in their order.
     #[cfg(any(test, fuzzing))]
-    pub(super) fn borders(&self) -> [usize; 11] {
+    pub(super) fn borders(&self) -> [usize; 12] {
         [
             HEADER_WORDS,
             self.members,
@@ -292,6 +309,7 @@ impl Layout {
             self.announced,
             self.parked,
             self.walked,
+            self.trail,
             self.slots,
             self.words,
         ]

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use rustix::fs::{FallocateFlags, FlockOperation};
 
+use super::Access;
 use super::error::{AttachError, CreateError};
 use super::map::words_of;
 use crate::sync::AtomicU64;
@@ -115,8 +116,9 @@ fn no_space_by_name(error: io::Error, bytes: usize) -> CreateError {
 fn keep(map: MmapRaw, bytes: usize) -> &'static [AtomicU64] {
     let map = ManuallyDrop::new(map);
     debug_assert!(map.len() >= bytes);
-    // SAFETY: a mapping begins at a page, so it is aligned; it is `bytes` long or longer, read-write, shared,
-    // and never unmapped, since its owner is forgotten here. The file keeps its length: whoever may change
+    // SAFETY: a mapping begins at a page, so it is aligned; it is `bytes` long or longer, shared, read-write (or, of
+    // an observer, read-only, and nothing of this crate stores through one), and never unmapped, since its owner is
+    // forgotten here. The file keeps its length: whoever may change
     // it (the same user) could as well kill this process. Nothing else in this process refers to it.
     unsafe { words_of(map.as_mut_ptr(), bytes / WORD) }
 }
@@ -125,11 +127,12 @@ fn keep(map: MmapRaw, bytes: usize) -> &'static [AtomicU64] {
 /// The whole is mapped by [`Opened::map`] once the header was found good.
 pub(super) struct Opened {
     file: File,
+    access: Access,
     pub(super) bytes: u64,
 }
 
 impl Opened {
-    pub(super) fn open(name: &str) -> Result<Opened, AttachError> {
+    pub(super) fn open(name: &str, access: Access) -> Result<Opened, AttachError> {
         let path = path_of(name);
         let gone = |source: io::Error| match source.kind() {
             io::ErrorKind::NotFound => AttachError::Gone {
@@ -144,7 +147,7 @@ impl Opened {
         refuse_foreign(name, &std::fs::symlink_metadata(&path).map_err(gone)?)?;
         let file = OpenOptions::new()
             .read(true)
-            .write(true)
+            .write(access == Access::Write)
             .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
             .open(&path)
             .map_err(gone)?;
@@ -153,6 +156,7 @@ impl Opened {
         refuse_foreign(name, &metadata)?;
         Ok(Opened {
             file,
+            access,
             bytes: metadata.len(),
         })
     }
@@ -164,10 +168,17 @@ impl Opened {
         self.file.read_exact_at(words.as_mut_bytes(), 0)
     }
 
-    /// Maps the first `bytes` bytes, all pages present.
+    /// Maps the first `bytes` bytes, to be written with all pages present.
     pub(super) fn map(self, bytes: usize) -> io::Result<&'static [AtomicU64]> {
-        let map = MmapOptions::new().len(bytes).map_raw(&self.file)?;
-        let _ = map.advise(Advice::PopulateWrite);
+        let mut options = MmapOptions::new();
+        options.len(bytes);
+        let map = match self.access {
+            Access::Read => options.map_raw_read_only(&self.file)?,
+            Access::Write => options.map_raw(&self.file)?,
+        };
+        if self.access == Access::Write {
+            let _ = map.advise(Advice::PopulateWrite);
+        }
         Ok(keep(map, bytes))
     }
 }
@@ -230,6 +241,12 @@ pub(super) fn as_in_maps(name: &str) -> Option<String> {
         minor(device),
         metadata.ino()
     ))
+}
+
+/// Owner and size in bytes.
+pub(super) fn owner(name: &str) -> Option<(u32, u64)> {
+    let metadata = std::fs::symlink_metadata(path_of(name)).ok()?;
+    Some((metadata.uid(), metadata.len()))
 }
 
 /// The names of all files in shared memory.

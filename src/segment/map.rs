@@ -12,13 +12,15 @@ use crate::words::WORD;
 ///
 /// # Safety
 /// - `start` is not null and aligned to 8 bytes.
-/// - The `words * 8` bytes from `start` on are mapped readable and writable, and stay so until the process ends.
+/// - The `words * 8` bytes from `start` on are mapped readable, and stay so until the process ends; writable too, or else
+///   nobody stores through what is returned.
 /// - Nobody in this process makes any other reference to those bytes.
 pub(super) unsafe fn words_of(start: *mut u8, words: usize) -> &'static [AtomicU64] {
     debug_assert!(!start.is_null() && (start as usize).is_multiple_of(WORD));
     // SAFETY: AtomicU64 has the size of u64, 8, which is also its alignment here; all bit patterns are valid;
-    // the bytes are readable, writable and mapped for 'static, and are only seen through these atomics, as the
-    // caller promises. Other processes write them too: atomics allow that.
+    // the bytes are readable and mapped for 'static, and are only seen through these atomics, as the caller promises, which
+    // may be stored to if they are writable. To load one only reads: on the processors we know a load of eight
+    // bytes is a plain one, of any order. Other processes write them too: atomics allow that.
     unsafe { std::slice::from_raw_parts(start.cast::<AtomicU64>(), words) }
 }
 

@@ -14,6 +14,7 @@ mod identity;
 mod layout;
 mod map;
 mod name;
+mod outlets;
 mod pages;
 #[cfg(any(not(target_os = "linux"), feature = "portable"))]
 #[path = "portable.rs"]
@@ -43,10 +44,11 @@ pub(crate) use layout::{
     FILE_SINKS, Geometry, Limits, SITE_WORDS, Settings,
 };
 pub(crate) use name::{announce, environment, inherited, restore};
+pub(crate) use outlets::OutletNumbers;
 pub(crate) use pages::LockRefusal;
 pub(crate) use platform::{CAN_LOCK, DrainLock};
 pub(crate) use refusal::Refusal;
-pub(crate) use registry::{Producer, State, Tag};
+pub(crate) use registry::{Member, Producer, State, Tag};
 
 use crate::failpoint;
 use crate::sync::{AtomicU64, Ordering};
@@ -104,6 +106,13 @@ pub(crate) enum Count {
     ToldInTheEnd = 11,
 }
 
+/// What a segment is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    Read,
+    Write,
+}
+
 /// A segment that is mapped into this process, for good.
 pub(crate) struct Segment {
     name: String,
@@ -153,7 +162,7 @@ impl Segment {
     /// Opens the segment `name` after finding it ours, ready, of this version and whole.
     pub(crate) fn open(name: &str) -> Result<Segment, AttachError> {
         let named = || name.to_owned();
-        let (opened, geometry, settings) = examine(name)?;
+        let (opened, geometry, settings) = examine(name, Access::Write)?;
         let segment = Segment::map(name, opened, geometry, settings)?;
         // [ready] Acquire: pairs with set_ready.
         if segment.words[0].load(Ordering::Acquire) != READY {
@@ -172,10 +181,17 @@ impl Segment {
         if !name::is_well_formed(name) {
             return Err(AttachError::BadName { name: name.into() });
         }
-        let opened = platform::Opened::open(name)?;
+        let opened = platform::Opened::open(name, Access::Write)?;
         if !geometry.is_allowed() || opened.bytes < Layout::of(&geometry).bytes() as u64 {
             return Err(AttachError::Damaged { name: name.into() });
         }
+        Segment::map(name, opened, geometry, settings)
+    }
+
+    /// Opens the segment `name` for somebody who only looks at it: where the system can, by a mapping that cannot be
+    /// written through, and without bringing its pages in. Nothing of what is returned may be stored to.
+    pub(crate) fn observe(name: &str) -> Result<Segment, AttachError> {
+        let (opened, geometry, settings) = examine(name, Access::Read)?;
         Segment::map(name, opened, geometry, settings)
     }
 
@@ -253,6 +269,12 @@ impl Segment {
     pub(crate) fn walked(&self) -> &'static [AtomicU64] {
         let words = layout::WALKED_WORDS * self.geometry.slots as usize;
         &self.words[self.layout.walked..][..words]
+    }
+
+    /// Where runs begin, for observers; see `ring/follow.rs`.
+    pub(crate) fn trail(&self) -> &'static [AtomicU64] {
+        let words = layout::trail_words(self.geometry.slots);
+        &self.words[self.layout.trail..][..words]
     }
 
     /// The table of call sites: entries of [`SITE_WORDS`] words.
@@ -348,12 +370,15 @@ impl Segment {
 }
 
 /// Looks at the segment `name` without mapping it: is it ours, ready, of this version and whole?
-fn examine(name: &str) -> Result<(platform::Opened, Geometry, Settings), AttachError> {
+fn examine(
+    name: &str,
+    access: Access,
+) -> Result<(platform::Opened, Geometry, Settings), AttachError> {
     let named = || name.to_owned();
     if !name::is_well_formed(name) {
         return Err(AttachError::BadName { name: named() });
     }
-    let opened = platform::Opened::open(name)?;
+    let opened = platform::Opened::open(name, access)?;
     let mut first = [0_u64; layout::HEAD_WORDS];
     if opened.first_words(&mut first).is_err() {
         return Err(AttachError::NotASegment { name: named() });
@@ -387,6 +412,11 @@ pub(crate) fn remove(name: &str) {
 /// user of the ring.
 pub(crate) fn discard(name: &str) {
     let _ = platform::discard(name);
+}
+
+/// The user that the segment `name` belongs to, and its size in bytes. `None` where the system cannot tell, or it is gone.
+pub(crate) fn owner(name: &str) -> Option<(u32, u64)> {
+    platform::owner(name)
 }
 
 /// The names of all rings of everybody; none where the system cannot list them.

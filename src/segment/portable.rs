@@ -10,6 +10,7 @@ use std::mem::ManuallyDrop;
 
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 
+use super::Access;
 use super::error::{AttachError, CreateError};
 use super::map::words_of;
 use crate::sync::{AtomicU64, Ordering};
@@ -70,7 +71,8 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    pub(super) fn open(name: &str) -> Result<Opened, AttachError> {
+    /// For writing, whatever is asked for: the crate knows no other way.
+    pub(super) fn open(name: &str, _access: Access) -> Result<Opened, AttachError> {
         let mut memory = ShmemConf::new()
             .os_id(os_id(name))
             .open()
@@ -136,6 +138,11 @@ pub(super) fn remove(name: &str) -> io::Result<()> {
 /// As [`remove`]: the memory goes with the last process.
 pub(super) fn discard(name: &str) -> io::Result<()> {
     remove(name)
+}
+
+/// The crate does not tell.
+pub(super) fn owner(_name: &str) -> Option<(u32, u64)> {
+    None
 }
 
 /// The crate cannot list what there is.

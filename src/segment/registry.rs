@@ -178,6 +178,8 @@ mod producer_word {
     pub(super) const DELIVERED: usize = 3 * LINE;
     pub(super) const REPORTED: usize = 3 * LINE + 1;
     pub(super) const LATE: usize = 3 * LINE + 2;
+    pub(super) const BYTES: usize = 3 * LINE + 3;
+    pub(super) const LAST: usize = 3 * LINE + 4;
 }
 
 /// One thread's entry.
@@ -260,6 +262,16 @@ impl<'a> Producer<'a> {
     /// Of the delivered, those that were late; the drainer's word.
     pub(crate) fn late(&self) -> &'a AtomicU64 {
         &self.0[producer_word::LATE]
+    }
+
+    /// Bytes of the delivered, as they stood in the ring; the drainer's word.
+    pub(crate) fn bytes(&self) -> &'a AtomicU64 {
+        &self.0[producer_word::BYTES]
+    }
+
+    /// Ticks of the last that was delivered, 0 if there is none; the drainer's word.
+    pub(crate) fn last(&self) -> &'a AtomicU64 {
+        &self.0[producer_word::LAST]
     }
 
     /// The thread's last act.

@@ -161,6 +161,10 @@ impl Sink for Absent {
         news
     }
 
+    fn backlog(&self) -> u64 {
+        self.found.as_ref().map_or(0, |sink| sink.backlog())
+    }
+
     /// Nobody waits for what is not there.
     fn settled(&self) -> bool {
         self.found.as_ref().is_none_or(|sink| sink.settled())

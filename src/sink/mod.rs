@@ -209,6 +209,12 @@ pub trait Sink {
         Vec::new()
     }
 
+    /// Bytes that wait in this process for a place that does not take them, for people who look (`shmlog top`). 0 unless it
+    /// is implemented.
+    fn backlog(&self) -> u64 {
+        0
+    }
+
     /// Whether everything committed has really left this process (a console may lag behind);
     /// [`flush`](crate::ShmLogger::flush) waits for that. A sink that writes all it has in `commit` always has.
     fn settled(&self) -> bool {

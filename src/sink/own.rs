@@ -207,6 +207,13 @@ impl Sink for Guarded {
         self.with(|sink| sink.take_news()).unwrap_or_default()
     }
 
+    fn backlog(&self) -> u64 {
+        let asked = self.sink.as_ref();
+        asked.map_or(0, |sink| {
+            catch_unwind(AssertUnwindSafe(|| sink.backlog())).unwrap_or(0)
+        })
+    }
+
     fn settled(&self) -> bool {
         let asked = self.sink.as_ref();
         asked.is_none_or(|sink| catch_unwind(AssertUnwindSafe(|| sink.settled())).unwrap_or(true))

@@ -10,7 +10,12 @@ use crate::{doctor, drain, flush, generate, level, ls, plot, recover, run, tail,
 /// It finds the rings of this user by itself. Where a command takes a RING it may be left out if there is only one that
 /// lives; else it is a ring's name, the beginning of one, the name of the program that made it, or its process id.
 #[derive(Debug, Parser)]
-#[command(name = "shmlog", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "shmlog",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -152,6 +152,7 @@ impl Drainer {
         // A predecessor may have died between its checkpoint and what follows it.
         self.segment.set_phase(self.phase);
         self.publish();
+        self.delivery.show_outlets(true);
         self.members.renew(&mut || self.reader.tail());
         let mut pause = Pause::new(self.segment.geometry().slots);
         loop {
@@ -338,6 +339,7 @@ impl Drainer {
         if now - self.looked_around >= LOOK_AROUND_EVERY {
             self.looked_around = now;
             self.delivery.renew_calibration();
+            self.delivery.show_outlets(true);
             self.members.look_for_other_programs();
             self.members
                 .look_for_lost_threads(&mut || self.reader.tail());
@@ -358,6 +360,7 @@ impl Drainer {
             }
         }
         self.members.clear_members();
+        self.delivery.show_outlets(false);
         // Also without records: a sink that could not write tries again, and notices go out.
         self.hand_over(true);
     }

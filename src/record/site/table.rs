@@ -6,6 +6,7 @@
 //! ```text
 //!   entry   0 hash (0: free)  │ 1 seal: place of the text + 1, in words (0: not finished)
 //!           2 line, and 2³² if the target is no module's path │ 3‥6 bytes of target, file, format, keys
+//!           7 records delivered │ 8 their bytes │ 9 level of the last, + 1: the drainer's words
 //!   text    0 words in use    │ target, padded to a word │ file, padded │ format, padded │ keys, padded │ …
 //! ```
 //!
@@ -22,6 +23,11 @@ const HASH: usize = 0;
 const SEAL: usize = 1;
 const PLACE: usize = 2;
 const LENGTHS: usize = 3;
+const RECORDS: usize = 7;
+const BYTES: usize = 8;
+const LEVEL: usize = 9;
+
+const _: () = assert!(LENGTHS + STATEMENT_TEXTS <= RECORDS && LEVEL < SITE_WORDS);
 
 /// How many entries are looked at from the hash's own on.
 const PROBES: usize = 32;
@@ -111,6 +117,41 @@ impl<'a> SiteTable<'a> {
             found.place == statement.place()
                 && found.texts.iter().zip(statement.texts()).all(are_same),
         )
+    }
+
+    /// Counts a delivered record of a call site. Only the drainer does this; one that is killed may have counted its last
+    /// batch, which its successor counts again.
+    #[inline]
+    pub(crate) fn count(&self, id: SiteId, level: u8, bytes: u64) {
+        let index = (id as usize).wrapping_sub(1);
+        if index >= self.entries.len() / SITE_WORDS {
+            return;
+        }
+        let entry = self.entry(index);
+        for (at, n) in [(RECORDS, 1), (BYTES, bytes)] {
+            // Relaxed: observers need no more, and nobody else writes it.
+            let before = entry[at].load(Ordering::Relaxed);
+            entry[at].store(before.wrapping_add(n), Ordering::Relaxed);
+        }
+        entry[LEVEL].store(u64::from(level) + 1, Ordering::Relaxed);
+    }
+
+    /// All call sites of which records were delivered: their numbers, records, bytes and the level of the last.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = (SiteId, u64, u64, u8)> {
+        let entries = self.entries.chunks_exact(SITE_WORDS).enumerate();
+        entries.filter_map(|(index, entry)| {
+            let [records, bytes, level] =
+                [RECORDS, BYTES, LEVEL].map(|at| entry[at].load(Ordering::Relaxed));
+            let level = level.saturating_sub(1).min(u8::MAX.into()) as u8;
+            (records > 0).then_some((index as SiteId + 1, records, bytes, level))
+        })
+    }
+
+    /// Target, file, line and format of a call site, as [`read`](SiteTable::read) finds it.
+    pub(crate) fn say(&self, id: SiteId) -> Option<(String, String, u32, String)> {
+        let found = self.find(id)?;
+        let [target, file, format, _] = found.texts.map(text_of);
+        Some((target, file, found.place as u32, format))
     }
 
     /// The call site of a number, if there is a finished one whose text lies within the table.

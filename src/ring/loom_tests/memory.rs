@@ -21,6 +21,7 @@ pub(super) struct Memory {
     slots: Vec<AtomicU64>,
     parked: Vec<AtomicU64>,
     walked: Vec<AtomicU64>,
+    trail: Vec<AtomicU64>,
     /// A producer's floor, and its two counts.
     producers: Vec<[AtomicU64; 2]>,
     floors: Vec<AtomicU64>,
@@ -46,6 +47,7 @@ impl Memory {
             slots: words(slots * SLOT_WORDS, 0),
             parked: words(slots, 0),
             walked: words(2 * slots, 0),
+            trail: words(1, 0),
             producers: (0..producers)
                 .map(|_| [AtomicU64::new(0), AtomicU64::new(0)])
                 .collect(),
@@ -58,8 +60,15 @@ impl Memory {
     }
 
     pub(super) fn ring(&self) -> Ring<'_> {
-        let walked = &self.walked;
-        Ring::new(&self.tail, &self.head, &self.slots, &self.parked, walked)
+        let (walked, trail) = (&self.walked, &self.trail);
+        Ring::new(
+            &self.tail,
+            &self.head,
+            &self.slots,
+            &self.parked,
+            walked,
+            trail,
+        )
     }
 
     pub(super) fn pen(&self, producer: usize) -> Pen<'_> {

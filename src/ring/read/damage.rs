@@ -151,6 +151,7 @@ impl Reader<'_> {
         self.damage.states += 1;
         let slot = self.ring.slot_index(h) as u64;
         let next = next_in_slot(slot, tail, self.ring.slots.capacity);
+        self.void(h);
         // [release]: pairs with the load in claim.
         self.ring.slot(h)[0].store(free(next), Ordering::Release);
     }

@@ -48,7 +48,7 @@ impl Reader<'_> {
             // [publish]: pairs with the store in Claim::publish.
             let state = self.ring.slot(p)[0].load(Ordering::Acquire);
             if state == published(p) {
-                let run = self.run_at(p);
+                let run = self.ring.run_at(p);
                 self.late = Some(run);
                 return Some(run);
             }
@@ -60,6 +60,7 @@ impl Reader<'_> {
                 i += 1;
             } else {
                 // Its claimer has walked away; orphaned; or the state word is damaged, which this mends.
+                self.void(p);
                 self.unpark(p);
             }
         }

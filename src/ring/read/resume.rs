@@ -29,6 +29,7 @@ impl<'a> Reader<'a> {
             parked: still_parked(&ring, head),
             late: None,
             mending: head,
+            trail_end: 0,
             damage: Damage::default(),
         };
         reader.mend_head();
@@ -47,7 +48,7 @@ impl<'a> Reader<'a> {
         if let Some(p) = delivered.late.filter(|&p| self.is_parked(p)) {
             // If its first slot is released already, the others look like orphans, and are released as such.
             let unreleased = self.ring.slot(p)[0].load(Ordering::Acquire) == published(p);
-            self.late = unreleased.then(|| self.run_at(p));
+            self.late = unreleased.then(|| self.ring.run_at(p));
         }
         self.release();
     }

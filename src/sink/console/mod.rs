@@ -258,6 +258,12 @@ impl Sink for ConsoleSink {
         outcomes.into_iter().collect()
     }
 
+    fn backlog(&self) -> u64 {
+        let grave = self.grave.as_ref().map(|(_, way)| way);
+        let ways = std::iter::once(&self.usual).chain(grave);
+        ways.map(|way| way.stream.waiting() as u64).sum()
+    }
+
     fn settled(&self) -> bool {
         let grave = self.grave.as_ref().map(|(_, way)| way);
         std::iter::once(&self.usual)

@@ -264,6 +264,10 @@ impl<E: Encode> Sink for DatagramSink<E> {
         std::mem::take(&mut self.news)
     }
 
+    fn backlog(&self) -> u64 {
+        self.sender.waiting().bytes as u64
+    }
+
     fn settled(&self) -> bool {
         self.missing.is_empty() && self.batch.is_empty() && self.sender.waiting().datagrams == 0
     }

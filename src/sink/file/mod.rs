@@ -327,6 +327,10 @@ impl Sink for FileSink {
         std::mem::take(&mut self.news)
     }
 
+    fn backlog(&self) -> u64 {
+        self.unwritten() as u64
+    }
+
     fn settled(&self) -> bool {
         self.unwritten() == 0 && self.missing.is_empty()
     }

@@ -208,6 +208,10 @@ impl Sink for RecoveredFile {
         })
     }
 
+    fn backlog(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
     fn settled(&self) -> bool {
         self.bytes.is_empty()
     }

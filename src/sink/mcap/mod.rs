@@ -185,6 +185,10 @@ impl Sink for McapSink {
         std::mem::take(&mut self.news)
     }
 
+    fn backlog(&self) -> u64 {
+        self.pending.bytes() as u64
+    }
+
     fn settled(&self) -> bool {
         self.pending.bytes() == 0 && self.missing.is_empty()
     }

@@ -131,6 +131,10 @@ impl Sink for PipeSink {
         (records > 0).then(news).into_iter().collect()
     }
 
+    fn backlog(&self) -> u64 {
+        self.stream.waiting() as u64
+    }
+
     fn settled(&self) -> bool {
         // Who flushes waits for a reader that is slow, not for one that may never come.
         self.stream.settled() || self.is_alone.load(Ordering::Relaxed)

@@ -1,0 +1,171 @@
+//! Looking at rings from outside: which there are, what they are doing, and what is logged into them.
+//!
+//! An [`Observer`] maps a ring's memory for reading only, so it has no effect on it: producers and the drainer do not
+//! know that it is there, and it needs no entry in the ring. The tool `shmlog` stands on this.
+//!
+//! ```
+//! use shmlog::observe::{self, Observer};
+//! # let logger = shmlog::ShmLogger::builder().console(false).discard(true).env(false).init_parent()?;
+//! # let name = logger.name().to_owned();
+//! # shmlog::warn!("battery at {} %", 12);
+//! # logger.flush(std::time::Duration::from_secs(10))?;
+//! for ring in observe::rings() {
+//!     println!("{} of {}: {:?}", ring.name, ring.program, ring.state);
+//! }
+//! let observer = Observer::open(&name)?;
+//! let snapshot = observer.snapshot();
+//! println!("{}; {} of {} slots taken", snapshot.stats, snapshot.taken, snapshot.stats.slots);
+//! # assert_eq!(snapshot.stats.delivered, 1);
+//! # assert_eq!(snapshot.sites[0].format, "battery at {} %");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What is read there other processes have written, and may write at any moment; each number is of its own moment.
+
+mod follow;
+mod rings;
+mod snapshot;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::time::Duration;
+
+pub use self::follow::{Follow, From, Seen};
+pub use self::rings::{ListedRing, RingState, rings};
+pub use self::snapshot::{CallSite, Process, Producer, SinkState, Snapshot};
+use crate::clock::{Calibration, Clock};
+use crate::logger::{self, FlushError, SetFilterError, Waiting};
+use crate::ring::Ring;
+use crate::segment::{self, AttachError, Home, Segment};
+use crate::stats::Stats;
+
+/// One who looks at a ring.
+///
+/// The mapping stays for as long as this process lives, as all of this library do; so one observer for a ring is enough.
+pub struct Observer {
+    segment: &'static Segment,
+    ring: Ring<'static>,
+    home: Home,
+    clock: Clock,
+    calibration: RefCell<Calibration>,
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observer")
+            .field("name", &self.name())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Observer {
+    /// Looks at the ring of this name, as [`rings`] or [`ShmLogger::name`](crate::ShmLogger::name) gives it.
+    ///
+    /// # Errors
+    /// As [`ShmLogger::attach_to`](crate::ShmLogger::attach_to), but for those about entering it.
+    pub fn open(name: &str) -> Result<Observer, AttachError> {
+        let home = segment::peek(name)?;
+        let segment: &'static Segment = Box::leak(Box::new(Segment::observe(name)?));
+        let damaged = || AttachError::Damaged {
+            name: name.to_owned(),
+        };
+        let clock = Clock::from_number(segment.settings().clock).ok_or_else(damaged)?;
+        let mut calibration = Calibration::start(clock);
+        calibration.believe(home.made);
+        Ok(Observer {
+            ring: Ring::from(segment),
+            segment,
+            home,
+            clock,
+            calibration: RefCell::new(calibration),
+        })
+    }
+
+    /// The ring's name.
+    pub fn name(&self) -> &str {
+        self.segment.name()
+    }
+
+    /// The program that made it.
+    pub fn program(&self) -> &str {
+        &self.home.program
+    }
+
+    /// Whether the ring has ended: nothing that is logged now is read any more.
+    pub fn is_over(&self) -> bool {
+        self.segment.is_over()
+    }
+
+    /// Its numbers, as [`ShmLogger::stats`](crate::ShmLogger::stats) has them.
+    pub fn stats(&self) -> Stats {
+        Stats::of(self.segment)
+    }
+
+    /// All that there is to see, once.
+    pub fn snapshot(&self) -> Snapshot {
+        let mut calibration = self.calibration.borrow_mut();
+        calibration.renew();
+        Snapshot::of(self.segment, &self.ring, &self.home, &mut calibration)
+    }
+
+    /// The directives that all processes of the ring log by now.
+    pub fn filter(&self) -> String {
+        self.segment.filter().text()
+    }
+
+    /// Has all processes of the ring log by these directives from their next call on, as
+    /// [`ShmLogger::set_filter`](crate::ShmLogger::set_filter). For this the ring is mapped anew, to be written.
+    ///
+    /// # Errors
+    /// [`ObserveError`]: the ring is gone, or these are no directives. Nothing is changed then.
+    pub fn set_filter(&self, directives: &str) -> Result<(), ObserveError> {
+        let segment = Segment::open(self.name()).map_err(ObserveError::Ring)?;
+        logger::set_filter(&segment, directives).map_err(ObserveError::Filter)
+    }
+
+    /// Waits until everything that any process logged before this call has reached its sinks, as
+    /// [`ShmLogger::flush`](crate::ShmLogger::flush).
+    ///
+    /// # Errors
+    /// [`FlushError`]: it took longer than `timeout`, or there is no drainer any more.
+    pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
+        let waiting = Waiting {
+            segment: self.segment,
+            ring: self.ring,
+        };
+        waiting.flush(timeout)
+    }
+
+    /// Reads the records that are logged, as a second reader beside the drainer.
+    pub fn follow(&self, from: From) -> Follow {
+        Follow::new(self.segment, self.ring, self.clock, self.home.made, from)
+    }
+}
+
+/// Why a filter was not set.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ObserveError {
+    /// The ring cannot be opened.
+    Ring(AttachError),
+    /// It does not take the filter.
+    Filter(SetFilterError),
+}
+
+impl fmt::Display for ObserveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ObserveError::Ring(error) => error.fmt(f),
+            ObserveError::Filter(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ObserveError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ObserveError::Ring(error) => error.source(),
+            ObserveError::Filter(error) => error.source(),
+        }
+    }
+}
