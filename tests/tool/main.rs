@@ -30,6 +30,8 @@ macro_rules! cast {
 
 cast! {
     help
+    rings
+    scene
 }
 
 fn main() {

@@ -1,12 +1,55 @@
-//! `shmlog level`: Shows or changes what is recorded, in all processes of a ring at once
+//! `shmlog level`: what is recorded.
 
-use crate::failure::{Failure, Outcome};
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::failure::{Failure, Outcome, is_closed_pipe};
+use crate::rings;
 
 /// Shows or changes what is recorded, in all processes of a ring at once
+///
+/// Directives are those of env_logger: a level for all targets, and target=level for those that begin so. A change counts
+/// from the next log call on, in every process, and the log says that it was made.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+#[command(
+    override_usage = "shmlog level [RING] [DIRECTIVES]",
+    after_help = "Examples:\n  shmlog level                          shows what is recorded now\n  \
+                  shmlog level warn,imu=debug,can::bus=off\n  shmlog level robot info               of the ring of the program robot"
+)]
+pub struct Arguments {
+    /// [RING] [DIRECTIVES]: one alone is taken for directives if it is such, else for a ring
+    #[arg(num_args = 0..=2, value_name = "RING or DIRECTIVES")]
+    words: Vec<String>,
+}
 
 /// Does it.
-pub fn run(_arguments: Arguments) -> Outcome {
-    Err(Failure::new("level: not there yet"))
+pub fn run(arguments: Arguments) -> Outcome {
+    let (ring, directives) = match &arguments.words[..] {
+        [] => (None, None),
+        [one] if is_ring(one) => (Some(&**one), None),
+        [directives] => (None, Some(&**directives)),
+        [ring, directives, ..] => (Some(&**ring), Some(&**directives)),
+    };
+    let observer = rings::choose(ring)?;
+    let before = observer.filter();
+    let text = match directives {
+        None => format!("{before}\n"),
+        Some(directives) => {
+            observer.set_filter(directives)?;
+            format!(
+                "{}: {} (before: {before})\n",
+                observer.name(),
+                observer.filter()
+            )
+        }
+    };
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if !is_closed_pipe(&error) => Err(Failure::from(error)),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Whether a word names a ring that there is. A target alone is a directive too, so the rings are asked first.
+fn is_ring(word: &str) -> bool {
+    word.parse::<shmlog::Level>().is_err() && rings::is_one(word)
 }

@@ -1,12 +1,48 @@
-//! `shmlog recover`: Saves and removes what a crash left
+//! `shmlog recover`: what a crash left.
+
+use std::process::ExitCode;
+
+use shmlog::observe::{self, RingState};
 
 use crate::failure::{Failure, Outcome};
+use crate::rings;
 
 /// Saves and removes what a crash left
+///
+/// A ring whose processes were all killed at once, drainer included, stays in memory with what it held. It is saved into
+/// PROGRAM_TIME_recovered.log beside the log files of that program, and removed. The next start of any program with a ring
+/// does the same by itself.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+#[command(
+    after_help = "Examples:\n  shmlog recover            all of this user\n  shmlog recover robot"
+)]
+pub struct Arguments {
+    /// The ring: its name, its program or its process. Without one all dead rings of this user
+    ring: Option<String>,
+}
 
 /// Does it.
-pub fn run(_arguments: Arguments) -> Outcome {
-    Err(Failure::new("recover: not there yet"))
+pub fn run(arguments: Arguments) -> Outcome {
+    let listed = observe::rings();
+    let names: Vec<&str> = match &arguments.ring {
+        Some(asked) => vec![&rings::named(&listed, asked)?.name],
+        None => {
+            let dead = listed.iter().filter(|ring| ring.state == RingState::Dead);
+            dead.map(|ring| &*ring.name).collect()
+        }
+    };
+    if names.is_empty() {
+        println!("nothing to recover");
+    }
+    let mut failures = Vec::new();
+    for name in names {
+        match shmlog::recover(name) {
+            Ok(recovered) => println!("{recovered}"),
+            Err(error) => failures.push(Failure::of(&error).to_string()),
+        }
+    }
+    match failures.is_empty() {
+        true => Ok(ExitCode::SUCCESS),
+        false => Err(Failure::new(failures.join("\n"))),
+    }
 }

@@ -1,1 +1,106 @@
 //! Which ring is meant.
+
+use shmlog::observe::{self, ListedRing, Observer, RingState};
+
+use crate::failure::Failure;
+use crate::show;
+
+/// What to do where there is no ring.
+const HOW_TO_START: &str =
+    "start a program that calls ShmLogger::init_parent(), or any other by `shmlog run -- PROGRAM`";
+
+/// Opens the ring that is meant: by name, the beginning of it, program or pid, or the only one that lives.
+pub fn choose(asked: Option<&str>) -> Result<Observer, Failure> {
+    let rings = observe::rings();
+    let chosen = match asked {
+        Some(asked) => named(&rings, asked)?,
+        None => only(&rings)?,
+    };
+    Observer::open(&chosen.name).map_err(Failure::from)
+}
+
+/// The only one that lives.
+fn only(rings: &[ListedRing]) -> Result<&ListedRing, Failure> {
+    let live = || rings.iter().filter(|ring| ring.state == RingState::Live);
+    match (live().next(), live().nth(1)) {
+        (Some(ring), None) => Ok(ring),
+        (Some(_), Some(_)) => Err(Failure::new(format!(
+            "there are several rings; say which:\n{}",
+            list(live())
+        ))),
+        (None, _) => Err(Failure::new(none_lives(rings))),
+    }
+}
+
+/// Why none can be had.
+fn none_lives(rings: &[ListedRing]) -> String {
+    let mut text = format!("there is no ring of a running program: {HOW_TO_START}");
+    let dead = rings
+        .iter()
+        .filter(|ring| ring.state == RingState::Dead)
+        .count();
+    if dead > 0 {
+        text += &format!("\n({dead} of killed programs; `shmlog recover` saves what they hold)");
+    }
+    let others = rings.iter().find(|ring| ring.state == RingState::Foreign);
+    if let Some(ring) = others {
+        text += &format!(
+            "\n({} is {}'s; run this command as that user: `sudo -u {1} shmlog …`)",
+            ring.name,
+            show::user(ring.owner)
+        );
+    }
+    text
+}
+
+/// The one that is called so.
+pub fn named<'r>(rings: &'r [ListedRing], asked: &str) -> Result<&'r ListedRing, Failure> {
+    let all: Vec<&ListedRing> = rings.iter().filter(|ring| is_meant(ring, asked)).collect();
+    let live: Vec<&ListedRing> = all
+        .iter()
+        .copied()
+        .filter(|ring| ring.state == RingState::Live)
+        .collect();
+    match (&live[..], &all[..]) {
+        ([ring], _) | ([], [ring]) => usable(ring),
+        ([], []) => Err(Failure::new(format!(
+            "there is no ring {asked:?}, and none of a program or process of that name: `shmlog ls` lists those that \
+             there are; {HOW_TO_START}"
+        ))),
+        _ => Err(Failure::new(format!(
+            "{asked:?} may be one of these; say which by its name:\n{}",
+            list(all.iter().copied())
+        ))),
+    }
+}
+
+fn usable(ring: &ListedRing) -> Result<&ListedRing, Failure> {
+    let name = &ring.name;
+    match &ring.state {
+        RingState::Foreign => {
+            let user = show::user(ring.owner);
+            Err(Failure::new(format!(
+                "the ring {name} is {user}'s, not yours: run this command as that user (`sudo -u {user} shmlog …`)"
+            )))
+        }
+        RingState::Unreadable { why } => Err(Failure::new(why.clone())),
+        _ => Ok(ring),
+    }
+}
+
+fn list<'r>(rings: impl Iterator<Item = &'r ListedRing>) -> String {
+    let lines = rings.map(|ring| format!("  {}  {}[{}]", ring.name, ring.program, ring.pid));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a word means one ring, or several, rather than none.
+pub fn is_one(word: &str) -> bool {
+    observe::rings().iter().any(|ring| is_meant(ring, word))
+}
+
+fn is_meant(ring: &ListedRing, asked: &str) -> bool {
+    ring.name == asked
+        || ring.program == asked
+        || asked.parse() == Ok(ring.pid)
+        || (asked.len() > "shmlog-".len() && ring.name.starts_with(asked))
+}

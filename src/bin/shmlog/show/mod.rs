@@ -1,1 +1,11 @@
-//! Numbers, times and tables as people read them.
+//! Numbers, times, tables and users as people read them.
+
+mod numbers;
+mod screen;
+mod table;
+mod users;
+
+pub use numbers::{age, bytes, count, parse_time, rate};
+pub use screen::columns;
+pub use table::{Align, Table};
+pub use users::user;

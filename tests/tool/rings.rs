@@ -1,0 +1,179 @@
+//! `ls`, `level`, `flush` and `recover`, over running and killed robots.
+
+use libtest_mimic::Trial;
+use serde_json::Value;
+
+use crate::scene::{Robot, complained, printed};
+use crate::support::{Role, assert_nothing_remains};
+use crate::tool::shmlog;
+use crate::trials;
+
+pub const ROLES: &[Role] = &[];
+
+pub fn trials() -> Vec<Trial> {
+    trials![
+        ls_shows_what_a_ring_does_and_whose_it_is,
+        ls_as_json_has_all_numbers,
+        a_ring_is_named_by_its_name_its_program_or_its_process,
+        a_level_counts_in_all_processes_from_the_next_call_on,
+        directives_that_make_no_sense_are_refused_and_nothing_changes,
+        flush_comes_back_when_all_is_in_the_file,
+        the_ring_of_a_killed_program_is_listed_as_dead_and_recovered,
+        a_ring_that_lives_is_not_recovered,
+        where_there_is_no_ring_one_is_told_how_to_start_one,
+    ]
+}
+
+/// The line of `ls` about a ring.
+fn listed(ring: &str) -> Option<String> {
+    let text = printed(&mut shmlog(&["ls"]));
+    let line = text.lines().find(|line| line.ends_with(ring));
+    line.map(str::to_owned)
+}
+
+fn ls_shows_what_a_ring_does_and_whose_it_is() {
+    let mut robot = Robot::start("ls-shown");
+    robot.tell("info 12345");
+    robot.tell("flush");
+    let line = listed(&robot.ring).unwrap();
+    let mut words = line.split_ascii_whitespace();
+    assert_eq!(words.next(), Some("live"));
+    assert_eq!(words.next(), Some(&*format!("ls-shown[{}]", robot.pid())));
+    // Two processes, one thread each that has logged or none.
+    assert_eq!(words.nth(1), Some("2"), "{line}");
+    let ring = robot.ring.clone();
+    robot.finish();
+    assert_eq!(listed(&ring), None);
+}
+
+fn ls_as_json_has_all_numbers() {
+    let mut robot = Robot::start("ls-json");
+    robot.tell("info 1000");
+    robot.tell("flush");
+    let all: Value = serde_json::from_str(&printed(&mut shmlog(&["ls", "--json"]))).unwrap();
+    let mut all = all.as_array().unwrap().iter();
+    let ring = all.find(|ring| ring["ring"] == *robot.ring).unwrap();
+    assert_eq!(ring["state"], "live");
+    assert_eq!(ring["program"], "ls-json");
+    assert_eq!(ring["pid"], robot.pid());
+    assert_eq!(ring["filter"], "info");
+    let numbers =
+        ["attempted", "delivered", "dropped", "lost"].map(|key| ring[key].as_u64().unwrap());
+    assert_eq!(numbers, [1000, 1000, 0, 0]);
+    let names: Vec<_> = ring["processes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|of| &of["name"])
+        .collect();
+    assert_eq!(names, ["ls-json", "arm"]);
+    robot.finish();
+}
+
+fn a_ring_is_named_by_its_name_its_program_or_its_process() {
+    let one = Robot::start("named-one");
+    let _two = Robot::start("named-two");
+    let pid = one.pid().to_string();
+    for word in [
+        &*one.ring,
+        &one.ring[..one.ring.len() - 20],
+        "named-one",
+        &pid,
+    ] {
+        assert_eq!(printed(&mut shmlog(&["level", word])), "info\n", "{word}");
+    }
+    let said = complained(&mut shmlog(&["flush"]));
+    assert!(
+        said.contains("several rings")
+            && said.contains("named-one[")
+            && said.contains("named-two["),
+        "{said}"
+    );
+    let said = complained(&mut shmlog(&["flush", "named-three"]));
+    assert!(
+        said.contains("no ring \"named-three\"") && said.contains("shmlog ls"),
+        "{said}"
+    );
+}
+
+fn a_level_counts_in_all_processes_from_the_next_call_on() {
+    let mut robot = Robot::start("levelled");
+    robot.tell("debug 1");
+    let said = printed(&mut shmlog(&["level", "levelled", "warn,can=debug"]));
+    assert_eq!(
+        said,
+        format!("{}: warn,can=debug (before: info)\n", robot.ring)
+    );
+    robot.tell("debug 2");
+    robot.tell("info 3");
+    printed(&mut shmlog(&["level", "levelled", "info"]));
+    robot.tell("debug 4");
+    robot.tell("info 5");
+    let folder = robot.finish();
+    let records = folder
+        .records()
+        .into_iter()
+        .filter(|line| line.sequence.is_some());
+    let messages: Vec<String> = records.map(|line| line.message).collect();
+    let expected = [
+        "frame 0",
+        "frame 1",
+        "reading 0",
+        "reading 1",
+        "reading 2",
+        "reading 3",
+        "reading 4",
+    ];
+    assert_eq!(messages, expected);
+}
+
+fn directives_that_make_no_sense_are_refused_and_nothing_changes() {
+    let robot = Robot::start("refusing");
+    let said = complained(&mut shmlog(&["level", "refusing", "imu=loud"]));
+    assert!(said.contains("imu=loud"), "{said}");
+    assert_eq!(printed(&mut shmlog(&["level", "refusing"])), "info\n");
+    robot.finish();
+}
+
+fn flush_comes_back_when_all_is_in_the_file() {
+    let mut robot = Robot::start("flushed");
+    robot.tell("info 20000");
+    printed(&mut shmlog(&["flush", "flushed"]));
+    assert_eq!(robot.folder.records().len(), 20_000);
+    robot.finish();
+}
+
+fn the_ring_of_a_killed_program_is_listed_as_dead_and_recovered() {
+    let mut robot = Robot::start("killed");
+    robot.tell("info 5000");
+    let (folder, ring) = robot.kill_all();
+    assert!(
+        listed(&ring).unwrap().starts_with("dead"),
+        "{:?}",
+        listed(&ring)
+    );
+    let said = printed(&mut shmlog(&["recover", &ring]));
+    assert!(
+        said.contains("all processes of killed had been killed"),
+        "{said}"
+    );
+    assert_nothing_remains(&ring);
+    assert_eq!(listed(&ring), None);
+    let records = folder
+        .records()
+        .into_iter()
+        .filter(|line| line.sequence.is_some());
+    assert_eq!(records.count(), 5000);
+}
+
+fn a_ring_that_lives_is_not_recovered() {
+    let robot = Robot::start("living");
+    let said = complained(&mut shmlog(&["recover", "living"]));
+    assert!(said.contains(&robot.ring), "{said}");
+    robot.finish();
+}
+
+fn where_there_is_no_ring_one_is_told_how_to_start_one() {
+    let said = complained(&mut shmlog(&["flush", "no-such-robot"]));
+    assert!(said.contains("shmlog run -- PROGRAM"), "{said}");
+}

@@ -1,0 +1,132 @@
+//! A parent with a ring and a child in it, that do as they are told: what most tests of the tool look at.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use shmlog::{Level, ShmLogger};
+
+use crate::support::{
+    Actor, Folder, Role, assert_nothing_remains, drainers_of, listen, quiet, role_command, say,
+    send, wait_for_end,
+};
+
+pub const ROLES: &[Role] = &[("robot", robot), ("arm", arm)];
+
+pub fn trials() -> Vec<libtest_mimic::Trial> {
+    Vec::new()
+}
+
+/// `folder program`: a parent of that name, whose child `arm` it tells what it hears.
+fn robot(arguments: &[String]) {
+    let [folder, program] = arguments else {
+        panic!("two arguments");
+    };
+    let builder = quiet(folder)
+        .level(Level::Info)
+        .process_name(program)
+        .env(false);
+    let logger = builder.init_parent().unwrap();
+    say(&format!("ring {}", logger.name()));
+    let mut arm = Actor::from_command(role_command("arm", &[]));
+    say(&format!("arm {} {}", arm.pid(), arm.hear("pid")));
+    loop {
+        let told = listen();
+        match &*told {
+            "" => return,
+            "flush" => logger.flush(Duration::from_secs(60)).unwrap(),
+            told => {
+                arm.tell(told);
+                arm.hear("did");
+            }
+        }
+        say(&format!("did {told}"));
+    }
+}
+
+/// A child: `info n` and `debug n` log so many records, of the targets `imu` and `can`.
+fn arm(_: &[String]) {
+    let _logger = ShmLogger::builder().process_name("arm").attach().unwrap();
+    say(&format!("pid {}", std::process::id()));
+    loop {
+        let told = listen();
+        let (what, count) = told.split_once(' ').unwrap_or((&told, "1"));
+        let count: u64 = count.parse().unwrap_or(1);
+        match what {
+            "" => return,
+            "info" => (0..count).for_each(|n| shmlog::info!(target: "imu", "reading {n}")),
+            "debug" => (0..count).for_each(|n| shmlog::debug!(target: "can", "frame {n}")),
+            "warn" => {
+                (0..count).for_each(|n| shmlog::warn!(target: "imu", torque = n; "limit {n}"))
+            }
+            other => panic!("{other:?}"),
+        }
+        say(&format!("did {told}"));
+    }
+}
+
+/// A running robot.
+pub struct Robot {
+    pub folder: Folder,
+    pub ring: String,
+    /// Of the child.
+    pub arm: u32,
+    actor: Actor,
+}
+
+impl Robot {
+    /// One of a program name of its own.
+    pub fn start(program: &str) -> Robot {
+        let folder = Folder::new();
+        let mut actor = Actor::start("robot", &[folder.text(), program]);
+        let ring = actor.hear("ring");
+        let arm = actor.hear("arm");
+        let arm = arm.split(' ').next().unwrap().parse().unwrap();
+        Robot {
+            folder,
+            ring,
+            arm,
+            actor,
+        }
+    }
+
+    /// Has it, or its child, do something, and waits until it has.
+    pub fn tell(&mut self, what: &str) {
+        self.actor.tell(what);
+        self.actor.hear("did");
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.actor.pid()
+    }
+
+    /// Has it end in order.
+    pub fn finish(self) -> Folder {
+        self.actor.finish();
+        assert_nothing_remains(&self.ring);
+        self.folder
+    }
+
+    /// Kills all of it at once: parent, child, drainer.
+    pub fn kill_all(mut self) -> (Folder, String) {
+        let mut all = vec![self.actor.pid(), self.arm];
+        all.extend(drainers_of(&self.ring));
+        // Stopped first, so that nobody does anything about the others' death.
+        all.iter().for_each(|&pid| send(pid, Signal::STOP));
+        all.iter().for_each(|&pid| send(pid, Signal::KILL));
+        self.actor.wait();
+        all.into_iter().for_each(wait_for_end);
+        (self.folder, self.ring)
+    }
+}
+
+/// What a command printed, as text.
+pub fn printed(command: &mut assert_cmd::Command) -> String {
+    let assert = command.assert().success();
+    String::from_utf8(assert.get_output().stdout.clone()).unwrap()
+}
+
+/// What a command that fails says.
+pub fn complained(command: &mut assert_cmd::Command) -> String {
+    let assert = command.assert().failure().code(1);
+    String::from_utf8(assert.get_output().stderr.clone()).unwrap()
+}
