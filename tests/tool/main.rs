@@ -29,6 +29,7 @@ macro_rules! cast {
 }
 
 cast! {
+    draining
     help
     rings
     scene
