@@ -51,7 +51,7 @@ pub struct Arguments {
     #[arg(short = 'n', long, value_name = "N")]
     lines: Option<Lines>,
     #[command(flatten)]
-    filter: filter::Arguments,
+    filter: filter::Wanted,
     /// How records are written
     #[arg(long, value_enum, default_value_t = Form::Text, value_name = "FORM")]
     output: Form,

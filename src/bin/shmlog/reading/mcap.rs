@@ -90,10 +90,10 @@ impl Contents {
         take: &mut Take<'_>,
     ) -> ControlFlow<()> {
         match part {
-            Part::Schema { header, .. } => {
-                if header.name == "foxglove.Log" && header.encoding == "protobuf" {
-                    self.schemas.insert(header.id);
-                }
+            Part::Schema { header, .. }
+                if header.name == "foxglove.Log" && header.encoding == "protobuf" =>
+            {
+                self.schemas.insert(header.id);
             }
             Part::Channel(channel) => {
                 let is_log = self.schemas.contains(&channel.schema_id)

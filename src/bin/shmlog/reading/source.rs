@@ -19,7 +19,7 @@ const MCAP: &[u8] = &[0x89, b'M', b'C', b'A', b'P'];
 pub enum Source {
     /// Lines, which may become more; all, or only the last.
     Lines {
-        reading: Reading<File>,
+        reading: Box<Reading<File>>,
         is_whole: bool,
     },
     /// What is read from its beginning to its end.
@@ -80,6 +80,7 @@ pub fn open(path: &Path, last: Option<u64>) -> Result<Source, Failure> {
         true => Reading::new(file, complaints),
         false => Reading::from_amid(file, complaints.behind(from)),
     };
+    let reading = Box::new(reading);
     Ok(Source::Lines { reading, is_whole })
 }
 
@@ -121,7 +122,7 @@ impl Source {
         self,
         follow: bool,
         take: &mut Take<'_>,
-    ) -> (ControlFlow<()>, Option<Reading<File>>) {
+    ) -> (ControlFlow<()>, Option<Box<Reading<File>>>) {
         match self {
             Source::Lines { mut reading, .. } if follow => {
                 let flow = read_whole_lines(&mut reading, take);

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 
 /// From when to when.
 #[derive(Debug, Default, clap::Args)]
-pub struct Arguments {
+pub struct Times {
     /// Only records from then on: `90s`, `10m`, `2h`, `3d` ago, `17:45` today, or `2026-11-22 17:45:12` (local, or with a zone)
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
@@ -15,7 +15,7 @@ pub struct Arguments {
     until: Option<String>,
 }
 
-impl Arguments {
+impl Times {
     /// Whether any time is given.
     pub fn is_set(&self) -> bool {
         self.since.is_some() || self.until.is_some()
@@ -31,7 +31,7 @@ pub struct Span {
 
 impl Span {
     /// As the arguments say.
-    pub fn of(arguments: &Arguments) -> Result<Span, Failure> {
+    pub fn of(arguments: &Times) -> Result<Span, Failure> {
         let now = Local::now();
         let time = |option: &str, text: &Option<String>, default: i64| {
             match text {

@@ -132,7 +132,7 @@ fn show_last(
     Ok(followers)
 }
 
-type LastOf = (VecDeque<Kept>, Option<Reading<File>>, Option<u64>);
+type LastOf = (VecDeque<Kept>, Option<Box<Reading<File>>>, Option<u64>);
 
 /// The last `wanted` records of one file that pass.
 fn last_of(

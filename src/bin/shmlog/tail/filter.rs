@@ -11,7 +11,7 @@ use crate::reading::span::{self, Span};
 
 /// What a record must meet.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub struct Wanted {
     /// Only this level and worse: trace, debug, info, warn, error, critical
     #[arg(short = 'p', long, value_name = "LEVEL")]
     level: Option<Level>,
@@ -25,10 +25,10 @@ pub struct Arguments {
     #[arg(long, value_name = "REGEX")]
     grep: Option<Regex>,
     #[command(flatten)]
-    span: span::Arguments,
+    span: span::Times,
 }
 
-impl Arguments {
+impl Wanted {
     /// Whether a time is given.
     pub fn has_span(&self) -> bool {
         self.span.is_set()
@@ -49,7 +49,7 @@ pub struct Filter {
 
 impl Filter {
     /// As the arguments say.
-    pub fn new(arguments: &Arguments) -> Result<Filter, Failure> {
+    pub fn new(arguments: &Wanted) -> Result<Filter, Failure> {
         Ok(Filter {
             level: arguments.level,
             target: arguments.target.clone(),

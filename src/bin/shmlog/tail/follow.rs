@@ -24,7 +24,7 @@ use crate::reading::{Piece, files};
 pub struct Follower {
     path: PathBuf,
     /// `None` for a compressed one, to which nothing comes.
-    reading: Option<Reading<File>>,
+    reading: Option<Box<Reading<File>>>,
     /// It has the name of a log file, so its successor has a name of its own.
     is_named: bool,
     /// Where the file is called so still.
@@ -72,7 +72,7 @@ impl Follower {
     /// Of a file that was read up to here.
     pub fn new(
         path: &Path,
-        reading: Option<Reading<File>>,
+        reading: Option<Box<Reading<File>>>,
         last_sequence: Option<u64>,
     ) -> Result<Follower, Failure> {
         let is_named = files::Name::of(path).is_some();
