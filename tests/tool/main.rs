@@ -10,6 +10,7 @@ mod support;
 #[path = "../processes/trial.rs"]
 mod trial;
 
+mod logged;
 mod tool;
 
 use libtest_mimic::{Arguments, Trial};
@@ -20,7 +21,7 @@ macro_rules! cast {
     ($($tester:ident)*) => {
         $(mod $tester;)*
         fn all_roles() -> Vec<Role> {
-            [$($tester::ROLES,)*].concat()
+            [logged::ROLES, $($tester::ROLES,)*].concat()
         }
         fn all_trials() -> Vec<Trial> {
             [$($tester::trials(),)*].into_iter().flatten().collect()
@@ -31,8 +32,10 @@ macro_rules! cast {
 cast! {
     draining
     help
+    plot
     rings
     scene
+    tail_files
 }
 
 fn main() {
