@@ -12,5 +12,7 @@ pub(crate) use stepped::AtomicU64;
 pub(crate) use stepped::{before_step, die_at_step};
 
 pub(crate) use std::sync::atomic::Ordering;
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::fence;
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::fence;

@@ -96,6 +96,11 @@ impl Observer {
         self.segment.is_over()
     }
 
+    /// The sequence that the next record gets: all that was logged so far has a lower one.
+    pub fn next_sequence(&self) -> u64 {
+        self.ring.tail()
+    }
+
     /// Its numbers, as [`ShmLogger::stats`](crate::ShmLogger::stats) has them.
     pub fn stats(&self) -> Stats {
         Stats::of(self.segment)

@@ -36,6 +36,7 @@ cast! {
     rings
     scene
     tail_files
+    tail_ring
 }
 
 fn main() {

@@ -9,6 +9,7 @@
 mod files;
 mod filter;
 mod follow;
+mod kept;
 mod output;
 mod ring;
 mod watch;

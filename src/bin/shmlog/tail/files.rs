@@ -10,38 +10,16 @@ use std::path::{Path, PathBuf};
 
 use super::Show;
 use super::follow::{self, Follower};
+use super::kept::Kept;
 use super::watch::Watch;
 use crate::failure::Failure;
 use crate::reading::lines::Reading;
-use crate::reading::owned::Owned;
 use crate::reading::source::{self, Source};
 use crate::reading::{Piece, files};
 
 /// Last bytes of a file that are looked at first, then sixteen times as many, and so on.
 const FIRST_LOOK: u64 = 64 << 10;
 const NEXT_LOOK: u64 = 16;
-
-/// A piece that is kept until it is sure that it is one of the last.
-enum Kept {
-    Record(Box<Owned>),
-    Other(String),
-}
-
-impl Kept {
-    fn of(piece: &Piece<'_>) -> Kept {
-        match piece {
-            Piece::Record(record) => Kept::Record(Box::new(Owned::of(record))),
-            Piece::Other(line) => Kept::Other((*line).to_owned()),
-        }
-    }
-
-    fn show(&self, show: &mut Show) {
-        match self {
-            Kept::Record(record) => show.output.push(&Piece::Record(&record.record())),
-            Kept::Other(line) => show.output.push(&Piece::Other(line)),
-        }
-    }
-}
 
 /// Shows the last `wanted` records of files, or all; with `follow` what comes, too.
 pub fn tail(

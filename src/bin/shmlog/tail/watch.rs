@@ -77,6 +77,17 @@ impl Watch {
     }
 }
 
+/// Waits so long, or until nobody reads standard output any more.
+pub fn pause(time: std::time::Duration) -> Woken {
+    let stdout = io::stdout();
+    let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
+    let _ = poll(&mut fds, Some(&milliseconds(time.as_millis() as i64)));
+    match fds[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
+        true => Woken::Unread,
+        false => Woken::Written,
+    }
+}
+
 /// What the kernel has told.
 fn told(fd: &OwnedFd) -> Woken {
     let mut buffer = [MaybeUninit::uninit(); 4096];
