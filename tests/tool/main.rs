@@ -10,6 +10,7 @@ mod support;
 #[path = "../processes/trial.rs"]
 mod trial;
 
+mod pty;
 mod tool;
 
 use libtest_mimic::{Arguments, Trial};
@@ -29,7 +30,7 @@ macro_rules! cast {
 }
 
 cast! {
-    help
+    help running procfile
 }
 
 fn main() {
