@@ -30,7 +30,7 @@ macro_rules! cast {
 }
 
 cast! {
-    help running procfile
+    help running procfile doctor generate
 }
 
 fn main() {

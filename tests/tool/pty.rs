@@ -37,7 +37,6 @@ impl Terminal {
         Terminal::of(JOBS, command, 80)
     }
 
-    #[allow(dead_code)]
     pub fn of_width(command: &Command, columns: u16) -> Terminal {
         Terminal::of(SHELL, command, columns)
     }

@@ -1,0 +1,126 @@
+//! `shmlog doctor`: its checks and its measurement, of the machine that the tests run on.
+
+use libtest_mimic::Trial;
+use serde_json::Value;
+
+use crate::pty::Terminal;
+use crate::running::run_command;
+use crate::support::{Role, assert_says};
+use crate::tool::shmlog;
+use crate::trials;
+
+pub const ROLES: &[Role] = &[];
+
+pub fn trials() -> Vec<Trial> {
+    trials![
+        every_check_has_a_verdict_and_what_is_not_good_says_why_and_what_to_do,
+        calls_are_measured_and_the_percentiles_ascend,
+        the_picture_fits_the_terminal_narrow_or_wide,
+        without_a_terminal_there_are_no_colours_and_nothing_is_measured_if_not_wished,
+        a_time_that_is_none_is_refused,
+        a_closed_pipe_is_no_failure,
+    ]
+}
+
+/// What it says to machines, and its exit code.
+fn object(seconds: &str) -> (Value, i32) {
+    let output = shmlog(&["doctor", "--json", "--seconds", seconds])
+        .output()
+        .unwrap();
+    (
+        serde_json::from_slice(&output.stdout).unwrap(),
+        output.status.code().unwrap(),
+    )
+}
+
+fn every_check_has_a_verdict_and_what_is_not_good_says_why_and_what_to_do() {
+    let (object, code) = object("0");
+    let checks = object["checks"].as_array().unwrap();
+    assert!(checks.len() >= 15);
+    for check in checks {
+        let text = |key: &str| check[key].as_str().unwrap();
+        assert!(["ok", "note", "bad"].contains(&text("verdict")), "{check}");
+        assert!(
+            !text("name").is_empty() && !text("found").is_empty(),
+            "{check}"
+        );
+        let is_helped = !text("why").is_empty() && !text("advice").is_empty();
+        assert_eq!(is_helped, text("verdict") != "ok", "{check}");
+    }
+    let is_bad = checks.iter().any(|check| check["verdict"] == "bad");
+    assert_eq!(code, i32::from(is_bad));
+    assert_eq!(object["call"], Value::Null);
+}
+
+fn calls_are_measured_and_the_percentiles_ascend() {
+    let (object, _) = object("0.1");
+    let call = &object["call"];
+    let calls = call["calls"].as_u64().unwrap();
+    assert!(calls > 0);
+    let buckets = call["histogram"].as_array().unwrap();
+    let counted = buckets
+        .iter()
+        .map(|bucket| bucket[1].as_u64().unwrap())
+        .sum::<u64>();
+    assert_eq!(counted, calls);
+    let quantiles = ["p50", "p90", "p99", "p99.9"].map(|name| call[name].as_u64().unwrap());
+    assert!(quantiles.is_sorted(), "{quantiles:?}");
+    assert!(call["max"].as_u64().unwrap() > 0);
+}
+
+fn the_picture_fits_the_terminal_narrow_or_wide() {
+    for columns in [80, 160] {
+        let mut command = run_command(&[]);
+        command = {
+            // Not `run`: the same environment.
+            let mut doctor = std::process::Command::new(command.get_program());
+            doctor.args(["doctor", "--seconds", "0.1"]);
+            command
+                .get_envs()
+                .for_each(|(name, _)| _ = doctor.env_remove(name));
+            doctor
+        };
+        let screen = Terminal::of_width(&command, columns).close();
+        let widest = screen
+            .lines()
+            .map(|line| line.chars().count())
+            .max()
+            .unwrap();
+        assert!(widest <= usize::from(columns), "{screen}");
+        let axis = screen
+            .lines()
+            .find(|line| line.contains('└'))
+            .expect("an axis");
+        assert!(axis.chars().count() >= usize::from(columns) - 4, "{screen}");
+        assert_says(&screen, &["A log call", "p99.9 ", "▲max", "█"]);
+    }
+}
+
+fn without_a_terminal_there_are_no_colours_and_nothing_is_measured_if_not_wished() {
+    let output = shmlog(&["doctor", "--seconds", "0"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        !text.contains('\x1b') && !text.contains("A log call"),
+        "{text}"
+    );
+    assert_says(&text, &["clock source", "checks:"]);
+}
+
+fn a_time_that_is_none_is_refused() {
+    for seconds in ["-1", "soon", "NaN", "1e9"] {
+        let argument = format!("--seconds={seconds}");
+        shmlog(&["doctor", &argument]).assert().code(2);
+    }
+}
+
+fn a_closed_pipe_is_no_failure() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_shmlog"));
+    let child = command
+        .args(["doctor", "--seconds", "0"])
+        .stdout(writer)
+        .spawn();
+    let status = child.unwrap().wait().unwrap();
+    assert!(matches!(status.code(), Some(0 | 1)), "{status}");
+}
