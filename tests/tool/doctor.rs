@@ -4,12 +4,11 @@ use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::pty::Terminal;
-use crate::running::run_command;
-use crate::support::{Role, assert_says};
+use crate::support::{Actor, Folder, Role, assert_says, listen, quiet, say};
 use crate::tool::shmlog;
 use crate::trials;
 
-pub const ROLES: &[Role] = &[];
+pub const ROLES: &[Role] = &[("maker_of_a_default_ring", maker_of_a_default_ring)];
 
 pub fn trials() -> Vec<Trial> {
     trials![
@@ -19,6 +18,7 @@ pub fn trials() -> Vec<Trial> {
         without_a_terminal_there_are_no_colours_and_nothing_is_measured_if_not_wished,
         a_time_that_is_none_is_refused,
         a_closed_pipe_is_no_failure,
+        a_ring_of_the_default_size_takes_what_the_doctor_says,
     ]
 }
 
@@ -70,16 +70,8 @@ fn calls_are_measured_and_the_percentiles_ascend() {
 
 fn the_picture_fits_the_terminal_narrow_or_wide() {
     for columns in [80, 160] {
-        let mut command = run_command(&[]);
-        command = {
-            // Not `run`: the same environment.
-            let mut doctor = std::process::Command::new(command.get_program());
-            doctor.args(["doctor", "--seconds", "0.1"]);
-            command
-                .get_envs()
-                .for_each(|(name, _)| _ = doctor.env_remove(name));
-            doctor
-        };
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_shmlog"));
+        command.args(["doctor", "--seconds", "0.1"]);
         let screen = Terminal::of_width(&command, columns).close();
         let widest = screen
             .lines()
@@ -123,4 +115,26 @@ fn a_closed_pipe_is_no_failure() {
         .spawn();
     let status = child.unwrap().wait().unwrap();
     assert!(matches!(status.code(), Some(0 | 1)), "{status}");
+}
+
+fn maker_of_a_default_ring(arguments: &[String]) {
+    let logger = quiet(&arguments[0]).init_parent().unwrap();
+    say(logger.name());
+    listen();
+}
+
+fn a_ring_of_the_default_size_takes_what_the_doctor_says() {
+    let folder = Folder::new();
+    let mut maker = Actor::start("maker_of_a_default_ring", &[folder.text()]);
+    let segment = std::path::Path::new("/dev/shm").join(maker.hear(""));
+    let bytes = std::fs::metadata(segment).unwrap().len();
+    maker.finish();
+    let said = format!(
+        "a ring takes {:.0} MiB by default",
+        bytes as f64 / f64::from(1 << 20)
+    );
+    let output = shmlog(&["doctor", "--json", "--seconds", "0"])
+        .output()
+        .unwrap();
+    assert_says(&String::from_utf8(output.stdout).unwrap(), &[&said]);
 }

@@ -6,6 +6,7 @@ use std::process::Output;
 use libtest_mimic::Trial;
 use rustix::process::Signal;
 
+use crate::pty::Terminal;
 use crate::running::{errors, ring_of, run_command};
 use crate::support::{Actor, Folder, Role, assert_nothing_remains, assert_says, until};
 use crate::tool::shmlog;
@@ -19,6 +20,8 @@ pub fn trials() -> Vec<Trial> {
         one_that_does_not_hear_term_is_killed_when_the_grace_is_over,
         a_signal_to_us_reaches_every_program_once,
         what_a_shell_has_started_ends_with_it,
+        what_the_first_has_left_in_the_background_ends_too,
+        ctrl_c_at_a_terminal_reaches_every_program,
         a_procfile_that_makes_no_sense_is_refused_by_its_line,
         the_default_procfile_is_the_one_in_this_folder,
     ]
@@ -94,6 +97,7 @@ fn one_that_does_not_hear_term_is_killed_when_the_grace_is_over() {
     assert_says(
         &errors(&output),
         &[
+            "short ended with exit code 0; the others get SIGTERM",
             "short ended with exit code 0, then",
             "deaf was killed by signal 9",
         ],
@@ -139,6 +143,34 @@ fn what_a_shell_has_started_ends_with_it() {
     assert!(output.status.success(), "{output:?}");
     // A sleep that lived on would hold the ring.
     assert_nothing_remains(&ring_of(&folder));
+}
+
+fn what_the_first_has_left_in_the_background_ends_too() {
+    let folder = folder_with("left: echo $SHMLOG_RING > ring; sleep 1000 & true\n");
+    assert!(play(&folder, &["--quiet"]).status.success());
+    assert_nothing_remains(&ring_of(&folder));
+}
+
+fn ctrl_c_at_a_terminal_reaches_every_program() {
+    let listens = |name: &str| {
+        format!(
+            "{name}: trap 'echo got; exit 6' INT; sleep 1000 >/dev/null 2>&1 & echo ready; wait\n"
+        )
+    };
+    let folder = folder_with(&(listens("a") + &listens("b")));
+    let all = arguments(&folder);
+    let run = run_command(&all.each_ref().map(|text| &**text));
+    let mut terminal = Terminal::with(&run);
+    let both = |words: &str| {
+        let lines = folder.records();
+        ["a", "b"]
+            .iter()
+            .all(|name| of(&lines, name).contains(&words))
+    };
+    until("both are ready", || both("ready"));
+    terminal.press(b"\x03");
+    assert_says(&terminal.close(), &["[code 6]"]);
+    assert!(both("got"));
 }
 
 fn a_procfile_that_makes_no_sense_is_refused_by_its_line() {

@@ -35,11 +35,11 @@ const NOT_EXECUTABLE: u8 = 126;
 
 const EXAMPLES: &str = "\
 Examples:
-  shmlog run ./robot --speed 3             # prints and records, on this terminal
-  shmlog run --logs logs -- ./robot        # in text files too
+  shmlog run ./robot --speed 3            # on this terminal
+  shmlog run --logs logs -- ./robot       # in text files too
   shmlog run -l debug --sink json:logs -q -- python3 -u camera.py
-  shmlog run --no-capture -- ./console     # an interactive program
-  shmlog run --procfile                    # all of ./Procfile, like `imu: ./imu`
+  shmlog run --no-capture -- ./console    # an interactive program
+  shmlog run --procfile                   # all of ./Procfile
 
 The exit code is the program's; 128 + n if signal n killed it, 127 if it was not found, 126 if it cannot be executed, 1 if \
 there can be no ring.
@@ -48,8 +48,8 @@ Signals that are sent to shmlog (INT, TERM, HUP, QUIT, USR1, USR2, WINCH, TSTP, 
 program has. SIGKILL cannot be passed on: the program goes on then, and so does its log.
 
 Of a procfile, each program is run by sh -c in the procfile's folder, in a process group of its own, without standard input. \
-When the first ends, the others get SIGTERM, and SIGKILL after --grace; the exit code is that of the first that ended, as \
-with foreman, honcho and overmind.
+When the first ends, the others get SIGTERM, and what it left in its group too; after --grace SIGKILL. The exit code is that \
+of the first that ended, as with foreman, honcho and overmind.
 
 SHMLOG_SINKS, and SHMLOG_LEVEL or RUST_LOG, stand in for --sink and --level where these are not given.";
 
@@ -79,7 +79,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "Procfile")]
     procfile: Option<PathBuf>,
     /// How long the others of a procfile have to end, like 500ms, 10s or 1m
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, requires = "procfile")]
     grace: Duration,
     /// No words at the end
     #[arg(short, long)]
@@ -109,7 +109,12 @@ pub fn run(arguments: Arguments) -> Outcome {
             }
         }
     }
-    let first = watch::until_all_ended(&mut programs, &signals, arguments.grace)?;
+    let tell = |first: &Program| {
+        if !arguments.quiet {
+            summary::tell_others_end(first, arguments.grace);
+        }
+    };
+    let first = watch::until_all_ended(&mut programs, &signals, arguments.grace, tell)?;
     let flushed = logger.flush(summary::PATIENCE);
     let stats = logger.stats();
     drop(logger);

@@ -1,5 +1,6 @@
 //! Times log calls: one thread, three numbers, 1 to 2 µs apart, into a ring that discards them.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -52,7 +53,7 @@ pub fn measure(time: Duration) -> Result<Measured, Failure> {
     let nothing = histogram_of(&timed(EMPTY, |_| {}), 0);
     logger.flush(PATIENCE)?;
     let dropped = logger.stats().dropped;
-    let step = step_of(&nothing);
+    let step = step_of(&histogram_of(&raw, 0));
     let empty = quantile(&nothing, 0.5, step);
     let calls = histogram_of(&raw, empty.round() as u64);
     Ok(Measured {
@@ -75,10 +76,10 @@ impl Measured {
 /// says where between them the time is.
 fn quantile(times: &Histogram<u64>, share: f64, step: u64) -> f64 {
     let (rank, mut below) = (share * times.len() as f64, 0.0);
-    for value in times.iter_recorded() {
-        let here = value.count_at_value() as f64;
+    for Cluster { values, count } in clusters(times, step) {
+        let here = count as f64;
         if below + here >= rank {
-            let middle = value.value_iterated_to() as f64;
+            let middle = (values.start() + values.end()) as f64 / 2.0;
             return middle + step as f64 * ((rank - below) / here - 0.5);
         }
         below += here;
@@ -86,21 +87,47 @@ fn quantile(times: &Histogram<u64>, share: f64, step: u64) -> f64 {
     times.max() as f64
 }
 
-/// What all times are multiples of, as far as they are seen often; 1 if there is no such thing.
-fn step_of(times: &Histogram<u64>) -> u64 {
-    let often = times
-        .iter_recorded()
-        .filter(|value| value.count_at_value() > times.len() / 1000);
-    let often = often.map(|value| value.value_iterated_to());
-    often.reduce(greatest_common_divisor).unwrap_or(1).max(1)
+/// Times that are one step of the clock: whole nanoseconds are rounded, up or down.
+#[derive(Clone, Debug)]
+struct Cluster {
+    values: RangeInclusive<u64>,
+    count: u64,
 }
 
-fn greatest_common_divisor(a: u64, b: u64) -> u64 {
-    if b == 0 {
-        a
-    } else {
-        greatest_common_divisor(b, a % b)
+/// Neighbours are one if the clock moves in steps; else each stands for itself.
+fn clusters(times: &Histogram<u64>, step: u64) -> Vec<Cluster> {
+    let mut clusters: Vec<Cluster> = Vec::new();
+    for value in times.iter_recorded() {
+        let (time, count) = (value.value_iterated_to(), value.count_at_value());
+        match clusters
+            .last_mut()
+            .filter(|last| step > 1 && last.values.end() + 1 == time)
+        {
+            Some(last) => {
+                *last = Cluster {
+                    values: *last.values.start()..=time,
+                    count: last.count + count,
+                }
+            }
+            None => clusters.push(Cluster {
+                values: time..=time,
+                count,
+            }),
+        }
     }
+    clusters
+}
+
+/// The least distance between clusters that are seen often; 1 if times are anywhere.
+fn step_of(times: &Histogram<u64>) -> u64 {
+    let often = |cluster: &Cluster| cluster.count > times.len() / 1000;
+    // As if it had steps: then all that is often is narrow.
+    let clusters: Vec<Cluster> = clusters(times, 2).into_iter().filter(often).collect();
+    let width = |cluster: &Cluster| cluster.values.end() - cluster.values.start();
+    let apart = |two: &[Cluster]| two[1].values.start() - two[0].values.start();
+    let least = clusters.windows(2).map(apart).min();
+    let is_narrow = clusters.iter().all(|cluster| width(cluster) <= 1);
+    least.filter(|_| is_narrow).unwrap_or(1)
 }
 
 /// The CPU for who logs, the last, and that for the drainer, the first, if there are two.

@@ -62,6 +62,7 @@ impl Program {
 
     /// Sees whether it has ended, and if it has, waits until all that it printed is in the ring.
     pub fn look(&mut self) -> io::Result<()> {
+        self.end_group();
         let ended = match &mut self.started {
             Started::Captured(spawned) => match spawned.try_wait()? {
                 Some(_) => Some(spawned.wait()?),
@@ -71,6 +72,17 @@ impl Program {
         };
         self.status = self.status.or(ended);
         Ok(())
+    }
+
+    /// Has what it left in its group end too. Its number is its own only until it has been waited for.
+    fn end_group(&self) {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let pid = self.pid().filter(|_| self.place == Place::OwnGroup);
+        if let Some(pid) = pid
+            && let Ok(Some(_)) = waitid(WaitId::Pid(pid), options)
+        {
+            let _ = kill_process_group(pid, Signal::TERM);
+        }
     }
 
     /// Whether it has been stopped by the terminal since this was asked last.

@@ -42,6 +42,15 @@ pub fn say(
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
+/// Says why the others of a procfile end.
+pub fn tell_others_end(first: &Program, grace: Duration) {
+    let ending = first.ending();
+    let _ = writeln!(
+        std::io::stderr(),
+        "shmlog: {ending}; the others get SIGTERM, and SIGKILL after {grace:?}"
+    );
+}
+
 fn counted(stats: &Stats) -> String {
     let records = if stats.delivered == 1 {
         "record"

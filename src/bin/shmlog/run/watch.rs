@@ -13,11 +13,12 @@ use super::signals::{Caught, Signals};
 /// Longer than anything runs; a timeout for when there is none.
 const FOR_EVER: Duration = Duration::from_secs(1 << 31);
 
-/// Waits for all; when one has ended the others are told to. Returns which one was the first.
+/// Waits for all; when one has ended the others are told to, and `tell` hears of it. Returns which one was the first.
 pub fn until_all_ended(
     programs: &mut [Program],
     signals: &Signals,
     grace: Duration,
+    tell: impl Fn(&Program),
 ) -> io::Result<usize> {
     let mut first = None;
     let mut deadline = None;
@@ -29,8 +30,11 @@ pub fn until_all_ended(
             Ok(caught) if caught.is_of_child() => {
                 look(programs)?;
                 let ended = programs.iter().position(|program| !program.runs());
-                if first.is_none() && ended.is_some() {
-                    (first, deadline) = (ended, Some(Instant::now() + grace));
+                if let (None, Some(ended)) = (first, ended) {
+                    (first, deadline) = (Some(ended), Some(Instant::now() + grace));
+                    if programs.iter().any(Program::runs) {
+                        tell(&programs[ended]);
+                    }
                     programs.iter().for_each(|program| program.send(SIGTERM));
                 }
             }
@@ -55,12 +59,12 @@ fn look(programs: &mut [Program]) -> io::Result<()> {
         .iter_mut()
         .filter(|program| program.runs())
         .try_for_each(Program::look)?;
-    if programs
+    // All are asked: each tells of it once.
+    let stopped = programs
         .iter()
         .filter(|program| program.was_stopped())
-        .count()
-        > 0
-    {
+        .count();
+    if stopped > 0 {
         emulate_default_handler(SIGTSTP)?;
     }
     Ok(())
