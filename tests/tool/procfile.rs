@@ -83,7 +83,7 @@ fn every_program_runs_under_its_name_and_the_first_that_ends_ends_all() {
     assert_says(
         &errors(&output),
         &[
-            "first ended with exit code 9, then second ended with exit code 0; 3 records logged, 0 dropped",
+            "first ended with exit code 9, then second ended with exit code 0\nshmlog: 3 records logged, 0 dropped",
         ],
     );
 }

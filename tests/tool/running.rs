@@ -14,13 +14,17 @@ use signal_hook::iterator::exfiltrator::raw::WithRawSiginfo;
 
 use crate::pty::Terminal;
 use crate::support::{
-    Actor, Folder, Line, Role, assert_nothing_remains, assert_says, log_files, say,
+    Actor, Folder, Line, Role, assert_nothing_remains, assert_says, drainers_of, log_files, say,
     segments_made_by, send, until, wait_for_end,
 };
 use crate::tool::shmlog;
 use crate::trials;
 
-pub const ROLES: &[Role] = &[("member_under_run", member_under_run), ("hearer", hearer)];
+pub const ROLES: &[Role] = &[
+    ("member_under_run", member_under_run),
+    ("hearer", hearer),
+    ("flooder", flooder),
+];
 
 pub fn trials() -> Vec<Trial> {
     trials![
@@ -38,6 +42,7 @@ pub fn trials() -> Vec<Trial> {
         arguments_go_before_the_environment_and_the_environment_before_defaults,
         a_ring_that_cannot_be_made_is_refused_before_the_program_runs,
         standard_input_is_the_programs_own,
+        what_found_the_ring_full_is_counted_at_the_end_with_the_way_out,
     ]
 }
 
@@ -393,4 +398,22 @@ fn standard_input_is_the_programs_own() {
     assert!(child.wait().unwrap().success());
     assert_says(&text, &["a line", Level::Info.as_str()]);
     wait_for_end(child.id());
+}
+
+/// Logs more than the ring takes while nobody reads it.
+fn flooder(_: &[String]) {
+    let logger = ShmLogger::attach().unwrap();
+    let drainer = drainers_of(logger.name())[0];
+    send(drainer, Signal::STOP);
+    (0..100).for_each(|n| info!("record {n}"));
+    send(drainer, Signal::CONT);
+}
+
+fn what_found_the_ring_full_is_counted_at_the_end_with_the_way_out() {
+    let program = std::env::current_exe().unwrap();
+    let mut command = run_command(&["--slots", "16", "--", program.to_str().unwrap()]);
+    let output = command.env("SHMLOG_TEST_ROLE", "flooder").output().unwrap();
+    let said = errors(&output);
+    assert!(!said.contains(" 0 dropped"), "{said}");
+    assert_says(&said, &["dropped", "more than 16 --slots would help"]);
 }

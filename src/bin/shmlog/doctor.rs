@@ -81,11 +81,14 @@ pub fn run(arguments: Arguments) -> Outcome {
     let time = Duration::from_secs_f64(arguments.seconds);
     let measured = (!time.is_zero())
         .then(|| measure::measure(time))
-        .transpose()?;
+        .transpose();
+    // Without a measurement what was found is of use all the more.
+    let said = measured.as_ref().ok().and_then(Option::as_ref);
     match arguments.json {
-        true => report::say_json(&findings, measured.as_ref()),
-        false => report::say_measured(measured.as_ref()),
+        true => report::say_json(&findings, said),
+        false => report::say_measured(said),
     }
+    measured?;
     let is_bad = findings
         .iter()
         .any(|finding| finding.verdict == Verdict::Bad);

@@ -25,12 +25,16 @@ pub fn say(
     stats: &Stats,
     files: &[PathBuf],
 ) {
-    let endings: Vec<String> = [first]
-        .iter()
-        .chain(others)
-        .map(|program| program.ending())
-        .collect();
-    let mut text = format!("shmlog: {}; {}", endings.join(", then "), counted(stats));
+    let endings = [first].into_iter().chain(others.iter().copied());
+    let endings: Vec<String> = endings.map(Program::ending).collect();
+    // Of one program it is one line.
+    let between = if others.is_empty() {
+        "; "
+    } else {
+        "\nshmlog: "
+    };
+    let (endings, counted) = (endings.join(", then "), counted(stats));
+    let mut text = format!("shmlog: {endings}{between}{counted}");
     match files {
         [] => {}
         [file] => text += &format!("; in {}", file.display()),
