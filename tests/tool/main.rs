@@ -30,7 +30,7 @@ macro_rules! cast {
 }
 
 cast! {
-    help running procfile doctor generate
+    help running passing_on procfile doctor generate
 }
 
 fn main() {

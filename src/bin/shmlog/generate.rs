@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Command, CommandFactory};
+use clap::{Command, CommandFactory, ValueHint};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
@@ -31,7 +31,7 @@ enum What {
     /// Man pages: shmlog.1, and one for each subcommand
     Man {
         /// Where they are written; made if it is missing
-        #[arg(value_name = "FOLDER")]
+        #[arg(value_name = "FOLDER", value_hint = ValueHint::DirPath)]
         folder: PathBuf,
     },
     /// What a shell needs to complete arguments, on standard output

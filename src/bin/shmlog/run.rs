@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, SystemTime};
 
+use clap::ValueHint;
 use shmlog::ShmLogger;
 
 use self::procfile::Entry;
@@ -51,7 +52,8 @@ Of a procfile, each program is run by sh -c in the procfile's folder, in a proce
 When the first ends, the others get SIGTERM, and what it left in its group too; after --grace SIGKILL. The exit code is that \
 of the first that ended, as with foreman, honcho and overmind.
 
-SHMLOG_SINKS, and SHMLOG_LEVEL or RUST_LOG, stand in for --sink and --level where these are not given.";
+SHMLOG_SINKS, and SHMLOG_LEVEL or RUST_LOG, stand in for --sink and --level where these are not given. A SHMLOG_RING that is \
+set already is replaced for the program: its ring is a new one.";
 
 /// Runs a program, with a ring for it and all that it starts
 ///
@@ -66,7 +68,8 @@ pub struct Arguments {
         value_name = "PROGRAM",
         required_unless_present = "procfile",
         conflicts_with = "procfile",
-        trailing_var_arg = true
+        trailing_var_arg = true,
+        value_hint = ValueHint::CommandWithArguments
     )]
     program: Vec<OsString>,
     /// The program's name in the log and in the names of its files [default: that of its file; with --procfile, of the folder]
@@ -76,7 +79,7 @@ pub struct Arguments {
     #[arg(long)]
     no_capture: bool,
     /// Runs all programs of a file with lines like `name: command`
-    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "Procfile")]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "Procfile", value_hint = ValueHint::FilePath)]
     procfile: Option<PathBuf>,
     /// How long the others of a procfile have to end, like 500ms, 10s or 1m
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, requires = "procfile")]

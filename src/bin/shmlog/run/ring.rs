@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::ValueHint;
 use shmlog::sink::{SinkSpec, TextFile};
 use shmlog::{Builder, Level, ShmLogger};
 
@@ -20,7 +21,7 @@ pub struct Settings {
     #[arg(long = "sink", value_name = "SPEC")]
     sinks: Vec<SinkSpec>,
     /// Text files in this folder, beside the console or the sinks
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     logs: Option<PathBuf>,
     /// Slots in the ring, a power of two [default: 65536]
     #[arg(long, value_name = "NUMBER")]
