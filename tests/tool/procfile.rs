@@ -152,9 +152,10 @@ fn what_the_first_has_left_in_the_background_ends_too() {
 }
 
 fn ctrl_c_at_a_terminal_reaches_every_program() {
+    // The one that is slower gets TERM too, and must not end by that before it has said what it got first.
     let listens = |name: &str| {
         format!(
-            "{name}: trap 'echo got; exit 6' INT; sleep 1000 >/dev/null 2>&1 & echo ready; wait\n"
+            "{name}: trap 'echo got; exit 6' INT; trap : TERM; sleep 1000 >/dev/null 2>&1 & echo ready; while :; do wait; done\n"
         )
     };
     let folder = folder_with(&(listens("a") + &listens("b")));
