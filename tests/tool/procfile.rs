@@ -63,9 +63,9 @@ fn of<'l>(lines: &'l [crate::support::Line], name: &str) -> Vec<&'l str> {
     its.map(|line| &*line.message).collect()
 }
 
-/// Until it gets TERM.
+/// Until it gets TERM. The FIFO is for another process to open, which a trap does not interrupt.
 const STAYS: &str =
-    "trap 'echo ends; exit 0' TERM; sleep 1000 >/dev/null 2>&1 & echo up >&2; echo > go; wait";
+    "trap 'echo ends; exit 0' TERM; sleep 1000 >/dev/null 2>&1 & echo up; echo > go & wait";
 
 fn every_program_runs_under_its_name_and_the_first_that_ends_ends_all() {
     // The first waits for the other: one end of the FIFO for the other.
