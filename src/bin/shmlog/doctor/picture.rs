@@ -123,15 +123,18 @@ impl Axis {
         place(self.columns, labels)
     }
 
+    /// The longest and the median have room in any case; then the others from the end of the list, the rarest first.
     fn marks(&self, times: &Histogram<u64>) -> String {
-        let marks = QUANTILES.map(|(name, quantile)| {
+        let mark = |(name, quantile): (&str, f64)| {
             (
                 self.column(times.value_at_quantile(quantile)),
                 format!("▲{name}"),
             )
-        });
-        let most = (self.column(times.max()), "▲max".to_owned());
-        place(self.columns, marks.into_iter().chain([most]))
+        };
+        let [median, more @ ..] = QUANTILES;
+        let longest = (self.column(times.max()), "▲max".to_owned());
+        let marks = [longest, mark(median)].into_iter();
+        place(self.columns, marks.chain(more.into_iter().rev().map(mark)))
     }
 }
 
