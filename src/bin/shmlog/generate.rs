@@ -14,7 +14,7 @@ use crate::failure::{Failure, Outcome, is_closed_pipe};
 const EXAMPLES: &str = "\
 Examples:
   shmlog generate man ~/.local/share/man/man1
-  shmlog generate completions bash > ~/.local/share/bash-completion/completions/shmlog
+  . <(shmlog generate completions bash)     # in ~/.bashrc
   shmlog generate completions zsh > \"${fpath[1]}/_shmlog\"
   shmlog generate completions fish > ~/.config/fish/completions/shmlog.fish";
 
