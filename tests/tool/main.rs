@@ -11,6 +11,7 @@ mod support;
 mod trial;
 
 mod logged;
+mod pty;
 mod tool;
 
 use libtest_mimic::{Arguments, Trial};
@@ -30,10 +31,15 @@ macro_rules! cast {
 }
 
 cast! {
+    doctor
     draining
+    generate
     help
+    passing_on
     plot
+    procfile
     rings
+    running
     scene
     tail_files
     tail_ring
