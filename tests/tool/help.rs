@@ -23,7 +23,10 @@ fn help_names_every_subcommand_and_each_has_help_of_its_own() {
     let help = shmlog(&["--help"]).assert().success();
     let help = String::from_utf8_lossy(&help.get_output().stdout).into_owned();
     for command in COMMANDS {
-        assert!(help.contains(&format!("\n  {command} ")), "{command} in {help}");
+        assert!(
+            help.contains(&format!("\n  {command} ")),
+            "{command} in {help}"
+        );
         shmlog(&[command, "--help"]).assert().success();
     }
 }

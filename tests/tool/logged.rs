@@ -136,3 +136,8 @@ pub fn rows(bytes: &[u8]) -> Vec<Json> {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
 }
+
+/// A text of an object.
+pub fn text<'j>(row: &'j Json, key: &str) -> &'j str {
+    row[key].as_str().unwrap_or_default()
+}

@@ -30,7 +30,7 @@ macro_rules! cast {
 }
 
 cast! {
-    help plot tail_files
+    help plot tail_files tail_follow
 }
 
 fn main() {

@@ -11,6 +11,7 @@ mod filter;
 mod follow;
 mod output;
 mod ring;
+mod seen;
 mod watch;
 
 use std::ops::ControlFlow;
