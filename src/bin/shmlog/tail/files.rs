@@ -18,9 +18,10 @@ use crate::reading::owned::Owned;
 use crate::reading::source::{self, Source};
 use crate::reading::{Piece, files};
 
-/// Last bytes of a file that are looked at first, then sixteen times as many, and so on.
+/// Last bytes of a file that are looked at first, then sixteen times as many, and so on; beyond the most, all.
 const FIRST_LOOK: u64 = 64 << 10;
 const NEXT_LOOK: u64 = 16;
+const MOST_LOOK: u64 = 16 << 20;
 
 /// A piece that is kept until it is sure that it is one of the last.
 enum Kept {
@@ -163,7 +164,11 @@ fn last_of(
         if is_whole || kept.len() >= wanted {
             return Ok((kept, reading, seen));
         }
-        look = look.saturating_mul(NEXT_LOOK);
+        look = if look < MOST_LOOK {
+            look * NEXT_LOOK
+        } else {
+            u64::MAX
+        };
     }
 }
 
