@@ -11,6 +11,7 @@ mod support;
 mod trial;
 
 mod logged;
+mod shown;
 mod tool;
 
 use libtest_mimic::{Arguments, Trial};
@@ -30,7 +31,7 @@ macro_rules! cast {
 }
 
 cast! {
-    help plot tail_files tail_follow
+    help plot tail_files tail_follow tail_options
 }
 
 fn main() {

@@ -1,14 +1,13 @@
-//! `shmlog tail` of files: every option over every kind of file, and over what is damaged.
+//! `shmlog tail` of files: how files are named, what they hold, and what is damaged.
 
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
 use libtest_mimic::Trial;
-use serde_json::Value as Json;
-use shmlog::Level;
 
 use crate::logged::{Sinks, only_file, rows, text};
+use crate::shown::{sequences, shown, tail};
 use crate::support::{Folder, Role, assert_says, log_files};
 use crate::tool::shmlog;
 use crate::trials;
@@ -17,7 +16,6 @@ pub const ROLES: &[Role] = &[];
 
 pub fn trials() -> Vec<Trial> {
     trials![
-        every_option_shows_the_same_records_of_every_kind_of_file,
         what_is_shown_as_json_and_logfmt_is_what_those_sinks_write,
         a_mcap_file_shows_what_its_messages_say,
         text_is_that_of_the_console_and_coloured_if_so_wished,
@@ -26,121 +24,6 @@ pub fn trials() -> Vec<Trial> {
         what_is_damaged_is_said_with_file_and_line_and_the_rest_is_shown,
         what_cannot_be_read_is_named_with_a_way_out,
     ]
-}
-
-fn tail(arguments: &[&str]) -> (Vec<u8>, String) {
-    let all = [&["tail"], arguments].concat();
-    let done = shmlog(&all).assert().success();
-    let output = done.get_output();
-    (
-        output.stdout.clone(),
-        String::from_utf8_lossy(&output.stderr).into_owned(),
-    )
-}
-
-/// What tail shows as JSON, and nothing on standard error.
-fn shown(arguments: &[&str]) -> Vec<Json> {
-    let (out, error) = tail(&[arguments, &["--output", "json"]].concat());
-    assert_eq!(error, "", "{arguments:?}");
-    rows(&out)
-}
-
-fn sequences(rows: &[Json]) -> Vec<Option<u64>> {
-    rows.iter().map(|row| row["seq"].as_u64()).collect()
-}
-
-/// An option's words, and which rows it lets pass.
-type Case<'a> = (Vec<String>, Box<dyn Fn(&Json) -> bool + 'a>);
-
-fn options(rows: &[Json]) -> Vec<Case<'_>> {
-    let words = |words: &[&str]| {
-        words
-            .iter()
-            .map(|word| (*word).to_owned())
-            .collect::<Vec<_>>()
-    };
-    let level = |row: &Json| text(row, "level").parse::<Level>().unwrap();
-    let middle = text(&rows[rows.len() / 2], "time").to_owned();
-    // Text files have microseconds: the whole one counts.
-    let (from, to) = (
-        format!("{}000Z", &middle[..26]),
-        format!("{}999Z", &middle[..26]),
-    );
-    let pid = rows[5]["pid"].as_u64().unwrap();
-    vec![
-        (words(&[]), Box::new(|_| true)),
-        (
-            words(&["-p", "warn"]),
-            Box::new(move |row| level(row) >= Level::Warn),
-        ),
-        (
-            words(&["--level", "CRITICAL"]),
-            Box::new(move |row| level(row) == Level::Critical),
-        ),
-        (
-            words(&["-t", "can"]),
-            Box::new(|row| ["can", "can::bus"].contains(&text(row, "target"))),
-        ),
-        (
-            words(&["--proc", "child-1"]),
-            Box::new(|row| text(row, "process") == "child-1"),
-        ),
-        (
-            words(&["--proc", &pid.to_string()]),
-            Box::new(move |row| row["pid"].as_u64() == Some(pid)),
-        ),
-        (
-            words(&["--grep", r"number \d\b"]),
-            Box::new(|row| {
-                let number = text(row, "message")
-                    .split(['\n', ' '])
-                    .nth(1)
-                    .unwrap_or_default();
-                text(row, "message").starts_with("number ") && number.len() == 1
-            }),
-        ),
-        (
-            words(&["--grep", "bus=1[37]$|bus=1[37] "]),
-            Box::new(|row| [13, 17].map(Json::from).contains(&row["fields"]["bus"])),
-        ),
-        (
-            words(&["--since", &from]),
-            Box::new({
-                let from = from.clone();
-                move |row| text(row, "time") >= &from[..]
-            }),
-        ),
-        (
-            words(&["--until", &to]),
-            Box::new(move |row| text(row, "time") <= &to[..]),
-        ),
-    ]
-}
-
-fn every_option_shows_the_same_records_of_every_kind_of_file() {
-    let sinks = Sinks::new();
-    let all = sinks.rows();
-    assert!(all.len() > 600);
-    for (words, passes) in options(&all) {
-        let expected: Vec<_> = all.iter().filter(|row| passes(row)).cloned().collect();
-        assert!(!expected.is_empty(), "{words:?} shows nothing");
-        for place in ["json", "text", "packed"] {
-            let path = sinks.at(place);
-            let words: Vec<&str> = words
-                .iter()
-                .map(String::as_str)
-                .chain([path.to_str().unwrap()])
-                .collect();
-            let found = shown(&[&words[..], &["-n", "all"]].concat());
-            assert_eq!(sequences(&found), sequences(&expected), "{words:?}");
-            let last = shown(&[&words[..], &["-n", "7"]].concat());
-            assert_eq!(
-                sequences(&last),
-                sequences(&expected[expected.len().saturating_sub(7)..]),
-                "{words:?}"
-            );
-        }
-    }
 }
 
 fn what_is_shown_as_json_and_logfmt_is_what_those_sinks_write() {
