@@ -15,6 +15,7 @@ use crate::support::{
 pub const ROLES: &[Role] = &[
     ("logged_parent", logged_parent),
     ("logged_child", logged_child),
+    ("losing_parent", losing_parent),
 ];
 
 /// Records of each child.
@@ -64,6 +65,27 @@ fn logged_child(arguments: &[String]) {
             }
         }
     }
+    drop(logger);
+}
+
+/// `spec…`. Logs faster than anybody drains, into a small ring, and says how many records that cost.
+fn losing_parent(specs: &[String]) {
+    let builder = quiet("")
+        .file(false)
+        .process_name("app")
+        .slots(64)
+        .on_full(OnFull::Drop);
+    let with = specs.iter().fold(builder, |builder, spec| {
+        builder.sink(spec.parse::<SinkSpec>().unwrap())
+    });
+    let logger = with.init_parent().unwrap();
+    while logger.stats().dropped < 100 {
+        info!("in a hurry");
+    }
+    logger.flush(Duration::from_secs(60)).unwrap();
+    info!("{END}");
+    logger.flush(Duration::from_secs(60)).unwrap();
+    say(&logger.stats().dropped.to_string());
     drop(logger);
 }
 
@@ -135,4 +157,9 @@ pub fn rows(bytes: &[u8]) -> Vec<Json> {
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
+}
+
+/// A text of an object.
+pub fn text<'j>(row: &'j Json, key: &str) -> &'j str {
+    row[key].as_str().unwrap_or_default()
 }

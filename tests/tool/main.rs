@@ -12,6 +12,7 @@ mod trial;
 
 mod logged;
 mod pty;
+mod shown;
 mod tool;
 
 use libtest_mimic::{Arguments, Trial};
@@ -42,6 +43,8 @@ cast! {
     running
     scene
     tail_files
+    tail_follow
+    tail_options
     tail_ring
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use libtest_mimic::Trial;
 
 use crate::logged::{EACH, Sinks};
-use crate::support::{Folder, Role, assert_says};
+use crate::support::{Actor, Folder, Role, assert_says};
 use crate::tool::shmlog;
 use crate::trials;
 
@@ -16,6 +16,7 @@ pub fn trials() -> Vec<Trial> {
         the_picture_names_levels_and_processes_with_their_numbers_whatever_the_files_are,
         panels_can_be_chosen_and_the_size_is_what_was_asked_for,
         gaps_are_shaded_and_losses_are_marked_with_their_number,
+        what_a_full_ring_cost_is_marked_whatever_the_files_are,
         processes_beyond_the_eighth_are_one,
         what_cannot_be_drawn_is_named_with_a_way_out,
     ]
@@ -152,6 +153,23 @@ fn gaps_are_shaded_and_losses_are_marked_with_their_number() {
         (later.matches(GREY).count(), &number_of(&later, "lost")[..]),
         (0, "3")
     );
+}
+
+fn what_a_full_ring_cost_is_marked_whatever_the_files_are() {
+    let folder = Folder::new();
+    let kinds = ["json", "file", "mcap"];
+    let place = |kind: &str| folder.path().join(kind).to_str().unwrap().to_owned();
+    let specs = kinds.map(|kind| format!("{kind}:{}", place(kind)));
+    let mut parent = Actor::start("losing_parent", &specs.each_ref().map(String::as_str));
+    let dropped = parent.hear("");
+    parent.finish();
+    for kind in kinds {
+        assert_eq!(
+            number_of(&picture(&[&place(kind)]), "lost"),
+            dropped,
+            "{kind}"
+        );
+    }
 }
 
 fn processes_beyond_the_eighth_are_one() {

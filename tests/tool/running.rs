@@ -36,11 +36,11 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// `shmlog run` with these arguments, for when more than its output is needed.
+/// `shmlog run` with these arguments, for when more than its output is needed. Other tests' rings it leaves to them.
 pub fn run_command(arguments: &[&str]) -> Command {
     let prepared = shmlog(&["run"]);
     let mut command = Command::new(prepared.get_program());
-    command.arg("run").args(arguments);
+    command.args(["run", "--no-recover"]).args(arguments);
     for (name, value) in prepared.get_envs() {
         match value {
             Some(value) => command.env(name, value),

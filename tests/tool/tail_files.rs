@@ -1,18 +1,14 @@
-//! `shmlog tail` of files: every option over every kind of file, across rotation, and over what is damaged.
+//! `shmlog tail` of files: how files are named, what they hold, and what is damaged.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use libtest_mimic::Trial;
-use rustix::process::Signal;
-use serde_json::Value as Json;
-use shmlog::Level;
 
-use crate::logged::{END, Sinks, only_file, rows};
-use crate::support::{Actor, Folder, Role, assert_nothing_remains, assert_says, log_files};
+use crate::logged::{Sinks, only_file, rows, text};
+use crate::shown::{sequences, shown, tail};
+use crate::support::{Folder, Role, assert_says, log_files};
 use crate::tool::shmlog;
 use crate::trials;
 
@@ -20,136 +16,14 @@ pub const ROLES: &[Role] = &[];
 
 pub fn trials() -> Vec<Trial> {
     trials![
-        every_option_shows_the_same_records_of_every_kind_of_file,
         what_is_shown_as_json_and_logfmt_is_what_those_sinks_write,
         a_mcap_file_shows_what_its_messages_say,
         text_is_that_of_the_console_and_coloured_if_so_wished,
         the_last_records_are_found_whichever_way_the_files_are_named,
-        each_record_comes_once_and_in_order_across_rotation_under_load,
-        nobody_who_reads_on_is_no_failure,
         lines_of_other_programs_are_shown_as_they_are,
         what_is_damaged_is_said_with_file_and_line_and_the_rest_is_shown,
         what_cannot_be_read_is_named_with_a_way_out,
     ]
-}
-
-fn tail(arguments: &[&str]) -> (Vec<u8>, String) {
-    let all = [&["tail"], arguments].concat();
-    let done = shmlog(&all).assert().success();
-    let output = done.get_output();
-    (
-        output.stdout.clone(),
-        String::from_utf8_lossy(&output.stderr).into_owned(),
-    )
-}
-
-/// What tail shows as JSON, and nothing on standard error.
-fn shown(arguments: &[&str]) -> Vec<Json> {
-    let (out, error) = tail(&[arguments, &["--output", "json"]].concat());
-    assert_eq!(error, "", "{arguments:?}");
-    rows(&out)
-}
-
-fn sequences(rows: &[Json]) -> Vec<Option<u64>> {
-    rows.iter().map(|row| row["seq"].as_u64()).collect()
-}
-
-fn text<'j>(row: &'j Json, key: &str) -> &'j str {
-    row[key].as_str().unwrap_or_default()
-}
-
-/// An option's words, and which rows it lets pass.
-type Case<'a> = (Vec<String>, Box<dyn Fn(&Json) -> bool + 'a>);
-
-fn options(rows: &[Json]) -> Vec<Case<'_>> {
-    let words = |words: &[&str]| {
-        words
-            .iter()
-            .map(|word| (*word).to_owned())
-            .collect::<Vec<_>>()
-    };
-    let level = |row: &Json| text(row, "level").parse::<Level>().unwrap();
-    let middle = text(&rows[rows.len() / 2], "time").to_owned();
-    // Text files have microseconds: the whole one counts.
-    let (from, to) = (
-        format!("{}000Z", &middle[..26]),
-        format!("{}999Z", &middle[..26]),
-    );
-    let pid = rows[5]["pid"].to_string();
-    vec![
-        (words(&[]), Box::new(|_| true)),
-        (
-            words(&["-p", "warn"]),
-            Box::new(move |row| level(row) >= Level::Warn),
-        ),
-        (
-            words(&["--level", "CRITICAL"]),
-            Box::new(move |row| level(row) == Level::Critical),
-        ),
-        (
-            words(&["-t", "can"]),
-            Box::new(|row| ["can", "can::bus"].contains(&text(row, "target"))),
-        ),
-        (
-            words(&["--proc", "child-1"]),
-            Box::new(|row| text(row, "process") == "child-1"),
-        ),
-        (
-            words(&["--proc", &pid]),
-            Box::new(move |row| row["pid"].to_string() == pid),
-        ),
-        (
-            words(&["--grep", r"number \d\b"]),
-            Box::new(|row| {
-                let number = text(row, "message")
-                    .split(['\n', ' '])
-                    .nth(1)
-                    .unwrap_or_default();
-                text(row, "message").starts_with("number ") && number.len() == 1
-            }),
-        ),
-        (
-            words(&["--grep", "bus=1[37]$|bus=1[37] "]),
-            Box::new(|row| [13, 17].map(Json::from).contains(&row["fields"]["bus"])),
-        ),
-        (
-            words(&["--since", &from]),
-            Box::new({
-                let from = from.clone();
-                move |row| text(row, "time") >= &from[..]
-            }),
-        ),
-        (
-            words(&["--until", &to]),
-            Box::new(move |row| text(row, "time") <= &to[..]),
-        ),
-    ]
-}
-
-fn every_option_shows_the_same_records_of_every_kind_of_file() {
-    let sinks = Sinks::new();
-    let all = sinks.rows();
-    assert!(all.len() > 600);
-    for (words, passes) in options(&all) {
-        let expected: Vec<_> = all.iter().filter(|row| passes(row)).cloned().collect();
-        assert!(!expected.is_empty(), "{words:?} shows nothing");
-        for place in ["json", "text", "packed"] {
-            let path = sinks.at(place);
-            let words: Vec<&str> = words
-                .iter()
-                .map(String::as_str)
-                .chain([path.to_str().unwrap()])
-                .collect();
-            let found = shown(&[&words[..], &["-n", "all"]].concat());
-            assert_eq!(sequences(&found), sequences(&expected), "{words:?}");
-            let last = shown(&[&words[..], &["-n", "7"]].concat());
-            assert_eq!(
-                sequences(&last),
-                sequences(&expected[expected.len().saturating_sub(7)..]),
-                "{words:?}"
-            );
-        }
-    }
 }
 
 fn what_is_shown_as_json_and_logfmt_is_what_those_sinks_write() {
@@ -262,75 +136,6 @@ fn the_last_records_are_found_whichever_way_the_files_are_named() {
     let other = sinks.at("any name");
     fs::copy(parts[0], &other).unwrap();
     assert!(shown(&["-n", "all", other.to_str().unwrap()]).len() > 10);
-}
-
-/// Starts `shmlog tail` with these arguments.
-fn start(arguments: &[&str]) -> Actor {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shmlog"));
-    command.arg("tail").args(arguments);
-    Actor::from_command(command)
-}
-
-/// Records of each child under load.
-const LOAD: u64 = 8_000;
-
-fn each_record_comes_once_and_in_order_across_rotation_under_load() {
-    for (kind, options) in [("file", ""), ("file", "&gzip=on"), ("json", "")] {
-        let folder = Folder::new();
-        let spec = format!(
-            "{kind}:{}?max_size=20000&keep=100000{options}",
-            folder.text()
-        );
-        let mut parent = Actor::start("logged_parent", &[&spec]);
-        let ring = parent.hear("");
-        let mut tail = start(&["-f", "-n", "all", "--output", "json", folder.text()]);
-        let first: Json = serde_json::from_str(&tail.hear("")).unwrap();
-        assert_eq!(
-            (text(&first, "message"), first["seq"].as_u64()),
-            ("begun", Some(0))
-        );
-        parent.tell(&LOAD.to_string());
-        // Long records take several places of the ring, so sequences ascend but are not dense; numbers are.
-        let (mut last, mut next) = (0, HashMap::from([("child-1", 0), ("child-2", 0)]));
-        for _ in 0..2 * LOAD {
-            let row: Json = serde_json::from_str(&tail.hear("")).unwrap();
-            let sequence = row["seq"].as_u64().unwrap();
-            assert!(sequence > last, "{row} behind {last}");
-            last = sequence;
-            let next = next.get_mut(text(&row, "process")).unwrap();
-            let number = text(&row, "message").split(['\n', ' ']).nth(1).unwrap();
-            assert_eq!(number.parse(), Ok(*next), "{row}");
-            *next += 1;
-        }
-        let end: Json = serde_json::from_str(&tail.hear("")).unwrap();
-        assert_eq!(text(&end, "message"), END);
-        parent.hear("logged");
-        parent.finish();
-        assert_nothing_remains(&ring);
-        let files = fs::read_dir(folder.path()).unwrap().count();
-        assert!(files > 40, "{files} files");
-        tail.signal(Signal::INT);
-        assert!(!tail.wait().success());
-    }
-}
-
-fn nobody_who_reads_on_is_no_failure() {
-    let sinks = Sinks::new();
-    let path = only_file(&sinks.at("json"));
-    for words in [&["-n", "all"][..], &["-n", "3", "-f"]] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_shmlog"));
-        command
-            .arg("tail")
-            .args(words)
-            .arg(&path)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        drop(child.stdout.take());
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{words:?}: {}", output.status);
-        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    }
 }
 
 /// A file of its own in a folder.

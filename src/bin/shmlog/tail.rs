@@ -12,6 +12,7 @@ mod follow;
 mod kept;
 mod output;
 mod ring;
+mod seen;
 mod watch;
 
 use std::ops::ControlFlow;

@@ -7,6 +7,8 @@ const SECOND: i64 = 1_000 * MS;
 const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
+/// As many whole weeks.
+const YEAR: i64 = 364 * DAY;
 
 /// Distances that people count in.
 const STEPS: [i64; 33] = [
@@ -42,7 +44,7 @@ const STEPS: [i64; 33] = [
     14 * DAY,
     28 * DAY,
     91 * DAY,
-    364 * DAY,
+    YEAR,
 ];
 
 /// A time on the clock on the wall.
@@ -54,7 +56,8 @@ pub fn local(time_ns: i64) -> DateTime<Local> {
 pub fn times(from_ns: i64, to_ns: i64, most: usize) -> Vec<(i64, String)> {
     let span = to_ns - from_ns;
     let fits = |step: &&i64| span / **step <= most as i64;
-    let step = STEPS.iter().find(fits).copied().unwrap_or(364 * DAY);
+    let years = || (span / most as i64 / YEAR + 1) * YEAR;
+    let step = STEPS.iter().find(fits).copied().unwrap_or_else(years);
     let offset = i64::from(local(from_ns).offset().fix().local_minus_utc()) * SECOND;
     let first = -(-(from_ns + offset)).div_euclid(step) * step - offset;
     let times = (0..)

@@ -159,8 +159,9 @@ impl Counts {
         };
         let mut usual: Vec<i64> = steps().collect();
         usual.sort_unstable();
-        // What nine of ten pauses stay within.
-        let usual = usual.get(usual.len() * 9 / 10).copied().unwrap_or(1);
+        // What nine of ten pauses stay within, and all but one.
+        let most = (usual.len() * 9 / 10).min(usual.len().saturating_sub(2));
+        let usual = usual.get(most).copied().unwrap_or(1);
         let least = (usual * USUAL)
             .max((last - first) / PART / self.width_ns)
             .max(2);

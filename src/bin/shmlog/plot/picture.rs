@@ -13,6 +13,8 @@ const LEFT: i32 = 64;
 const RIGHT: i32 = 208;
 const TOP: i32 = 66;
 const BOTTOM: i32 = 52;
+/// Above the first panel, for the numbers of losses.
+const ABOVE: i32 = 18;
 /// Between two panels: room for the title of the lower one.
 const BETWEEN: i32 = 46;
 /// What is rare but matters is at least so high.
@@ -110,9 +112,10 @@ pub fn draw(picture: &Picture, size: (u32, u32)) -> Result<String, Error> {
             (LEFT, 14),
         )?;
         let count = picture.panels.len() as i32;
-        let each = (height - TOP - BOTTOM - BETWEEN * (count - 1)) / count;
+        let first = TOP + picture.above();
+        let each = (height - first - BOTTOM - BETWEEN * (count - 1)) / count;
         for (number, panel) in (0..).zip(&picture.panels) {
-            let top = TOP + number * (each + BETWEEN);
+            let top = first + number * (each + BETWEEN);
             let frame = Frame {
                 left: LEFT,
                 right: width - RIGHT,
@@ -132,6 +135,12 @@ pub fn draw(picture: &Picture, size: (u32, u32)) -> Result<String, Error> {
 impl Picture {
     fn rate(&self, count: u64) -> f64 {
         count as f64 * 1e9 / self.width_ns as f64
+    }
+
+    /// Room for the numbers of losses, if there are any.
+    fn above(&self) -> i32 {
+        let has_losses = self.lost.iter().any(|lost| *lost > 0);
+        if has_losses { ABOVE } else { 0 }
     }
 
     /// The highest rate of all series together.
@@ -154,7 +163,8 @@ impl Picture {
         is_first: bool,
     ) -> Result<(), Error> {
         let title = font(13, &INK, HPos::Left, VPos::Bottom);
-        area.draw_text(panel.title, &title, (frame.left, frame.top - 8))?;
+        let above = if is_first { self.above() } else { 0 };
+        area.draw_text(panel.title, &title, (frame.left, frame.top - 8 - above))?;
         self.gaps(area, frame)?;
         axes(area, frame)?;
         self.stack(area, panel, frame)?;

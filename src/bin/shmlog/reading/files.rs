@@ -79,6 +79,13 @@ pub fn of(argument: &Path) -> Result<Vec<PathBuf>, Failure> {
         .collect())
 }
 
+/// What a file is called when it is compressed.
+pub fn packed(path: &Path) -> PathBuf {
+    let mut packed = path.as_os_str().to_owned();
+    packed.push(".gz");
+    packed.into()
+}
+
 /// The file of the same program that was begun next; `None` while there is none.
 pub fn next_after(path: &Path) -> std::io::Result<Option<PathBuf>> {
     let (Some(name), Some(folder)) = (Name::of(path), path.parent()) else {

@@ -116,9 +116,10 @@ impl<R: Read> Reading<R> {
         self.begun.is_empty()
     }
 
-    /// Forgets a line that was begun: it was taken back.
-    pub fn forget_begun(&mut self) {
+    /// Forgets what was begun and is not handed on yet: it was taken back.
+    pub fn forget(&mut self) {
         self.begun.clear();
+        self.open = None;
     }
 
     /// Says that reading ended here.

@@ -29,11 +29,15 @@ pub struct Settings {
     /// Bytes of a slot, a power of two [default: 128]
     #[arg(long, value_name = "BYTES")]
     slot_size: Option<u64>,
+    /// Leaves the rings of killed programs as they are
+    #[arg(long)]
+    no_recover: bool,
 }
 
 /// The ring's settings, and the sinks that it will have, as far as they are known by name.
 pub fn builder(settings: &Settings, name: &str) -> Result<(Builder, Vec<SinkSpec>), Failure> {
     let mut builder = ShmLogger::builder().process_name(name);
+    builder = builder.recover(!settings.no_recover);
     let mut sinks = settings.sinks.clone();
     sinks.extend(
         settings

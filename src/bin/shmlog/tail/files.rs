@@ -11,15 +11,17 @@ use std::path::{Path, PathBuf};
 use super::Show;
 use super::follow::{self, Follower};
 use super::kept::Kept;
+use super::seen::Seen;
 use super::watch::Watch;
 use crate::failure::Failure;
 use crate::reading::lines::Reading;
 use crate::reading::source::{self, Source};
 use crate::reading::{Piece, files};
 
-/// Last bytes of a file that are looked at first, then sixteen times as many, and so on.
+/// Last bytes of a file that are looked at first, then sixteen times as many, and so on; beyond the most, all.
 const FIRST_LOOK: u64 = 64 << 10;
 const NEXT_LOOK: u64 = 16;
+const MOST_LOOK: u64 = 16 << 20;
 
 /// Shows the last `wanted` records of files, or all; with `follow` what comes, too.
 pub fn tail(
@@ -65,9 +67,9 @@ pub fn tail(
 fn show_all(all: &[(PathBuf, bool)], show: &mut Show) -> Result<Vec<Follower>, Failure> {
     let mut followers = Vec::new();
     for (path, is_followed) in all {
-        let mut last_sequence = None;
+        let mut seen = Seen::default();
         let mut take = |piece: Piece<'_>| {
-            last_sequence = follow::sequence(&piece).or(last_sequence);
+            seen.note(&piece);
             show.take(&piece)
         };
         let (flow, reading) = match open(path, None)? {
@@ -75,7 +77,7 @@ fn show_all(all: &[(PathBuf, bool)], show: &mut Show) -> Result<Vec<Follower>, F
             Some(source) => source.read(*is_followed, &mut take),
         };
         if *is_followed {
-            followers.push(Follower::new(path, reading, last_sequence)?);
+            followers.push(Follower::new(path, reading, seen)?);
         }
         if flow.is_break() {
             break;
@@ -97,20 +99,20 @@ fn show_last(
         if left == 0 && !is_followed {
             continue;
         }
-        let (of_it, reading, last_sequence) = last_of(path, left, *is_followed, show)?;
+        let (of_it, reading, seen) = last_of(path, left, *is_followed, show)?;
         of_it
             .into_iter()
             .rev()
             .for_each(|piece| kept.push_front(piece));
         if *is_followed {
-            followers.insert(0, Follower::new(path, reading, last_sequence)?);
+            followers.insert(0, Follower::new(path, reading, seen)?);
         }
     }
     kept.iter().for_each(|piece| piece.show(show));
     Ok(followers)
 }
 
-type LastOf = (VecDeque<Kept>, Option<Box<Reading<File>>>, Option<u64>);
+type LastOf = (VecDeque<Kept>, Option<Box<Reading<File>>>, Seen);
 
 /// The last `wanted` records of one file that pass.
 fn last_of(
@@ -121,13 +123,13 @@ fn last_of(
 ) -> Result<LastOf, Failure> {
     let mut look = if wanted == 0 { 0 } else { FIRST_LOOK };
     loop {
-        let (mut kept, mut last_sequence) = (VecDeque::new(), None);
+        let (mut kept, mut seen) = (VecDeque::new(), Seen::default());
         let Some(source) = open(path, Some(look))? else {
-            return Ok((kept, None, None));
+            return Ok((kept, None, seen));
         };
         let is_whole = source.is_whole();
         let mut take = |piece: Piece<'_>| {
-            last_sequence = follow::sequence(&piece).or(last_sequence);
+            seen.note(&piece);
             if show.filter.passes(&piece) {
                 kept.push_back(Kept::of(&piece));
             }
@@ -138,9 +140,13 @@ fn last_of(
         };
         let (_, reading) = source.read(is_followed, &mut take);
         if is_whole || kept.len() >= wanted {
-            return Ok((kept, reading, last_sequence));
+            return Ok((kept, reading, seen));
         }
-        look = look.saturating_mul(NEXT_LOOK);
+        look = if look < MOST_LOOK {
+            look * NEXT_LOOK
+        } else {
+            u64::MAX
+        };
     }
 }
 
@@ -149,9 +155,7 @@ fn open(path: &Path, last: Option<u64>) -> Result<Option<Source>, Failure> {
     if path.exists() {
         return source::open(path, last).map(Some);
     }
-    let mut packed = path.as_os_str().to_owned();
-    packed.push(".gz");
-    let packed = PathBuf::from(packed);
+    let packed = files::packed(path);
     match packed.exists() {
         true => source::open(&packed, last).map(Some),
         false => Ok(None),

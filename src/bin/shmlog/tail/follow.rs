@@ -4,16 +4,18 @@
 //! to the one before, so that is read to its end, and then the next from its beginning. What is open stays readable when
 //! it is compressed or deleted meanwhile. A file of any other name is followed by what is called so next.
 //!
-//! A drainer that was killed is succeeded by another, which cuts its file back to what is sure and writes the rest anew;
-//! records that were shown already are not shown again then.
+//! A drainer that was killed is succeeded by another, which cuts its file back to what is sure and writes the rest anew.
+//! Then the file is shorter than what was read of it; or it has grown again since, and other bytes stand where those were
+//! that were read last. Records that were shown already are not shown again.
 
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom};
 use std::ops::ControlFlow;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::Show;
+use super::seen::{News, Seen};
 use super::watch::{Watch, Woken};
 use crate::failure::Failure;
 use crate::reading::lines::Reading;
@@ -29,19 +31,15 @@ pub struct Follower {
     is_named: bool,
     /// Where the file is called so still.
     inode: u64,
-    /// The sequence that was read last.
-    last_sequence: Option<u64>,
-    /// Records up to this one come again; `None` once one behind it has come.
-    known: Option<u64>,
+    seen: Seen,
+    /// The file of the same run that was followed before: a drainer that succeeds another may go back to it.
+    previous: Option<PathBuf>,
+    /// The bytes that were read last.
+    last_bytes: Vec<u8>,
 }
 
-/// The sequence of a record that came in its turn.
-pub fn sequence(piece: &Piece<'_>) -> Option<u64> {
-    match piece {
-        Piece::Record(record) if !record.late => record.sequence,
-        _ => None,
-    }
-}
+/// So many bytes tell whether a file was rewritten: a time and a sequence are within, or a message of its own.
+const LAST_BYTES: u64 = 256;
 
 /// Where links lead to: a link to the latest file is not the file's name.
 pub fn real_path(path: &Path) -> Result<PathBuf, Failure> {
@@ -73,7 +71,7 @@ impl Follower {
     pub fn new(
         path: &Path,
         reading: Option<Box<Reading<File>>>,
-        last_sequence: Option<u64>,
+        seen: Seen,
     ) -> Result<Follower, Failure> {
         let is_named = files::Name::of(path).is_some();
         if reading.is_none()
@@ -86,14 +84,17 @@ impl Follower {
                 path.display()
             )));
         }
-        Ok(Follower {
+        let mut follower = Follower {
             inode: fs::metadata(path).map_or(0, |file| file.ino()),
             path: path.to_owned(),
             reading,
             is_named,
-            last_sequence,
-            known: None,
-        })
+            seen,
+            previous: None,
+            last_bytes: Vec::new(),
+        };
+        follower.note_last_bytes();
+        Ok(follower)
     }
 
     /// Shows what has come. With `begun` there may be another file.
@@ -106,11 +107,38 @@ impl Follower {
                 false => ControlFlow::Continue(()),
             })?;
         }
+        if begun && self.is_taken_back() {
+            self.go_back(show)?;
+        }
         while begun && let Some(next) = self.next() {
             // All that it got is there now; before, it may not have been.
             self.read_on(show)?;
             self.with_reading(show, |reading, take| reading.finish(take))?;
-            self.begin(next, show)?;
+            let previous = std::mem::replace(&mut self.path, next);
+            self.previous = Some(previous);
+            self.begin(show)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Whether the file was removed, but not to be compressed: it was begun in a batch that did not make it.
+    fn is_taken_back(&self) -> bool {
+        let is_there = || fs::metadata(&self.path).is_ok_and(|file| file.ino() == self.inode);
+        self.is_named
+            && self.reading.is_some()
+            && !is_there()
+            && !files::packed(&self.path).exists()
+    }
+
+    /// To the file before it, which got less than it had; or to that which was begun anew under the same name.
+    fn go_back(&mut self, show: &mut Show) -> ControlFlow<()> {
+        self.read_on(show)?;
+        let previous = self.previous.take().filter(|previous| previous.exists());
+        // Otherwise it was too old to be kept, and there is a next one or will be.
+        if previous.is_some() || self.path.exists() {
+            self.path = previous.unwrap_or_else(|| self.path.clone());
+            self.seen.go_back();
+            self.begin(show)?;
         }
         ControlFlow::Continue(())
     }
@@ -127,6 +155,9 @@ impl Follower {
             // It may pass: a file of another machine.
             Err(_) => ControlFlow::Continue(()),
         })?;
+        if grew {
+            self.note_last_bytes();
+        }
         ControlFlow::Continue(grew)
     }
 
@@ -135,24 +166,15 @@ impl Follower {
         show: &mut Show,
         read: impl FnOnce(&mut Reading<File>, &mut crate::reading::Take<'_>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        let (last_sequence, known) = (&mut self.last_sequence, &mut self.known);
-        let mut take = |piece: Piece<'_>| {
-            if let Some(sequence) = sequence(&piece) {
-                if known.is_some_and(|known| sequence <= known) {
-                    return ControlFlow::Continue(());
-                }
-                // What follows may be another run's, which counts from its own beginning.
-                (*last_sequence, *known) = (Some(sequence), None);
-            }
-            show.take(&piece)
-        };
+        let (seen, previous) = (&mut self.seen, &mut self.previous);
+        let mut take = |piece: Piece<'_>| show_new(&piece, seen, previous, show);
         match &mut self.reading {
             Some(reading) => read(reading, &mut take),
             None => ControlFlow::Continue(()),
         }
     }
 
-    /// Goes back if the file has become shorter.
+    /// Goes back if the file was cut.
     fn mind_cut(&mut self) {
         let Some(reading) = &mut self.reading else {
             return;
@@ -160,13 +182,30 @@ impl Follower {
         let (Ok(file), Ok(at)) = (reading.input.metadata(), reading.input.stream_position()) else {
             return;
         };
-        if file.len() < at {
-            // Of a file that is not ours nobody knows what it holds now.
-            let to = if self.is_named { file.len() } else { 0 };
-            if reading.input.seek(SeekFrom::Start(to)).is_ok() {
-                reading.forget_begun();
-                self.known = self.last_sequence.filter(|_| self.is_named);
+        let is_shorter = file.len() < at;
+        if !is_shorter && last_bytes(&reading.input, at) == self.last_bytes {
+            return;
+        }
+        // Of a file that is not ours, or has other bytes than it had, nobody knows where it was cut.
+        let to = if is_shorter && self.is_named {
+            file.len()
+        } else {
+            0
+        };
+        if reading.input.seek(SeekFrom::Start(to)).is_ok() {
+            reading.forget();
+            match self.is_named {
+                true => self.seen.go_back(),
+                false => self.seen.forget(),
             }
+            self.note_last_bytes();
+        }
+    }
+
+    fn note_last_bytes(&mut self) {
+        if let Some(reading) = &mut self.reading {
+            let at = reading.input.stream_position().unwrap_or(0);
+            self.last_bytes = last_bytes(&reading.input, at);
         }
     }
 
@@ -180,29 +219,64 @@ impl Follower {
         (now.ino() != self.inode).then(|| self.path.clone())
     }
 
-    fn begin(&mut self, path: PathBuf, show: &mut Show) -> ControlFlow<()> {
-        let source = match source::open(&path, None) {
+    /// Shows what is in the file of this path.
+    fn begin(&mut self, show: &mut Show) -> ControlFlow<()> {
+        let packed = files::packed(&self.path);
+        let source = match source::open(&self.path, None) {
+            // Since it was listed it was compressed,
+            Err(_) if packed.exists() => source::open(&packed, None),
+            other => other,
+        };
+        let source = match source {
             Ok(source) => source,
-            // Compressed since: it is found under its new name.
-            Err(_) if self.is_named && !path.exists() => return ControlFlow::Continue(()),
             Err(error) => {
-                eprintln!("shmlog: {error}");
-                (self.path, self.reading) = (path, None);
+                // or was too old to be kept.
+                if self.path.exists() {
+                    eprintln!("shmlog: {error}");
+                }
+                self.reading = None;
                 return ControlFlow::Continue(());
             }
         };
-        self.inode = fs::metadata(&path).map_or(0, |file| file.ino());
-        self.path = path;
+        self.inode = fs::metadata(&self.path).map_or(0, |file| file.ino());
         match source {
             Source::Lines { reading, .. } => {
                 self.reading = Some(reading);
+                self.note_last_bytes();
                 self.read_on(show).map_continue(|_| ())
             }
             Source::Packed(packed) => {
                 self.reading = None;
-                packed.read(&mut |piece| show.take(&piece))
+                let (seen, previous) = (&mut self.seen, &mut self.previous);
+                packed.read(&mut |piece| show_new(&piece, seen, previous, show))
             }
         }
+    }
+}
+
+/// Shows a piece if it does not come again.
+fn show_new(
+    piece: &Piece<'_>,
+    seen: &mut Seen,
+    previous: &mut Option<PathBuf>,
+    show: &mut Show,
+) -> ControlFlow<()> {
+    match seen.note(piece) {
+        News::Known => return ControlFlow::Continue(()),
+        News::New => {}
+        // Nobody goes back to another run's file.
+        News::NewRun => *previous = None,
+    }
+    show.take(piece)
+}
+
+/// The bytes before a place, as far as they can be read.
+fn last_bytes(file: &File, at: u64) -> Vec<u8> {
+    let from = at.saturating_sub(LAST_BYTES);
+    let mut bytes = vec![0; (at - from) as usize];
+    match file.read_exact_at(&mut bytes, from) {
+        Ok(()) => bytes,
+        Err(_) => Vec::new(),
     }
 }
 

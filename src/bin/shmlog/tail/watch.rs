@@ -20,7 +20,7 @@ const PAUSE_MS: i64 = 20;
 pub enum Woken {
     /// A file was written to.
     Written,
-    /// There may be a file that was not there before.
+    /// There may be a file that was not there before, or one less.
     Begun,
     /// Nobody reads standard output any more.
     Unread,
@@ -42,7 +42,7 @@ impl Watch {
 
     /// Of this folder too.
     pub fn add(&mut self, folder: &Path) {
-        let flags = WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::MODIFY;
+        let flags = WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE | WatchFlags::MODIFY;
         let added = |fd: &OwnedFd| inotify::add_watch(fd, folder, flags).is_ok();
         if !self.inotify.as_ref().is_some_and(added) {
             self.inotify = None;
