@@ -32,6 +32,8 @@ pub(crate) struct DrainerConfig {
     pub(crate) queue_bytes: Option<usize>,
     /// Whether records are kept back.
     pub(crate) backtrace: Option<Backtrace>,
+    /// What the ring's processes log by, at first; empty if that is not known.
+    pub(crate) filter: String,
     /// What the first drainer is to say at its beginning: of other rings, that were recovered.
     pub(crate) news: Vec<String>,
     /// Where the records go. Folders are absolute.
@@ -48,7 +50,7 @@ impl DrainerConfig {
         let numbers = geometry.iter().chain(&settings);
         let numbers: Vec<String> = numbers.map(u64::to_string).collect();
         let mut text = format!(
-            "ring={}\nparent={} {} {}\nmade_with={}\nstall_ns={}\nprogram={}\nqueue={}\nbacktrace={} {}\n",
+            "ring={}\nparent={} {} {}\nmade_with={}\nstall_ns={}\nprogram={}\nqueue={}\nbacktrace={} {}\nfilter={}\n",
             self.ring,
             self.parent.pid,
             self.parent.start,
@@ -61,6 +63,7 @@ impl DrainerConfig {
             self.backtrace.map_or(0, |backtrace| backtrace.records),
             self.backtrace
                 .map_or(Level::Error, |backtrace| backtrace.level),
+            self.filter.replace(['\n', '\0'], "_"),
         );
         for news in &self.news {
             text += &format!("news={}\n", news.replace(['\n', '\0'], "_"));
@@ -88,6 +91,7 @@ impl DrainerConfig {
         let (records, level) = line(&mut rest, "backtrace=")?.split_once(' ')?;
         let (records, level) = (records.parse().ok()?, level.parse().ok()?);
         let backtrace = (records > 0).then_some(Backtrace { records, level });
+        let filter = line(&mut rest, "filter=")?.to_owned();
         let mut news = Vec::new();
         while rest.starts_with(b"news=") {
             news.push(line(&mut rest, "news=")?.to_owned());
@@ -104,6 +108,7 @@ impl DrainerConfig {
             program,
             queue_bytes: Some(queue_bytes).filter(|bytes| *bytes > 0),
             backtrace,
+            filter,
             news,
             sinks,
         })
@@ -147,6 +152,7 @@ mod tests {
             program: String::new(),
             queue_bytes: None,
             backtrace: None,
+            filter: String::new(),
             news: Vec::new(),
             sinks: Vec::new(),
         };
@@ -158,7 +164,7 @@ mod tests {
         #[test]
         fn a_config_comes_back_as_it_went_in(
             pid: u32, start: u64, geometry: [u64; 5], settings: [u64; Settings::WORDS], stall_ns in 0u64..1 << 60,
-            program in "[^\n\0]{0,12}", queue_bytes: usize, has_backtrace: bool, news in proptest::collection::vec("[^\n\0]{0,9}", 0..3),
+            program in "[^\n\0]{0,12}", filter in "[^\n\0]{0,12}", queue_bytes: usize, has_backtrace: bool, news in proptest::collection::vec("[^\n\0]{0,9}", 0..3),
             places in proptest::collection::vec((proptest::collection::vec(0u8.., 1..20), ".{0,9}"), 0..4),
         ) {
             let sinks = places.into_iter().map(|(place, level)| {
@@ -172,6 +178,7 @@ mod tests {
                 program,
                 queue_bytes: Some(queue_bytes).filter(|bytes| *bytes > 0),
                 backtrace: has_backtrace.then_some(Backtrace { records: 1 + (start % 999) as usize, level: Level::Warn }),
+                filter,
                 news,
                 sinks: sinks.collect(),
             };

@@ -303,6 +303,7 @@ fn orders(segment: &Segment) -> DrainerConfig {
         program: String::new(),
         queue_bytes: None,
         backtrace: None,
+        filter: String::new(),
         news: Vec::new(),
         sinks: Vec::new(),
     }

@@ -79,6 +79,7 @@ fn make_ring_for(
             program: process_name.clone(),
             queue_bytes: builder.queue_bytes,
             backtrace: builder.backtrace,
+            filter: segment.filter().text(),
             news: news.iter().cloned().chain(refused).collect(),
             sinks: sinks.specs.clone(),
         };

@@ -17,8 +17,11 @@ impl Drainer {
         }
     }
 
-    /// Sets the one that we know, if we know one.
+    /// Sets the one that was there last; if we do not know that (it was damaged before we began), the ring's first one.
     fn mend_filter(&mut self) {
+        if self.filter.is_empty() {
+            self.filter.clone_from(&self.config.filter);
+        }
         if !self.filter.is_empty() && self.segment.filter().set(&self.filter).is_ok() {
             self.damaged_words += 1;
         }

@@ -238,6 +238,7 @@ fn drainer(segment: &'static Segment, seen: &Collected) -> Drainer {
         program: String::new(),
         queue_bytes: None,
         backtrace: None,
+        filter: String::new(),
         news: Vec::new(),
         sinks: Vec::new(),
     };
