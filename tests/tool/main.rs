@@ -10,6 +10,7 @@ mod support;
 #[path = "../processes/trial.rs"]
 mod trial;
 
+mod tmux;
 mod tool;
 
 use libtest_mimic::{Arguments, Trial};
@@ -32,6 +33,7 @@ cast! {
     help
     rings
     scene
+    top
 }
 
 fn main() {

@@ -1,17 +1,30 @@
-//! The terminal, and that it is never left broken: not on errors, panics or signals.
+//! The terminal, and that it is never left broken: not on errors, panics or signals, and that nothing is left behind where
+//! it goes away itself.
+//!
+//! When a terminal has been closed, the library that reads keys may never come back from it. So another thread looks
+//! after the end: it asks for it, and if nothing comes of that, it ends the program.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use ratatui::{DefaultTerminal, Frame};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use crate::failure::{Failure, Outcome};
 
+/// How often the guard looks.
+const GUARDED_EACH: Duration = Duration::from_millis(200);
+/// How long a look at the ring and a drawing may take when the end has been asked for.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// The whole terminal, until dropped.
 pub struct Screen {
     terminal: DefaultTerminal,
+    /// The signal that asks for the end; zero if none.
     signal: Arc<AtomicUsize>,
 }
 
@@ -29,6 +42,8 @@ impl Screen {
                 "the terminal cannot be drawn on: {error}; --once prints one screen of text"
             ))
         })?;
+        let guarded = Arc::clone(&signal);
+        thread::Builder::new().spawn(move || guard(&guarded))?;
         Ok(Screen { terminal, signal })
     }
 
@@ -53,6 +68,19 @@ impl Drop for Screen {
         let _ = self.terminal.show_cursor();
         let _ = ratatui::try_restore();
     }
+}
+
+/// Waits for a signal or the terminal's end, and makes sure that the program ends of it.
+fn guard(signal: &AtomicUsize) {
+    while signal.load(Ordering::Relaxed) == 0 {
+        if !std::io::stdout().is_terminal() {
+            signal.store(SIGHUP as usize, Ordering::Relaxed);
+        }
+        thread::sleep(GUARDED_EACH);
+    }
+    thread::sleep(GRACE);
+    let _ = ratatui::try_restore();
+    let _ = end_by(signal.load(Ordering::Relaxed) as i32);
 }
 
 /// Ends as the signal would have done without us, so that whoever started us sees which it was.

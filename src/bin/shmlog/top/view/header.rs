@@ -35,22 +35,20 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
 
 fn ring(app: &App, sight: &Sight) -> Line<'static> {
     let now = &sight.now;
-    let maker = if now.is_maker_alive {
-        ""
-    } else {
-        ", which has ended"
-    };
     let mut line = Line::from(vec![
         Span::styled("shmlog top  ", look::QUIET),
         Span::styled(now.program.clone(), look::NAME),
-        Span::raw(format!("  {}", now.ring)),
-        Span::styled(format!("  of process {}{maker}", now.maker), look::QUIET),
-        Span::raw(format!("  up {}", show::age(now.age))),
+        Span::raw(format!("[{}]  up {}", now.maker, show::age(now.age))),
     ]);
+    if !now.is_maker_alive && !app.life.is_over() {
+        line.push_span("  ");
+        line.push_span(Span::styled("only others go on", look::CARE));
+    }
     if app.is_paused && !app.life.is_over() {
         line.push_span("  ");
         line.push_span(Span::styled(" paused ", look::SIGN));
     }
+    line.push_span(Span::styled(format!("  {}", now.ring), look::QUIET));
     line
 }
 

@@ -9,7 +9,7 @@ use crate::top::model::SinkRow;
 
 impl TableRow for SinkRow {
     const COLUMNS: &'static [Column] = &[
-        Column::words("sink", 26, 1),
+        Column::words("sink", 26, 1).tail(),
         Column::number("waiting", 9),
         Column::number("lost", 8),
         Column::number("errors", 8),

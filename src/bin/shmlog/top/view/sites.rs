@@ -15,7 +15,7 @@ impl TableRow for SiteRow {
         Column::number("bytes", 11).from(120),
         Column::number("total", 6).from(100),
         Column::words("target", 12, 1),
-        Column::words("file:line", 15, 2),
+        Column::words("file:line", 15, 2).tail(),
         Column::words("text", 20, 4),
     ];
 

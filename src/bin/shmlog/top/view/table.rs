@@ -17,6 +17,8 @@ pub struct Column {
     pub least: u16,
     pub part: u16,
     pub is_right: bool,
+    /// What is too long loses its beginning, as paths may.
+    pub is_tail: bool,
     pub from: u16,
 }
 
@@ -28,6 +30,7 @@ impl Column {
             least,
             part: 0,
             is_right: true,
+            is_tail: false,
             from: 0,
         }
     }
@@ -39,8 +42,15 @@ impl Column {
             least,
             part,
             is_right: false,
+            is_tail: false,
             from: 0,
         }
+    }
+
+    /// The same, of paths.
+    pub const fn tail(mut self) -> Column {
+        self.is_tail = true;
+        self
     }
 
     /// The same, but only on screens of so many columns.
@@ -173,7 +183,7 @@ fn joined(columns: &[Column], widths: &[u16], cells: Vec<Cell>) -> Line<'static>
     let mut line = Line::default();
     for ((column, width), cell) in columns.iter().zip(widths).zip(cells) {
         if *width > 0 {
-            fit(&mut line, cell, usize::from(*width), column.is_right);
+            fit(&mut line, cell, usize::from(*width), column);
             line.push_span(" ");
         }
     }
@@ -181,16 +191,17 @@ fn joined(columns: &[Column], widths: &[u16], cells: Vec<Cell>) -> Line<'static>
 }
 
 /// Puts a cell into exactly `width` columns.
-fn fit(line: &mut Line<'static>, cell: Cell, width: usize, is_right: bool) {
+fn fit(line: &mut Line<'static>, cell: Cell, width: usize, column: &Column) {
     let wide: usize = cell.iter().map(|span| span.content.width()).sum();
     let blanks = " ".repeat(width.saturating_sub(wide));
-    if is_right {
+    if column.is_right {
         line.push_span(blanks.clone());
     }
     let mut left = width;
     for span in cell {
         // The last column is for the sign that more would follow.
         let text = match wide > width && span.content.width() >= left {
+            true if column.is_tail => cut_head(&span.content, left),
             true => cut(&span.content, left),
             false => span.content.into_owned(),
         };
@@ -200,7 +211,7 @@ fn fit(line: &mut Line<'static>, cell: Cell, width: usize, is_right: bool) {
             break;
         }
     }
-    match is_right {
+    match column.is_right {
         true => {}
         // A wide character may have left one column.
         false if wide > width => line.push_span(" ".repeat(left)),
@@ -228,6 +239,12 @@ pub fn cut(text: &str, width: usize) -> String {
     shown
 }
 
+/// The same of a text whose end says more than its beginning.
+fn cut_head(text: &str, width: usize) -> String {
+    let turned = |text: &str| text.chars().rev().collect::<String>();
+    turned(&cut(&turned(text), width))
+}
+
 /// The larger first. Not a number is the least.
 pub fn descending(a: f64, b: f64) -> Ordering {
     b.total_cmp(&a)
@@ -237,19 +254,21 @@ pub fn descending(a: f64, b: f64) -> Ordering {
 mod tests {
     use super::*;
 
-    fn fitted(text: &str, width: usize, is_right: bool) -> String {
+    fn fitted(text: &str, width: usize, column: &Column) -> String {
         let mut line = Line::default();
-        fit(&mut line, cell(text, look::PLAIN), width, is_right);
+        fit(&mut line, cell(text, look::PLAIN), width, column);
         line.to_string()
     }
 
     #[test]
     fn a_cell_takes_its_width_exactly() {
-        assert_eq!(fitted("ab", 4, false), "ab  ");
-        assert_eq!(fitted("ab", 4, true), "  ab");
-        assert_eq!(fitted("abcdef", 4, false), "abc…");
-        assert_eq!(fitted("手手手", 4, false), "手… ");
-        assert_eq!(fitted("ab", 0, false), "");
+        let (words, number) = (Column::words("", 1, 0), Column::number("", 1));
+        assert_eq!(fitted("ab", 4, &words), "ab  ");
+        assert_eq!(fitted("ab", 4, &number), "  ab");
+        assert_eq!(fitted("abcdef", 4, &words), "abc…");
+        assert_eq!(fitted("手手手", 4, &words), "手… ");
+        assert_eq!(fitted("ab", 0, &words), "");
+        assert_eq!(fitted("src/arm.rs:12", 8, &words.tail()), "…m.rs:12");
     }
 
     #[test]

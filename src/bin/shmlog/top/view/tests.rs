@@ -336,12 +336,12 @@ fn any_key() -> impl Strategy<Value = KeyCode> {
 }
 
 fn any_life() -> impl Strategy<Value = Life> {
-    let successor = || prop::option::of(any_text());
-    prop_oneof![
-        Just(Life::Live),
-        successor().prop_map(|successor| Life::Ended { successor }),
-        successor().prop_map(|successor| Life::Killed { successor }),
-    ]
+    prop::option::of(any_text()).prop_flat_map(|successor| {
+        let killed = Life::Killed {
+            successor: successor.clone(),
+        };
+        prop::sample::select(vec![Life::Live, Life::Ended { successor }, killed])
+    })
 }
 
 /// Whatever happened, on a screen of whatever size, it is drawn, and no cell holds what a terminal would obey.
