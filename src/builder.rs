@@ -74,6 +74,7 @@ pub struct Builder {
     pub(crate) backtrace: Option<Backtrace>,
     pub(crate) log_crate: bool,
     pub(crate) env: bool,
+    pub(crate) external_drainer: bool,
 }
 
 impl Default for Builder {
@@ -102,6 +103,7 @@ impl Default for Builder {
             backtrace: None,
             log_crate: true,
             env: true,
+            external_drainer: false,
         }
     }
 }
@@ -256,6 +258,20 @@ impl Builder {
     /// ```
     pub fn huge_pages(mut self, on: bool) -> Builder {
         self.huge_pages = on;
+        self
+    }
+
+    /// Whether the drainer is started by somebody else, a service of the system for instance: by the tool's command
+    /// `shmlog drain NAME`, where the name is this program's ([`process_name`](Builder::process_name)), or by
+    /// [`drain`](crate::drain()). [`init_parent`](Builder::init_parent) waits for it, 30 seconds at most, and does not watch over it:
+    /// that it is started again when it was killed is the service's business. Default: no.
+    ///
+    /// ```no_run
+    /// let logger = shmlog::ShmLogger::builder().process_name("robot").external_drainer(true).init_parent()?;
+    /// # Ok::<(), shmlog::InitError>(())
+    /// ```
+    pub fn external_drainer(mut self, on: bool) -> Builder {
+        self.external_drainer = on;
         self
     }
 

@@ -106,7 +106,7 @@ pub use {
     drainer::{RecoverError, Recovered, recover},
     filter::FilterError,
     frontend::Spawned,
-    logger::{FlushError, Logger, SetFilterError, ShmLogger, get_logger},
+    logger::{DrainError, FlushError, Logger, SetFilterError, ShmLogger, drain, get_logger},
     producer::Scope,
     segment::{AttachError, CreateError},
     segment::{DropReason, Drops},

@@ -1,5 +1,6 @@
 //! What users hold: [`ShmLogger`], the process's tie to a ring, and [`Logger`], a name to log under.
 
+mod draining;
 mod error;
 mod flush;
 mod making;
@@ -18,6 +19,7 @@ use crate::producer::{self, Attachment, Scope};
 use crate::record::Value;
 use crate::segment::{self, AttachError, Phase, Segment, TooLong};
 use crate::stats::Stats;
+pub use draining::{DrainError, drain};
 pub use error::{FlushError, SetFilterError};
 pub(crate) use flush::Waiting;
 

@@ -11,6 +11,8 @@ pub(crate) use stepped::AtomicU64;
 #[cfg(all(test, loom))]
 pub(crate) use stepped::{before_step, die_at_step};
 
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::fence;
 pub(crate) use std::sync::atomic::Ordering;
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::fence;

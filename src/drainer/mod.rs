@@ -8,6 +8,7 @@ mod assemble;
 mod config;
 mod decoder;
 mod delivery;
+pub(crate) mod external;
 mod ledger;
 mod members;
 mod outlets;

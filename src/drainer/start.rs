@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::config::{DRAINER_VARIABLE, DrainerConfig};
 use super::delivery::Delivery;
+use super::external;
 use super::ledger::{Ledger, Place};
 use super::outlets::Outlet;
 use super::sinks::{open_sinks, open_sinks_again};
@@ -27,7 +28,7 @@ use crate::sink::kinds::{self, Stdout};
 /// How long a drainer may take until it reports.
 const START_PATIENCE: Duration = Duration::from_secs(10);
 /// The pause before a drainer is started again, if the last one did not live even that long.
-const RESTART_PAUSE: Duration = Duration::from_millis(50);
+pub(super) const RESTART_PAUSE: Duration = Duration::from_millis(50);
 
 /// Runs before `main` in every program that uses this crate; does nothing unless the program was started
 /// to be a drainer.
@@ -157,6 +158,10 @@ pub(crate) enum StartError {
     Mute,
     /// The thread that watches over it could not be started.
     Supervisor(io::Error),
+    /// A drainer from outside was not told what to do.
+    Orders(io::Error),
+    /// None came, for a program of this name.
+    Alone(String),
 }
 
 impl From<StartError> for InitError {
@@ -176,6 +181,17 @@ impl fmt::Display for StartError {
             }
             StartError::Supervisor(error) => write!(f, "{error}"),
             StartError::Sink(why) => write!(f, "{why}"),
+            StartError::Orders(error) => {
+                write!(
+                    f,
+                    "cannot leave word for the drainer beside the ring: {error}"
+                )
+            }
+            StartError::Alone(program) => write!(
+                f,
+                "no drainer came from outside: start `shmlog drain {program}` (as a service), or leave \
+                 external_drainer(true) out"
+            ),
             StartError::Mute => f.write_str(&process::did_not_become("a drainer")),
         }
     }
@@ -203,16 +219,12 @@ impl Supervisor {
         let told = Arc::clone(&over);
         // Handed over only when the thread is there: else the drainer must be ended here.
         let (hand_over, handed_over) = std::sync::mpsc::sync_channel(1);
-        let thread = std::thread::Builder::new()
-            .name("shmlog-supervisor".to_owned())
-            .spawn(move || {
-                // They are for the program's own threads.
-                process::block_signals();
-                if let Ok(child) = handed_over.recv() {
-                    supervise(segment, &config, child);
-                }
-                told.store(true, Ordering::Release);
-            });
+        let thread = in_background(move || {
+            if let Ok(child) = handed_over.recv() {
+                supervise(segment, &config, child);
+            }
+            told.store(true, Ordering::Release);
+        });
         if let Err(error) = thread {
             let _ = child.kill();
             let _ = child.wait();
@@ -223,13 +235,37 @@ impl Supervisor {
         Ok(Supervisor { over })
     }
 
+    /// Waits for a drainer that others start and watch over.
+    pub(crate) fn wait_for_others(
+        segment: &'static Segment,
+        config: &DrainerConfig,
+    ) -> Result<Supervisor, StartError> {
+        external::wait_for_drainer(segment, config)
+    }
+
+    /// Of a drainer that others watch over; they say when it is over.
+    pub(super) fn of_others(over: Arc<AtomicBool>) -> Supervisor {
+        Supervisor { over }
+    }
+
     /// Whether the drainer has ended for good and left no zombie.
     pub(crate) fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)
     }
 }
 
-fn spawn(config: &DrainerConfig) -> io::Result<Child> {
+/// Does something in a thread of its own.
+pub(super) fn in_background(act: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let thread = std::thread::Builder::new().name("shmlog-supervisor".to_owned());
+    let thread = thread.spawn(move || {
+        // They are for the program's own threads.
+        process::block_signals();
+        act();
+    });
+    thread.map(drop)
+}
+
+pub(super) fn spawn(config: &DrainerConfig) -> io::Result<Child> {
     let uses_stdout = |spec| kinds::check(spec).is_ok_and(|uses| uses.stdout != Stdout::Nothing);
     let output = match config.sinks.iter().any(uses_stdout) {
         true => Stdio::inherit(),
@@ -290,7 +326,7 @@ fn supervise(segment: &'static Segment, config: &DrainerConfig, mut child: Child
 }
 
 /// Whether the segment has lost its name, so that no drainer can come to it any more.
-fn has_been_removed(segment: &Segment) -> bool {
+pub(super) fn has_been_removed(segment: &Segment) -> bool {
     let lock = segment.lock_for_draining();
     lock.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }

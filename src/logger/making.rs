@@ -82,7 +82,7 @@ fn make_ring_for(
             news: news.iter().cloned().chain(refused).collect(),
             sinks: sinks.specs.clone(),
         };
-        start(segment, process_name, config)
+        start(segment, process_name, config, builder.external_drainer)
     });
     let (attachment, supervisor) = started.inspect_err(|_| sinks.give_up())?;
     let inherited = segment::environment();
@@ -106,6 +106,7 @@ fn start(
     segment: Segment,
     process_name: String,
     config: DrainerConfig,
+    is_external: bool,
 ) -> Result<(&'static Attachment, Supervisor), InitError> {
     let name = segment.name().to_owned();
     producer::detach();
@@ -114,7 +115,10 @@ fn start(
         Ok(attachment)
     });
     let started = started.map_err(InitError::Attach).and_then(|attachment| {
-        let supervisor = Supervisor::start(&attachment.segment, config)?;
+        let supervisor = match is_external {
+            true => Supervisor::wait_for_others(&attachment.segment, &config)?,
+            false => Supervisor::start(&attachment.segment, config)?,
+        };
         Ok((attachment, supervisor))
     });
     // It stays mapped here: its memory is given back.

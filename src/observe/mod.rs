@@ -96,6 +96,11 @@ impl Observer {
         self.segment.is_over()
     }
 
+    /// The sequence that the next record gets: all that was logged so far has a lower one.
+    pub fn next_sequence(&self) -> u64 {
+        self.ring.tail()
+    }
+
     /// Its numbers, as [`ShmLogger::stats`](crate::ShmLogger::stats) has them.
     pub fn stats(&self) -> Stats {
         Stats::of(self.segment)
@@ -114,13 +119,15 @@ impl Observer {
     }
 
     /// Has all processes of the ring log by these directives from their next call on, as
-    /// [`ShmLogger::set_filter`](crate::ShmLogger::set_filter). For this the ring is mapped anew, to be written.
+    /// [`ShmLogger::set_filter`](crate::ShmLogger::set_filter). For this the ring is mapped anew, to be written
+    /// for a moment.
     ///
     /// # Errors
     /// [`ObserveError`]: the ring is gone, or these are no directives. Nothing is changed then.
     pub fn set_filter(&self, directives: &str) -> Result<(), ObserveError> {
-        let segment = Segment::open(self.name()).map_err(ObserveError::Ring)?;
-        logger::set_filter(&segment, directives).map_err(ObserveError::Filter)
+        let set = |segment: &Segment| logger::set_filter(segment, directives);
+        let set = Segment::change(self.name(), set).map_err(ObserveError::Ring)?;
+        set.map_err(ObserveError::Filter)
     }
 
     /// Waits until everything that any process logged before this call has reached its sinks, as

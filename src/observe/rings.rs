@@ -1,5 +1,6 @@
 //! The rings of this machine.
 
+use crate::drainer::external;
 use crate::segment::{self, AttachError};
 
 /// A ring that there is.
@@ -18,6 +19,8 @@ pub struct ListedRing {
     pub program: String,
     /// How it stands with it.
     pub state: RingState,
+    /// Its maker has asked for a drainer from outside, for [`drain`](crate::drain()) to start.
+    pub external_drainer: bool,
 }
 
 /// How it stands with a ring.
@@ -59,7 +62,9 @@ fn listed(name: String) -> Option<ListedRing> {
             (RingState::Unreadable { why }, String::new())
         }
     };
+    let external_drainer = matches!(external::orders(&name), Ok(Some(_)));
     Some(ListedRing {
+        external_drainer,
         name,
         pid,
         owner,

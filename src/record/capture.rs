@@ -77,7 +77,6 @@ pub trait Put {
     fn bytes(&mut self, bytes: &[u8]);
 }
 
-#[cfg(any(test, fuzzing))]
 impl Put for Vec<u8> {
     fn word(&mut self, word: u64) {
         self.extend(word.to_ne_bytes());

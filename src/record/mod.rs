@@ -5,9 +5,11 @@
 pub(crate) mod capture;
 pub(crate) mod codec;
 pub(crate) mod format;
+mod gathered;
 mod site;
 mod values;
 
+pub use gathered::ValuesBuf;
 pub use site::CallSite;
 #[cfg(any(test, fuzzing))]
 pub(crate) use site::Statement;

@@ -198,8 +198,8 @@ pub(crate) fn thread_is_gone(pid: u32, tid: u32) -> bool {
     missing && fs::metadata(format!("/proc/{pid}/task")).is_ok()
 }
 
-/// The processes that may yet log into `ring` though they have not entered: those that have it mapped (they
-/// were made by fork), and those started less than `seconds` ago that were given its name. With each, whether
+/// The processes that may yet log into `ring` though they have not entered: those that have it mapped to be written (they
+/// were made by fork; observers cannot write), and those started less than `seconds` ago that were given its name. With each, whether
 /// it has it mapped. The drainer asks this when nothing else keeps it.
 pub(crate) fn heirs_of(ring: &str, seconds: u64) -> Vec<(Identity, bool)> {
     let oldest = ticks_since_boot(seconds);
@@ -216,8 +216,14 @@ pub(crate) fn heirs_of(ring: &str, seconds: u64) -> Vec<(Identity, bool)> {
             let maps = fs::read(format!("/proc/{pid}/maps")).ok()?;
             let Stat { start, image, .. } = Stat::of(pid)?;
             let mapped_as = [Some(ring), mapped.as_deref()];
-            let mut mapped_as = mapped_as.into_iter().flatten();
-            let has_mapped = mapped_as.any(|part| holds(&maps, part.as_bytes()));
+            let is_ring = |line: &[u8]| {
+                let mut mapped_as = mapped_as.into_iter().flatten();
+                mapped_as.any(|part| holds(line, part.as_bytes()))
+            };
+            let mut writable = maps
+                .split(|&byte| byte == b'\n')
+                .filter(|line| is_writable(line));
+            let has_mapped = writable.any(is_ring);
             let is_young_heir = || {
                 let environment = fs::read(format!("/proc/{pid}/environ")).ok();
                 start >= oldest && environment.is_some_and(|text| carries(&text, &entry))
@@ -225,6 +231,12 @@ pub(crate) fn heirs_of(ring: &str, seconds: u64) -> Vec<(Identity, bool)> {
             (has_mapped || is_young_heir()).then_some((Identity { pid, start, image }, has_mapped))
         })
         .collect()
+}
+
+/// Of a line like `7f12-7f34 rw-s 0 00:1a 7 /dev/shm/…`.
+fn is_writable(line: &[u8]) -> bool {
+    let rights = line.split(|&byte| byte == b' ').nth(1);
+    rights.is_some_and(|rights| rights.get(1) == Some(&b'w'))
 }
 
 fn holds(text: &[u8], part: &[u8]) -> bool {

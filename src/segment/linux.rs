@@ -201,6 +201,11 @@ fn refuse_foreign(name: &str, metadata: &std::fs::Metadata) -> Result<(), Attach
     Ok(())
 }
 
+/// Makes the mapping one of an observer. Nobody may store through `words` any more.
+pub(super) fn seal(words: &'static [AtomicU64]) {
+    super::map::seal(words);
+}
+
 /// Brings all pages of `words` into this process's page table. A forked child begins without them.
 pub(super) fn prefault(words: &'static [AtomicU64]) {
     super::map::populate(words);

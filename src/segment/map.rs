@@ -40,6 +40,16 @@ pub(super) fn wiped_on_fork() -> io::Result<&'static [AtomicU64]> {
     Ok(unsafe { words_of(start.cast(), bytes / WORD) })
 }
 
+/// Takes the right to write from a mapping, for good. From now on nobody may store through `words`.
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
+pub(super) fn seal(words: &'static [AtomicU64]) {
+    use rustix::mm::{MprotectFlags, mprotect};
+    let start = words.as_ptr().cast_mut().cast();
+    // SAFETY: the range is that of a live slice, whose beginning is page-aligned, as all slices that words_of hands out for
+    // segments are; it stays mapped and readable, which is all that is done with it from now on, as the caller promises.
+    let _ = unsafe { mprotect(start, words.len() * WORD, MprotectFlags::READ) };
+}
+
 /// Brings all pages of `words` into this process's page table, writable, so that no later access faults.
 /// Where the kernel is older than 5.14 they come one by one, at first touch.
 pub(super) fn populate(words: &'static [AtomicU64]) {

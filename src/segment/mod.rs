@@ -195,6 +195,18 @@ impl Segment {
         Segment::map(name, opened, geometry, settings)
     }
 
+    /// Opens the segment `name`, has `change` change it, and keeps only the right to look at it: whoever has it mapped to
+    /// be written may be a member to come, for whom the drainer waits.
+    pub(crate) fn change<T>(
+        name: &str,
+        change: impl FnOnce(&Segment) -> T,
+    ) -> Result<T, AttachError> {
+        let segment = Segment::open(name)?;
+        let changed = change(&segment);
+        platform::seal(segment.words);
+        Ok(changed)
+    }
+
     fn map(
         name: &str,
         opened: platform::Opened,
@@ -403,14 +415,24 @@ fn load_text(words: &[AtomicU64]) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
+/// The path of a file that belongs to the segment `name`.
+pub(crate) fn companion(name: &str, what: &str) -> PathBuf {
+    platform::companion(name, what)
+}
+
+/// The companion with what a drainer from outside is to do.
+pub(crate) const ORDERS: &str = "orders";
+
 /// Takes a segment's name away. Who has it mapped keeps it. One that is gone already is no trouble.
 pub(crate) fn remove(name: &str) {
+    let _ = std::fs::remove_file(platform::companion(name, ORDERS));
     let _ = platform::remove(name);
 }
 
 /// Takes a segment's name away and gives all its memory back, also where it stays mapped. Only for the last
 /// user of the ring.
 pub(crate) fn discard(name: &str) {
+    let _ = std::fs::remove_file(platform::companion(name, ORDERS));
     let _ = platform::discard(name);
 }
 

@@ -140,6 +140,9 @@ pub(super) fn discard(name: &str) -> io::Result<()> {
     remove(name)
 }
 
+/// The crate knows no mapping that cannot be written.
+pub(super) fn seal(_words: &'static [AtomicU64]) {}
+
 /// The crate does not tell.
 pub(super) fn owner(_name: &str) -> Option<(u32, u64)> {
     None

@@ -1,5 +1,6 @@
 //! How a record is written down where programs or people read it later: in a file, or in a pipe.
 
+use super::console::Layout;
 use super::file::Lines;
 use super::json::JsonLines;
 use super::logfmt::LogfmtLines;
@@ -31,28 +32,57 @@ impl Encoding {
     }
 }
 
-/// Writes records down.
-pub(super) enum Encoder {
+/// Writes records down as the sinks do: for programs that read records back, or get them over some way of their own.
+///
+/// ```
+/// use shmlog::sink::{Encoder, Encoding, Record, ValuesBuf};
+/// use shmlog::Level;
+///
+/// let mut values = ValuesBuf::new();
+/// values.push("bus", &2_u8.into());
+/// let record = Record {
+///     sequence: Some(42), late: false, time_ns: 1_795_369_512_123_456_789, level: Level::Warn,
+///     process: "arm", pid: 1234, thread: "imu", tid: 1240, target: "can", target_is_module: false,
+///     file: "src/main.rs", line: 17, origin: None, scope: "", message: "bus is slow", values: values.values(),
+/// };
+/// let mut lines = Vec::new();
+/// Encoder::new(Encoding::Logfmt).push(&mut lines, &record);
+/// assert!(lines.ends_with(b"msg=\"bus is slow\" bus=2\n"));
+/// ```
+pub struct Encoder(Form);
+
+enum Form {
     Text(Lines),
     Json(JsonLines),
     Logfmt(LogfmtLines),
+    Console(Box<Layout>),
 }
 
 impl Encoder {
-    pub(super) fn new(encoding: Encoding) -> Encoder {
-        match encoding {
-            Encoding::Text => Encoder::Text(Lines::default()),
-            Encoding::Json => Encoder::Json(JsonLines::default()),
-            Encoding::Logfmt => Encoder::Logfmt(LogfmtLines::default()),
-        }
+    /// Of lines as they stand in files.
+    pub fn new(encoding: Encoding) -> Encoder {
+        Encoder(match encoding {
+            Encoding::Text => Form::Text(Lines::default()),
+            Encoding::Json => Form::Json(JsonLines::default()),
+            Encoding::Logfmt => Form::Logfmt(LogfmtLines::default()),
+        })
     }
 
-    /// Appends the line, or the lines, of `record`.
-    pub(super) fn push(&mut self, out: &mut Vec<u8>, record: &Record<'_>) {
-        match self {
-            Encoder::Text(lines) => lines.push(out, record),
-            Encoder::Json(lines) => lines.push(out, record),
-            Encoder::Logfmt(lines) => lines.push(out, record),
+    /// Of lines as the [console](super::Console) shows them: for a terminal of `width` columns, or with `None` for what
+    /// is none, in which every line has its time and none is broken.
+    pub fn console(colour: bool, width: Option<usize>) -> Encoder {
+        let mut layout = Box::new(Layout::new(false));
+        layout.turn_to(colour, width);
+        Encoder(Form::Console(layout))
+    }
+
+    /// Appends the line, or the lines, of `record`. Nothing in them steers a terminal but the colours asked for.
+    pub fn push(&mut self, out: &mut Vec<u8>, record: &Record<'_>) {
+        match &mut self.0 {
+            Form::Text(lines) => lines.push(out, record),
+            Form::Json(lines) => lines.push(out, record),
+            Form::Logfmt(lines) => lines.push(out, record),
+            Form::Console(layout) => layout.push(out, record),
         }
     }
 }

@@ -102,7 +102,7 @@ use std::io;
 use std::time::Duration;
 
 pub use self::console::Console;
-pub use self::encoding::Encoding;
+pub use self::encoding::{Encoder, Encoding};
 pub use self::file::{FileSync, Rotate, TextFile};
 pub use self::journald::Journald;
 pub use self::json::Json;
@@ -111,7 +111,7 @@ pub use self::logfmt::Logfmt;
 pub use self::mcap::{Compression, Mcap};
 pub use self::spec::{SinkSpec, SpecError};
 pub use self::syslog::{Facility, Syslog};
-pub use crate::record::{Record, Value, Values};
+pub use crate::record::{Record, Value, Values, ValuesBuf};
 
 /// Where a log file stood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -29,7 +29,7 @@ pub(crate) fn record(sequence: u64, message: &str) -> Record<'_> {
 }
 
 /// Values of all types.
-pub(super) fn any_value() -> impl Strategy<Value = Value<'static>> {
+pub(crate) fn any_value() -> impl Strategy<Value = Value<'static>> {
     prop_oneof![
         any::<u64>().prop_map(|value| Value::Unsigned(value.into())),
         any::<i64>().prop_map(|value| Value::Signed(value.into())),

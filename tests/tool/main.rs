@@ -10,6 +10,9 @@ mod support;
 #[path = "../processes/trial.rs"]
 mod trial;
 
+mod logged;
+mod pty;
+mod shown;
 mod tmux;
 mod tool;
 
@@ -21,7 +24,7 @@ macro_rules! cast {
     ($($tester:ident)*) => {
         $(mod $tester;)*
         fn all_roles() -> Vec<Role> {
-            [$($tester::ROLES,)*].concat()
+            [logged::ROLES, $($tester::ROLES,)*].concat()
         }
         fn all_trials() -> Vec<Trial> {
             [$($tester::trials(),)*].into_iter().flatten().collect()
@@ -30,9 +33,20 @@ macro_rules! cast {
 }
 
 cast! {
+    doctor
+    draining
+    generate
     help
+    passing_on
+    plot
+    procfile
     rings
+    running
     scene
+    tail_files
+    tail_follow
+    tail_options
+    tail_ring
     top
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
-use shmlog::{Level, ShmLogger};
+use shmlog::{Level, OnFull, ShmLogger};
 
 use crate::support::{
     Actor, Folder, Role, assert_nothing_remains, drainers_of, listen, quiet, role_command, say,
@@ -24,6 +24,7 @@ fn robot(arguments: &[String]) {
     let builder = quiet(folder)
         .level(Level::Info)
         .process_name(program)
+        .on_full(OnFull::Block(Duration::from_secs(60)))
         .env(false);
     let logger = builder.init_parent().unwrap();
     say(&format!("ring {}", logger.name()));

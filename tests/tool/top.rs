@@ -5,7 +5,7 @@ use rustix::process::Signal;
 use shmlog::observe::Observer;
 
 use crate::scene::{Robot, complained, printed};
-use crate::support::{Role, assert_says, send};
+use crate::support::{Role, assert_says, send, wait_for_end};
 use crate::tmux::Tmux;
 use crate::tool::shmlog;
 use crate::trial::Ignored;
@@ -21,6 +21,7 @@ pub fn trials() -> Vec<Trial> {
         a_large_terminal_has_all_tables_and_a_tiny_one_breaks_nothing,
         rows_are_found_and_sorted_by_keys,
         it_gives_the_terminal_back_when_it_quits_and_when_it_is_killed,
+        it_ends_when_its_terminal_is_closed,
         the_end_of_the_ring_is_told_and_its_successor_is_gone_on_with,
         not_one_more_record_is_dropped_while_it_watches,
         once_prints_one_screen_without_a_terminal,
@@ -188,6 +189,16 @@ fn it_gives_the_terminal_back_when_it_quits_and_when_it_is_killed() -> Result<()
         assert!(screen.contains(code), "{way}: {screen}");
         assert!(!tmux.is_taken(), "{way}");
     }
+    robot.finish();
+    Ok(())
+}
+
+fn it_ends_when_its_terminal_is_closed() -> Result<(), Ignored> {
+    let robot = Robot::start("top-closed");
+    let tmux = watch(&robot.ring, 80, 24, "")?;
+    let top = tmux.started();
+    drop(tmux);
+    wait_for_end(top);
     robot.finish();
     Ok(())
 }

@@ -98,7 +98,8 @@ pub fn is_one(word: &str) -> bool {
     observe::rings().iter().any(|ring| is_meant(ring, word))
 }
 
-fn is_meant(ring: &ListedRing, asked: &str) -> bool {
+/// Whether `asked` names a ring: by name, the beginning of it, program or process.
+pub fn is_meant(ring: &ListedRing, asked: &str) -> bool {
     ring.name == asked
         || ring.program == asked
         || asked.parse() == Ok(ring.pid)

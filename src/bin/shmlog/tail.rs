@@ -1,12 +1,154 @@
-//! `shmlog tail`: Shows records, of a ring or of files
+//! `shmlog tail`: shows records, of a ring or of files.
+//!
+//! ```text
+//!   ring.rs    a live ring ─────────────┐
+//!   files.rs   the last of files ───────┼─► Show: filter.rs ─► output.rs ─► standard output
+//!   follow.rs  what comes to them ──────┘
+//! ```
 
-use crate::failure::{Failure, Outcome};
+mod files;
+mod filter;
+mod follow;
+mod kept;
+mod output;
+mod ring;
+mod seen;
+mod watch;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum, ValueHint};
+
+use self::filter::Filter;
+use self::output::Output;
+use crate::failure::Outcome;
+use crate::reading::Piece;
+
+/// So many records are shown unless something else is asked for, as `tail` does it.
+const LINES: usize = 10;
 
 /// Shows records, of a ring or of files
-#[derive(Debug, clap::Args)]
-pub struct Arguments {}
+///
+/// Files may be text or JSON lines as shmlog writes them, MCAP, and these compressed by gzip; what a file is, its contents
+/// say. Of a folder the files of its newest program are read, in the order of their times. Lines of other programs in
+/// the same file are shown as they are, unless a filter is set that they cannot meet.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  shmlog tail -f                         the only ring, as it goes on
+  shmlog tail -f logs                    the newest program's files in a folder, across rotation
+  shmlog tail -p warn -n 50 logs         its last 50 warnings and what is worse
+  shmlog tail --since 10m --proc arm app_20261122_174512_123456.log.gz
+  shmlog tail -n all --output json logs | jq .fields")]
+pub struct Arguments {
+    /// A ring, or files, or folders; a file if one is there that is called so [default: the only ring]
+    #[arg(value_name = "RING|FILE|FOLDER", value_hint = ValueHint::AnyPath)]
+    sources: Vec<PathBuf>,
+    /// Go on with what comes, across rotation; ends with Ctrl+C
+    #[arg(short, long)]
+    follow: bool,
+    /// Show the last N records, or `all` [default: 10, with --since or --until all]
+    #[arg(short = 'n', long, value_name = "N")]
+    lines: Option<Lines>,
+    #[command(flatten)]
+    filter: filter::Wanted,
+    /// How records are written
+    #[arg(long, value_enum, default_value_t = Form::Text, value_name = "FORM")]
+    output: Form,
+    /// Whether text is coloured; `auto` goes by the terminal, NO_COLOR and CLICOLOR_FORCE
+    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    color: Color,
+}
+
+/// How many.
+#[derive(Clone, Copy, Debug)]
+enum Lines {
+    All,
+    Last(usize),
+}
+
+impl std::str::FromStr for Lines {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Lines, String> {
+        match text {
+            "all" => Ok(Lines::All),
+            _ => text
+                .parse()
+                .map(Lines::Last)
+                .map_err(|_| "a number or `all` is expected".to_owned()),
+        }
+    }
+}
+
+/// How records are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// As the console shows them
+    Text,
+    /// A JSON object a line
+    Json,
+    /// A line of key=value
+    Logfmt,
+}
+
+/// Whether to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// What is to be shown and how: every source hands its records to this.
+pub struct Show {
+    pub filter: Filter,
+    pub output: Output,
+}
+
+impl Show {
+    /// Shows a piece if it passes. Breaks when there is no use in going on: nobody reads, or it cannot be written.
+    pub fn take(&mut self, piece: &Piece<'_>) -> ControlFlow<()> {
+        if self.filter.passes(piece) {
+            self.output.push(piece);
+        }
+        self.output.flow()
+    }
+}
 
 /// Does it.
-pub fn run(_arguments: Arguments) -> Outcome {
-    Err(Failure::new("tail: not there yet"))
+pub fn run(arguments: Arguments) -> Outcome {
+    let span = arguments.filter.has_span();
+    let lines = match arguments.lines {
+        None if span => Lines::All,
+        None => Lines::Last(LINES),
+        Some(lines) => lines,
+    };
+    let wanted = match lines {
+        Lines::All => None,
+        Lines::Last(count) => Some(count),
+    };
+    let mut show = Show {
+        filter: Filter::new(&arguments.filter)?,
+        output: Output::new(arguments.output, arguments.color),
+    };
+    let shown = match &arguments.sources[..] {
+        [] => ring::tail(None, wanted, arguments.follow, &mut show),
+        [ring] if !is_path(ring) => ring::tail(
+            Some(&ring.to_string_lossy()),
+            wanted,
+            arguments.follow,
+            &mut show,
+        ),
+        paths => files::tail(paths, wanted, arguments.follow, &mut show),
+    };
+    show.output.finish()?;
+    shown.map(|()| ExitCode::SUCCESS)
+}
+
+/// Whether an argument is meant as a file: if one is there, or it can be nothing else.
+fn is_path(argument: &Path) -> bool {
+    argument.exists() || argument.components().count() > 1
 }

@@ -66,7 +66,7 @@ impl Columns {
 }
 
 /// Renders records, and remembers what the next one must fit to.
-pub(super) struct Layout {
+pub(in crate::sink) struct Layout {
     colour: bool,
     /// Columns of the terminal; `None` when there is none.
     width: Option<usize>,
@@ -85,7 +85,7 @@ pub(super) struct Layout {
 
 impl Layout {
     /// With the time in every line, or only where it has changed.
-    pub(super) fn new(all_times: bool) -> Layout {
+    pub(in crate::sink) fn new(all_times: bool) -> Layout {
         let columns = Columns::of(None);
         Layout {
             colour: false,
@@ -101,7 +101,7 @@ impl Layout {
     }
 
     /// The next records go to a console of this look.
-    pub(super) fn turn_to(&mut self, colour: bool, width: Option<usize>) {
+    pub(in crate::sink) fn turn_to(&mut self, colour: bool, width: Option<usize>) {
         self.colour = colour;
         if self.width != width {
             self.width = width;
@@ -114,7 +114,7 @@ impl Layout {
     }
 
     /// Appends the line, or the lines, of `record`.
-    pub(super) fn push(&mut self, out: &mut Vec<u8>, record: &Record<'_>) {
+    pub(in crate::sink) fn push(&mut self, out: &mut Vec<u8>, record: &Record<'_>) {
         if self.columns.times {
             self.push_time(out, record.time_ns);
         }

@@ -26,7 +26,7 @@ use std::time::Duration;
 use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 
-use self::layout::Layout;
+pub(super) use self::layout::Layout;
 pub use self::settings::Console;
 use crate::level::Level;
 use crate::record::Record;

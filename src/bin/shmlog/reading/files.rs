@@ -1,0 +1,138 @@
+//! Which files are meant: a file, or the files of a program in a folder, in the order of their times.
+//!
+//! ```text
+//!   app_20261122_174512_123456.log            .jsonl  .mcap  .logfmt
+//!   app_20261122_174512_123456.log.gz         compressed
+//!   app_20261122_174512_123456_recovered.log  what a dead program left unread
+//!   app_latest.log                            a link to the newest
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+
+/// What stands behind the program's name; `#` is a digit.
+const TIME: &[u8] = b"_########_######_######";
+/// Endings that can be read. Of those that were begun in the same minute in one folder the first is taken: JSON tells most.
+const ENDINGS: [&str; 3] = [".jsonl", ".log", ".mcap"];
+const RECOVERED: &str = "_recovered.log";
+
+/// What a file's name says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    program: String,
+    /// Without its dot.
+    ending: &'static str,
+    /// As it stands there: later times are greater.
+    time: String,
+    packed: bool,
+}
+
+impl Name {
+    /// `None` if the file is not called as log files are.
+    pub fn of(path: &Path) -> Option<Name> {
+        let name = path.file_name()?.to_str()?;
+        let plain = name.strip_suffix(".gz").unwrap_or(name);
+        let (stem, ending) = match plain.strip_suffix(RECOVERED) {
+            Some(stem) => (stem, ".log"),
+            None => ENDINGS
+                .iter()
+                .find_map(|ending| Some((plain.strip_suffix(ending)?, *ending)))?,
+        };
+        let (program, time) = stem.split_at_checked(stem.len().checked_sub(TIME.len())?)?;
+        let fits = |(byte, place): (u8, &u8)| match place {
+            b'#' => byte.is_ascii_digit(),
+            other => byte == *other,
+        };
+        time.bytes().zip(TIME).all(fits).then(|| Name {
+            program: program.to_owned(),
+            ending,
+            time: time.to_owned(),
+            packed: plain.len() < name.len(),
+        })
+    }
+
+    fn is_of(&self, other: &Name) -> bool {
+        (&self.program, self.ending) == (&other.program, other.ending)
+    }
+}
+
+/// The files that an argument means, in the order in which they are to be read.
+pub fn of(argument: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let failed = |error| Failure::new(format!("{} cannot be read: {error}", argument.display()));
+    if !fs::metadata(argument).map_err(failed)?.is_dir() {
+        return Ok(vec![argument.to_owned()]);
+    }
+    let all = named_in(argument).map_err(failed)?;
+    let Some(newest) = newest(&all) else {
+        return Err(Failure::new(format!(
+            "no log files are in {}; they are called {{program}}_{{date}}_{{time}}_{{microseconds}} and .log, .jsonl or .mcap: \
+             name other files themselves",
+            argument.display()
+        )));
+    };
+    Ok(all
+        .iter()
+        .filter(|(name, _)| name.is_of(newest))
+        .map(|(_, path)| path.clone())
+        .collect())
+}
+
+/// What a file is called when it is compressed.
+pub fn packed(path: &Path) -> PathBuf {
+    let mut packed = path.as_os_str().to_owned();
+    packed.push(".gz");
+    packed.into()
+}
+
+/// The file of the same program that was begun next; `None` while there is none.
+pub fn next_after(path: &Path) -> std::io::Result<Option<PathBuf>> {
+    let (Some(name), Some(folder)) = (Name::of(path), path.parent()) else {
+        return Ok(None);
+    };
+    let all = named_in(folder)?;
+    let next = all
+        .into_iter()
+        .find(|(other, _)| other.is_of(&name) && other.time > name.time);
+    Ok(next.map(|(_, path)| path))
+}
+
+/// All of a folder that are called so, by their times; of one that is there compressed and not, only the latter.
+fn named_in(folder: &Path) -> std::io::Result<Vec<(Name, PathBuf)>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        all.extend(Name::of(&path).map(|name| (name, path)));
+    }
+    all.sort_by(|(a, a_path), (b, b_path)| {
+        (&a.time, a.packed, a_path).cmp(&(&b.time, b.packed, b_path))
+    });
+    all.dedup_by(|(packed, _), (plain, _)| {
+        packed.packed && packed.is_of(plain) && packed.time == plain.time
+    });
+    Ok(all)
+}
+
+/// The newest program's newest file, and of several kinds of these that which tells most.
+fn newest(all: &[(Name, PathBuf)]) -> Option<&Name> {
+    let (newest, _) = all.last()?;
+    // Kinds rotate at their own times: one is in use as long as its last file is the last thing that was written to.
+    let written = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
+    let last_of = |ending: &&str| {
+        let mut of_it = all
+            .iter()
+            .filter(|(name, _)| name.program == newest.program && name.ending == *ending);
+        of_it.next_back()
+    };
+    let kinds: Vec<_> = ENDINGS.iter().filter_map(last_of).collect();
+    let last = kinds.iter().filter_map(|(_, path)| written(path)).max()?;
+    let in_use = |path: &Path| {
+        let age = written(path).and_then(|time| last.duration_since(time).ok());
+        age.is_some_and(|age| age.as_secs() < 60)
+    };
+    kinds
+        .into_iter()
+        .find(|(_, path)| in_use(path))
+        .map(|(name, _)| name)
+}

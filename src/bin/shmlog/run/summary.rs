@@ -1,0 +1,109 @@
+//! The words at the end: how the program ended, how much was logged and lost, and where the files are.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use shmlog::sink::SinkSpec;
+use shmlog::{DropReason, FlushError, Stats};
+
+use super::program::Program;
+
+/// How long the sinks may take for what is left, before it is said that they have not.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Kinds of sinks whose place is a folder of files, by default this one.
+const OF_FILES: &[&str] = &["file", "json", "logfmt", "mcap"];
+const FOLDER: &str = "logs";
+
+/// Says it, of the one that ended first and of the others. Whether anybody hears is no matter.
+pub fn say(
+    first: &Program,
+    others: &[&Program],
+    flushed: Result<(), FlushError>,
+    stats: &Stats,
+    files: &[PathBuf],
+) {
+    let endings = [first].into_iter().chain(others.iter().copied());
+    let endings: Vec<String> = endings.map(Program::ending).collect();
+    // Of one program it is one line.
+    let between = if others.is_empty() {
+        "; "
+    } else {
+        "\nshmlog: "
+    };
+    let (endings, counted) = (endings.join(", then "), counted(stats));
+    let mut text = format!("shmlog: {endings}{between}{counted}");
+    match files {
+        [] => {}
+        [file] => text += &format!("; in {}", file.display()),
+        [first, more @ ..] => text += &format!("; in {} and {} more", first.display(), more.len()),
+    }
+    if let Err(error) = flushed {
+        text += &format!("\nshmlog: {error}");
+    }
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Says why the others of a procfile end.
+pub fn tell_others_end(first: &Program, grace: Duration) {
+    let ending = first.ending();
+    let _ = writeln!(
+        std::io::stderr(),
+        "shmlog: {ending}; the others get SIGTERM, and SIGKILL after {grace:?}"
+    );
+}
+
+fn counted(stats: &Stats) -> String {
+    let records = if stats.delivered == 1 {
+        "record"
+    } else {
+        "records"
+    };
+    let mut text = format!(
+        "{} {records} logged, {} dropped, {} lost",
+        stats.delivered, stats.dropped, stats.lost
+    );
+    if stats.drops.because(DropReason::RingFull) > 0 {
+        text += &format!(
+            " (the ring was full: more than {} --slots would help)",
+            stats.slots
+        );
+    }
+    text
+}
+
+/// The files that these sinks have written since then, in the order of their names.
+pub fn files(sinks: &[SinkSpec], name: &str, since: SystemTime) -> Vec<PathBuf> {
+    let of_files = sinks.iter().filter(|sink| OF_FILES.contains(&sink.kind()));
+    let folders = of_files.map(|sink| Path::new(sink.place().unwrap_or(OsStr::new(FOLDER))));
+    let mut files: Vec<PathBuf> = folders
+        .flat_map(|folder| files_in(folder, name, since))
+        .collect();
+    files.sort();
+    files.dedup();
+    files
+}
+
+fn files_in(folder: &Path, name: &str, since: SystemTime) -> Vec<PathBuf> {
+    // File times are those of the last tick of the kernel's clock.
+    let since = since - Duration::from_millis(20);
+    // As it stands in their names.
+    let prefix = format!("{}_", name.replace(['/', '\\', ' '], "_"));
+    let is_of_now = |entry: &std::fs::DirEntry| {
+        let is_its = entry.file_name().to_string_lossy().starts_with(&prefix);
+        let new = || {
+            entry
+                .metadata()
+                .is_ok_and(|of| of.is_file() && of.modified().is_ok_and(|at| at >= since))
+        };
+        is_its && new()
+    };
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .filter(is_of_now)
+        .map(|entry| entry.path())
+        .collect()
+}

@@ -1,0 +1,150 @@
+//! The records of a live ring, by a second reader beside the drainer: nothing in the ring is touched.
+//!
+//! What the drainer has taken stays in its slots until they are used again, so the last records can be shown before those
+//! that come. Who reads too slowly is overtaken by the producers, which a line says.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use shmlog::Level;
+use shmlog::observe::{self, Follow, From, Observer, RingState, Seen};
+use shmlog::sink::{Record, Values};
+
+use super::Show;
+use super::kept::Kept;
+use super::watch::{self, Woken};
+use crate::failure::Failure;
+use crate::reading::Piece;
+use crate::rings;
+
+/// How often a quiet ring is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// How often it is asked whether anybody of it lives.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
+/// Shows the last `wanted` records that the ring still holds, or all; with `follow` those that come, too.
+pub fn tail(
+    ring: Option<&str>,
+    wanted: Option<usize>,
+    follow: bool,
+    show: &mut Show,
+) -> Result<(), Failure> {
+    let observer = rings::choose(ring)?;
+    let from = match wanted {
+        Some(0) => From::Now,
+        _ => From::Oldest,
+    };
+    let mut records = observer.follow(from);
+    show_last(&observer, &mut records, wanted, show);
+    match follow {
+        true => go_on(&observer, &mut records, show),
+        false => Ok(()),
+    }
+}
+
+/// What was logged before this moment.
+fn show_last(observer: &Observer, records: &mut Follow, wanted: Option<usize>, show: &mut Show) {
+    let end = observer.next_sequence();
+    let mut kept = VecDeque::new();
+    while records.sequence() < end && show.output.flow().is_continue() {
+        let is_any = read(records, &mut |piece, is_ours| match wanted {
+            None if is_ours => show.output.push(&piece),
+            None => _ = show.take(&piece),
+            Some(most) => {
+                if is_ours || show.filter.passes(&piece) {
+                    kept.push_back(Kept::of(&piece));
+                }
+                if kept.len() > most {
+                    kept.pop_front();
+                }
+            }
+        });
+        if !is_any {
+            break;
+        }
+    }
+    kept.iter().for_each(|piece| piece.show(show));
+    show.output.flush();
+}
+
+/// What comes, until the ring has ended or nobody reads it any more.
+fn go_on(observer: &Observer, records: &mut Follow, show: &mut Show) -> Result<(), Failure> {
+    let mut asked = Instant::now();
+    loop {
+        // Asked before: what was logged up to then is read after it.
+        let is_over = observer.is_over();
+        let mut is_any = false;
+        while show.output.flow().is_continue()
+            && read(records, &mut |piece, is_ours| match is_ours {
+                true => show.output.push(&piece),
+                false => _ = show.take(&piece),
+            })
+        {
+            is_any = true;
+        }
+        if is_any {
+            show.output.flush();
+        }
+        if show.output.flow() == ControlFlow::Break(()) || watch::pause(LOOK_EVERY) == Woken::Unread
+        {
+            return Ok(());
+        }
+        if is_over {
+            eprintln!("shmlog: the ring {} has ended", observer.name());
+            return Ok(());
+        }
+        if asked.elapsed() > ASK_EVERY {
+            asked = Instant::now();
+            refuse_dead(observer.name())?;
+        }
+    }
+}
+
+/// Reads what there is, some of it; `take` is told whether a piece is of our own words.
+fn read(records: &mut Follow, take: &mut dyn FnMut(Piece<'_>, bool)) -> bool {
+    records.read(&mut |seen| match seen {
+        Seen::Record(record) => take(Piece::Record(record), false),
+        Seen::Overtaken(sequences) => say(
+            &format!("overtaken: about {sequences} records were written over before they could be shown; the log has them"),
+            take,
+        ),
+        Seen::Damaged(sequence) => say(&format!("the record {sequence} is damaged"), take),
+    })
+}
+
+/// Words of our own among the records; they pass every filter.
+fn say(message: &str, take: &mut dyn FnMut(Piece<'_>, bool)) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let record = Record {
+        sequence: None,
+        late: false,
+        time_ns: now.map_or(0, |since| since.as_nanos() as i64),
+        level: Level::Warn,
+        process: "shmlog",
+        pid: std::process::id(),
+        thread: "tail",
+        tid: std::process::id(),
+        target: "shmlog",
+        target_is_module: true,
+        file: "",
+        line: 0,
+        origin: None,
+        scope: "",
+        message,
+        values: Values::default(),
+    };
+    take(Piece::Record(&record), true);
+}
+
+/// Nothing will come if all its processes were killed.
+fn refuse_dead(name: &str) -> Result<(), Failure> {
+    let is_dead = |ring: &observe::ListedRing| ring.name == name && ring.state == RingState::Dead;
+    match observe::rings().iter().find(|ring| is_dead(ring)) {
+        Some(ring) => Err(Failure::new(format!(
+            "all processes of {} were killed with the ring {name}; `shmlog recover {name}` saves what it holds",
+            ring.program
+        ))),
+        None => Ok(()),
+    }
+}
