@@ -89,10 +89,10 @@ fn work(what: &str, pause: Duration) {
 
 fn imu(round: u64, value: f64) {
     debug!(target: "imu", "gyro {value:+.4} accelerometer {:+.4}", value * 9.81);
-    if round % 10 == 0 {
+    if round.is_multiple_of(10) {
         info!(target: "imu", bias = value; "bias {value:+.4}");
     }
-    if round % 400 == 0 {
+    if round.is_multiple_of(400) {
         warn!(target: "imu", "drifts by {value:+.2}°/s");
     }
 }
@@ -103,14 +103,14 @@ fn camera(round: u64) {
     for packet in 0..burst {
         info!(target: "camera::driver", "packet {packet} of frame {round}: {} bytes", 1400);
     }
-    if round % 300 == 0 {
+    if round.is_multiple_of(300) {
         warn!(target: "camera", "frame {round} came {} ms late", round % 13);
     }
 }
 
 fn tracker(round: u64, value: f64) {
     info!(target: "tracker", objects = round % 5; "{} objects in sight", round % 5);
-    if round % 200 == 0 {
+    if round.is_multiple_of(200) {
         error!(target: "tracker", "lost object {} at {value:.2}", round % 5);
     }
 }

@@ -276,7 +276,7 @@ fn draw_rectangle(
     colour: &str,
 ) -> std::fmt::Result {
     // A little wider, or one sees what is behind between two.
-    let (width, height) = (columns as f64 * CELL.0 + 0.3, rows * CELL.1);
+    let (width, height) = (columns as f64 * CELL.0 + 0.3, rows * CELL.1 + 0.3);
     writeln!(
         svg,
         "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" fill=\"{colour}\"/>"

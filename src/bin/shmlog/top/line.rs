@@ -45,10 +45,8 @@ impl TypedLine {
             KeyCode::Char('w') if is_control => self.remove_word(),
             KeyCode::Char('a') if is_control => self.move_to(0),
             KeyCode::Char('e') if is_control => self.move_to(usize::MAX),
-            KeyCode::Char(c) if !is_control && !c.is_control() => {
-                if self.before.len() + self.behind.len() < LONGEST {
-                    self.before.push(c);
-                }
+            KeyCode::Char(c) if !is_control && !c.is_control() && !self.is_full() => {
+                self.before.push(c)
             }
             KeyCode::Backspace => _ = self.before.pop(),
             KeyCode::Delete if !self.behind.is_empty() => _ = self.behind.remove(0),
@@ -58,6 +56,10 @@ impl TypedLine {
             KeyCode::End => self.move_to(usize::MAX),
             _ => {}
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.before.len() + self.behind.len() >= LONGEST
     }
 
     fn move_to(&mut self, place: usize) {

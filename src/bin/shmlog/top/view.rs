@@ -146,7 +146,7 @@ fn draw_title(
             style,
         ));
         left.push_span(ratatui::text::Span::styled(
-            format!("{}  ", counts[*panel as usize]),
+            format!(" {}  ", counts[*panel as usize]),
             look::QUIET,
         ));
     }

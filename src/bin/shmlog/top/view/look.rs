@@ -20,7 +20,7 @@ pub const ACTIVE: Style = Style::new()
     .fg(Color::Black)
     .bg(Color::Cyan)
     .add_modifier(Modifier::BOLD);
-pub const PASSIVE: Style = Style::new().fg(Color::Black).bg(Color::DarkGray);
+pub const PASSIVE: Style = Style::new().fg(Color::White).bg(Color::DarkGray);
 /// The names of columns, and of the one that rows are sorted by.
 pub const COLUMN: Style = Style::new()
     .fg(Color::DarkGray)
