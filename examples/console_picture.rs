@@ -4,6 +4,14 @@
 //! ```sh
 //! cargo build --release --examples && cargo run --release --example console_picture > docs/console.svg
 //! ```
+//!
+//! Or of a text with colours from elsewhere, as of `shmlog top` in tmux, over the example `busy`:
+//!
+//! ```sh
+//! cargo build --release --bins --examples && target/release/examples/busy 30 &
+//! tmux -L picture new-session -d -x 120 -y 36 target/release/shmlog top && sleep 25
+//! tmux -L picture capture-pane -e -p | target/release/examples/console_picture "shmlog top" 120 > docs/top.svg
+//! ```
 
 use std::error::Error;
 use std::fmt::Write;
@@ -24,9 +32,21 @@ const MARGIN: f64 = 20.0;
 const TITLE: f64 = 34.0;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let bytes = shown_by_quickstart()?;
+    let mut arguments = std::env::args().skip(1);
+    let (title, columns, bytes) = match arguments.next() {
+        None => {
+            let title = "cargo run --example quickstart".to_owned();
+            (title, COLUMNS, shown_by_quickstart()?)
+        }
+        Some(title) => {
+            let columns = arguments.next().ok_or("TITLE COLUMNS < TEXT")?.parse()?;
+            let mut bytes = Vec::new();
+            std::io::stdin().read_to_end(&mut bytes)?;
+            (title, columns, bytes)
+        }
+    };
     let text = String::from_utf8(bytes)?.replace('\r', "");
-    print!("{}", drawn(&text)?);
+    print!("{}", drawn(&text, &title, columns)?);
     Ok(())
 }
 
@@ -73,6 +93,7 @@ struct Look {
     dim: bool,
     italic: bool,
     underlined: bool,
+    reversed: bool,
 }
 
 impl Look {
@@ -86,13 +107,20 @@ impl Look {
                 2 => self.dim = true,
                 3 => self.italic = true,
                 4 => self.underlined = true,
+                7 => self.reversed = true,
+                22 => (self.bold, self.dim) = (false, false),
+                23 => self.italic = false,
+                24 => self.underlined = false,
+                27 => self.reversed = false,
                 30..=37 => self.colour = Some(named(number - 30)),
+                39 => self.colour = None,
                 90..=97 => self.colour = Some(named(number - 82)),
                 40..=47 => self.ground = Some(named(number - 40)),
-                38 => {
-                    // Behind it: 5, and one of 256.
-                    self.colour = numbers.nth(1).map(one_of_256);
-                }
+                49 => self.ground = None,
+                100..=107 => self.ground = Some(named(number - 92)),
+                // Behind it: 5, and one of 256.
+                38 => self.colour = numbers.nth(1).map(one_of_256),
+                48 => self.ground = numbers.nth(1).map(one_of_256),
                 _ => {}
             }
         }
@@ -143,15 +171,15 @@ fn one_of_256(number: u16) -> String {
 }
 
 /// A picture of text with escapes.
-fn drawn(text: &str) -> Result<String, std::fmt::Error> {
+fn drawn(text: &str, title: &str, columns: u16) -> Result<String, std::fmt::Error> {
     let lines: Vec<&str> = text.trim_end().lines().collect();
-    let width = f64::from(COLUMNS) * CELL.0 + 2.0 * MARGIN;
+    let width = f64::from(columns) * CELL.0 + 2.0 * MARGIN;
     let height = lines.len() as f64 * CELL.1 + TITLE + 2.0 * MARGIN;
     let mut svg = String::new();
     writeln!(
         svg,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
-         height=\"{height:.0}\">\n<title>The console of shmlog</title>\n\
+         height=\"{height:.0}\">\n<title>{title}</title>\n\
          <rect width=\"100%\" height=\"100%\" rx=\"10\" fill=\"#1c2128\"/>"
     )?;
     for (place, colour) in ["#f47067", "#d4a72c", "#57ab5a"].iter().enumerate() {
@@ -165,7 +193,7 @@ fn drawn(text: &str) -> Result<String, std::fmt::Error> {
         svg,
         "<g font-family=\"ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace\" font-size=\"13\" \
          fill=\"#adbac7\" xml:space=\"preserve\">\n\
-         <text x=\"{:.0}\" y=\"26\" text-anchor=\"middle\" opacity=\".6\">cargo run --example quickstart</text>",
+         <text x=\"{:.0}\" y=\"26\" text-anchor=\"middle\" opacity=\".6\">{title}</text>",
         width / 2.0
     )?;
     let mut look = Look::default();
@@ -194,13 +222,10 @@ fn draw_line(svg: &mut String, line: &str, row: usize, look: &mut Look) -> std::
         let blanks = piece.len() - piece.trim_start_matches(' ').len();
         let x = |column: usize| MARGIN + column as f64 * CELL.0;
         if let Some(ground) = &look.ground {
-            let (x, y, width) = (x(column), y - 14.0, columns as f64 * CELL.0);
-            let height = CELL.1;
-            writeln!(
-                svg,
-                "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height}\" fill=\"{ground}\"/>"
-            )?;
+            draw_rectangle(svg, (x(column), y - 14.0), (columns, 1.0), ground)?;
         }
+        let (piece, columns_of_piece) =
+            (&*without_blocks(svg, piece, (x(column), y), look)?, columns);
         if blanks < piece.len() {
             let (x, attributes) = (x(column + blanks), look.attributes());
             write!(
@@ -209,9 +234,53 @@ fn draw_line(svg: &mut String, line: &str, row: usize, look: &mut Look) -> std::
                 escaped(piece.trim())
             )?;
         }
-        column += columns;
+        column += columns_of_piece;
     }
     writeln!(svg, "<text y=\"{y:.1}\">{spans}</text>")
+}
+
+/// Draws the blocks of graphs, which every font has in a width of its own, and gives the text without them.
+fn without_blocks(
+    svg: &mut String,
+    piece: &str,
+    (x, y): (f64, f64),
+    look: &Look,
+) -> Result<String, std::fmt::Error> {
+    let colour = look.colour.as_deref().unwrap_or("#adbac7");
+    let mut text = String::new();
+    let mut column = 0;
+    for c in piece.chars() {
+        let eighths = match c {
+            '\u{2581}'..='\u{2588}' => c as u32 - 0x2580,
+            _ => 0,
+        };
+        if eighths > 0 {
+            let height = f64::from(eighths) / 8.0;
+            let place = (
+                x + f64::from(column) * CELL.0,
+                y - 14.0 + (1.0 - height) * CELL.1,
+            );
+            draw_rectangle(svg, place, (1, height), colour)?;
+        }
+        text.push(if eighths > 0 { ' ' } else { c });
+        column += c.width().unwrap_or(0) as u32;
+    }
+    Ok(text)
+}
+
+/// In columns and rows.
+fn draw_rectangle(
+    svg: &mut String,
+    (x, y): (f64, f64),
+    (columns, rows): (usize, f64),
+    colour: &str,
+) -> std::fmt::Result {
+    // A little wider, or one sees what is behind between two.
+    let (width, height) = (columns as f64 * CELL.0 + 0.3, rows * CELL.1 + 0.3);
+    writeln!(
+        svg,
+        "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" fill=\"{colour}\"/>"
+    )
 }
 
 fn escaped(text: &str) -> String {

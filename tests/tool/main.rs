@@ -13,6 +13,7 @@ mod trial;
 mod logged;
 mod pty;
 mod shown;
+mod tmux;
 mod tool;
 
 use libtest_mimic::{Arguments, Trial};
@@ -46,6 +47,7 @@ cast! {
     tail_follow
     tail_options
     tail_ring
+    top
 }
 
 fn main() {

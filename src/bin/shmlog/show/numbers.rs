@@ -43,6 +43,16 @@ fn scaled(mut n: f64, base: f64, units: &[&str]) -> String {
     format!("{n:.digits$}{}", units[unit])
 }
 
+/// A share of one: `0 %`, `<1 %`, `12 %`.
+pub fn percent(share: f64) -> String {
+    let share = share.clamp(0.0, 1.0) * 100.0;
+    match share {
+        0.0..1.0 if share > 0.0 => "<1 %".to_owned(),
+        1.0.. => format!("{share:.0} %"),
+        _ => "0 %".to_owned(),
+    }
+}
+
 /// A stretch of time by its two largest units: `450ms`, `12s`, `3m 20s`, `4h 5m`, `2d 3h`.
 pub fn age(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -125,6 +135,12 @@ mod tests {
         );
         let rates = [0.0, 0.04, 9.9, 10.4, 5_123_456.0, -1.0].map(rate);
         assert_eq!(rates, ["0/s", "0.0/s", "9.9/s", "10/s", "5.12M/s", "0/s"]);
+    }
+
+    #[test]
+    fn a_small_share_is_not_said_to_be_none() {
+        let shares = [0.0, -0.0, 0.001, 0.5, 7.0, f64::NAN].map(percent);
+        assert_eq!(shares, ["0 %", "0 %", "<1 %", "50 %", "100 %", "0 %"]);
     }
 
     #[test]
