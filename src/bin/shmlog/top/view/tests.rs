@@ -91,6 +91,10 @@ fn screen(app: &mut App, columns: u16, rows: u16) -> String {
     lines_of(terminal.backend().buffer())
 }
 
+fn plain(code: KeyCode) -> KeyEvent {
+    KeyEvent::new(code, KeyModifiers::NONE)
+}
+
 /// Where a word stands.
 fn place(text: &str, word: &str) -> usize {
     text.find(word)
@@ -159,20 +163,14 @@ fn the_row_filter_looks_at_all_texts_whatever_their_case() {
 fn the_sorted_column_is_marked_and_turned_by_keys() {
     let mut app = robot();
     place(&screen(&mut app, 80, 24), "records▼");
-    press(
-        &mut app,
-        KeyEvent::new(KeyCode::Char('r'), KeyModifiers::NONE),
-    );
+    press(&mut app, plain(KeyCode::Char('r')));
     let text = screen(&mut app, 80, 24);
     place(&text, "records▲");
     assert!(
         place(&text, "left-arm[7]") < place(&text, "vision[7]"),
         "{text}"
     );
-    press(
-        &mut app,
-        KeyEvent::new(KeyCode::Char('s'), KeyModifiers::NONE),
-    );
+    press(&mut app, plain(KeyCode::Char('s')));
     place(&screen(&mut app, 80, 24), "bytes▼");
 }
 
@@ -191,7 +189,7 @@ fn the_end_of_the_ring_is_told_with_the_way_on() {
     ] {
         place(&text, shown);
     }
-    let n = KeyEvent::new(KeyCode::Char('n'), KeyModifiers::NONE);
+    let n = plain(KeyCode::Char('n'));
     assert_eq!(press(&mut app, n), Wish::Switch);
 }
 
@@ -358,7 +356,7 @@ fn is_drawn(
         app.life = life.clone();
         for (columns, rows) in sizes {
             if let Some(key) = keys.next()
-                && let Wish::SetFilter(_) = press(&mut app, KeyEvent::new(*key, KeyModifiers::NONE))
+                && let Wish::SetFilter(_) = press(&mut app, plain(*key))
                 && let Some(crate::top::app::Typing::Filter { error, .. }) = &mut app.typing
             {
                 *error = "no filter".repeat(usize::from(*columns));
