@@ -1,7 +1,7 @@
-//! What does it cost a system that logs to be watched by `shmlog top`?
+//! What does it cost a system that logs to be watched by `shmlog top`, or followed by `shmlog tail -f`?
 //!
 //! One producer for some seconds: flat out with `OnFull::Drop`, flat out with `OnFull::Block`, and a million records a
-//! second with `OnFull::Drop`; each alone and watched, in turn, in processes of their own. `top` draws on a terminal
+//! second with `OnFull::Drop`; each alone, watched and followed, in turn, in processes of their own. `top` draws on a terminal
 //! that is read at once, twice a second, as it does by itself (`--interval-ms` for other paces). One call of sixteen is
 //! timed. Producer and drainer have a core each; `top` goes where the system puts it, so that on two cores it takes its
 //! time from one of them.
@@ -34,19 +34,22 @@ const LOADS: [(&str, OnFull, u64); 3] = [
     ("flat out, block", OnFull::Block(PATIENCE), 0),
     ("a million a second, drop", OnFull::Drop, 1000),
 ];
+/// By itself, under `shmlog top`, under `shmlog tail -f`.
+const WAYS: [&str; 3] = ["alone", "watched", "followed"];
 /// One call of so many is timed.
 const TIMED: u64 = 16;
 
 fn main() {
     let load = argument("--load").and_then(|number| LOADS.get(number as usize));
     if let Some((_, policy, gap)) = load {
-        return measure(*policy, *gap, asked_for("--watched"));
+        let way = WAYS.into_iter().find(|way| asked_for(&format!("--{way}")));
+        return measure(*policy, *gap, way.unwrap_or(WAYS[0]));
     }
     let rounds = argument("--rounds").unwrap_or(5);
     for (number, (name, ..)) in LOADS.iter().enumerate() {
         let mut found: Vec<(String, Vec<f64>, String)> = Vec::new();
         for _ in 0..rounds {
-            for way in ["alone", "watched"] {
+            for way in WAYS {
                 for (what, value, unit) in run(number, way) {
                     let what = format!("{name}, {way}: {what}");
                     match found.iter_mut().find(|(known, ..)| *known == what) {
@@ -71,9 +74,7 @@ fn run(load: usize, way: &str) -> Vec<(String, f64, String)> {
             command.args([name, &value.to_string()]);
         }
     }
-    if way == "watched" {
-        command.arg("--watched");
-    }
+    command.arg(format!("--{way}"));
     let output = command.stderr(Stdio::inherit()).output().expect("a run");
     assert!(output.status.success(), "a run failed");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -85,7 +86,7 @@ fn run(load: usize, way: &str) -> Vec<(String, f64, String)> {
 }
 
 /// Logs, watched or not, and says what came of it.
-fn measure(policy: OnFull, gap: u64, is_watched: bool) {
+fn measure(policy: OnFull, gap: u64, way: &str) {
     let time = Duration::from_secs(argument("--seconds").unwrap_or(3));
     let (cores, clock) = (Cores::find(), Clock::calibrate());
     let folder = Folder::new("watched");
@@ -93,18 +94,22 @@ fn measure(policy: OnFull, gap: u64, is_watched: bool) {
     let logger = logger.expect("a ring");
     info!("the first registers this thread");
     // Before this thread is bound to its core, for it would be bound with it.
-    let mut top = is_watched.then(|| watch(logger.name()));
+    let mut tool = match way {
+        "watched" => Some(watch(logger.name())),
+        "followed" => Some(follow(logger.name())),
+        _ => None,
+    };
     pin_apart(cores);
     let (calls, latencies, took) = log(clock, time, gap);
-    let used = top.as_ref().map(|top| processor_time(top.id()));
+    let used = tool.as_ref().map(|tool| processor_time(tool.id()));
     let delivered = logger.stats().delivered as f64 / took.as_secs_f64();
     logger.flush(PATIENCE).expect("flushed");
     let stats = logger.stats();
-    if let Some(top) = &mut top {
-        let ended = top.try_wait().expect("top");
-        assert!(ended.is_none(), "top ended by itself: {ended:?}");
-        top.kill().expect("killed");
-        top.wait().expect("its end");
+    if let Some(tool) = &mut tool {
+        let ended = tool.try_wait().expect("the tool");
+        assert!(ended.is_none(), "the tool ended by itself: {ended:?}");
+        tool.kill().expect("killed");
+        tool.wait().expect("its end");
     }
     assert_eq!(stats.attempted, calls + 1);
     assert_eq!(stats.delivered + stats.dropped, stats.attempted);
@@ -117,7 +122,7 @@ fn measure(policy: OnFull, gap: u64, is_watched: bool) {
     say("a call, p99.9", latencies.at(0.999), "ns");
     if let Some(used) = used {
         let share = used.as_secs_f64() / took.as_secs_f64() * 100.0;
-        say("top itself, of a core", share, "%");
+        say("the tool itself, of a core", share, "%");
     }
 }
 
@@ -163,6 +168,21 @@ fn ticks_of(call: impl FnOnce()) -> u32 {
     let from = begin();
     call();
     u32::try_from(end() - from).unwrap_or(u32::MAX)
+}
+
+/// `shmlog tail -f` of all there is, into nothing. It has shown a record when this returns.
+fn follow(ring: &str) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shmlog"));
+    command
+        .args(["tail", ring, "-f", "-n", "1"])
+        .stdout(Stdio::piped());
+    let mut child = command.spawn().expect("shmlog tail");
+    let mut out = child.stdout.take().expect("a pipe");
+    let mut buffer = vec![0; 1 << 20];
+    let shown = out.read(&mut buffer).expect("a first record");
+    assert!(shown > 0, "tail shows nothing");
+    std::thread::spawn(move || while out.read(&mut buffer).is_ok_and(|read| read > 0) {});
+    child
 }
 
 /// `shmlog top` on a terminal that somebody reads. It has drawn once when this returns.

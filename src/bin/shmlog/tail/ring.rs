@@ -31,6 +31,7 @@ pub fn tail(
     show: &mut Show,
 ) -> Result<(), Failure> {
     let observer = rings::choose(ring)?;
+    give_way();
     let from = match wanted {
         Some(0) => From::Now,
         _ => From::Oldest,
@@ -41,6 +42,12 @@ pub fn tail(
         true => go_on(&observer, &mut records, show),
         false => Ok(()),
     }
+}
+
+/// Whoever logs, and the drainer, go first: better overtaken than in the way. Where the system does not let us it does not
+/// matter.
+fn give_way() {
+    let _ = rustix::process::setpriority_process(None, 19);
 }
 
 /// What was logged before this moment.
