@@ -35,6 +35,7 @@ macro_rules! cast {
 cast! {
     doctor
     draining
+    five_minutes
     generate
     help
     passing_on
