@@ -28,7 +28,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const MOST_BYTES: u64 = 1 << 20;
 
 /// Leaves the orders for whoever drains the ring, and waits for it.
-pub(super) fn wait_for_drainer(
+pub(crate) fn wait_for_drainer(
     segment: &'static Segment,
     config: &DrainerConfig,
 ) -> Result<Supervisor, StartError> {

@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use super::config::{DRAINER_VARIABLE, DrainerConfig};
 use super::delivery::Delivery;
-use super::external;
 use super::ledger::{Ledger, Place};
 use super::outlets::Outlet;
 use super::sinks::{open_sinks, open_sinks_again};
@@ -233,14 +232,6 @@ impl Supervisor {
         // It holds one without waiting, and the thread is there to take it.
         let _ = hand_over.send(child);
         Ok(Supervisor { over })
-    }
-
-    /// Waits for a drainer that others start and watch over.
-    pub(crate) fn wait_for_others(
-        segment: &'static Segment,
-        config: &DrainerConfig,
-    ) -> Result<Supervisor, StartError> {
-        external::wait_for_drainer(segment, config)
     }
 
     /// Of a drainer that others watch over; they say when it is over.

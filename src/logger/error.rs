@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::filter::FilterError;
 use crate::segment::TooLong;
 
-/// Why [`ShmLogger::flush`] gave up.
+/// Why [`ShmLogger::flush`](crate::ShmLogger::flush) or [`Observer::flush`](crate::observe::Observer::flush) gave up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FlushError {
@@ -36,7 +36,7 @@ impl fmt::Display for FlushError {
 
 impl std::error::Error for FlushError {}
 
-/// Why [`ShmLogger::set_filter`] changed nothing.
+/// Why [`ShmLogger::set_filter`](crate::ShmLogger::set_filter) changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SetFilterError {

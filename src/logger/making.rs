@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use super::{HOLDER, Held, ShmLogger, program_name};
 use crate::builder::{Builder, InitError, OnFull, Prepared};
 use crate::clock::{self, Clock};
-use crate::drainer::{self, DrainerConfig, Supervisor};
+use crate::drainer::{self, DrainerConfig, Supervisor, external};
 use crate::frontend;
 use crate::level::Level;
 use crate::producer::{self, Attachment};
@@ -117,7 +117,7 @@ fn start(
     });
     let started = started.map_err(InitError::Attach).and_then(|attachment| {
         let supervisor = match is_external {
-            true => Supervisor::wait_for_others(&attachment.segment, &config)?,
+            true => external::wait_for_drainer(&attachment.segment, &config)?,
             false => Supervisor::start(&attachment.segment, config)?,
         };
         Ok((attachment, supervisor))

@@ -11,7 +11,8 @@ use crate::segment::{Segment, State};
 
 /// Where a [`Follow`] begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum From {
+#[non_exhaustive]
+pub enum Start {
     /// With what is logged from now on, and what the drainer has not yet taken.
     Now,
     /// With the oldest that the ring still holds: up to seven eighths of its slots.
@@ -20,6 +21,7 @@ pub enum From {
 
 /// What a [`Follow`] meets.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Seen<'r> {
     /// A record.
     Record(&'r Record<'r>),
@@ -36,16 +38,16 @@ pub enum Seen<'r> {
 /// them or not. Records of a process that is stopped while it writes come [late](Record::late), as in the log.
 ///
 /// ```
-/// use shmlog::observe::{From, Observer, Seen};
+/// use shmlog::observe::{Observer, Seen, Start};
 /// # let logger = shmlog::ShmLogger::builder().console(false).discard(true).env(false).init_parent()?;
 /// # let name = logger.name().to_owned();
 /// let observer = Observer::open(&name)?;
-/// let mut follow = observer.follow(From::Now);
+/// let mut follow = observer.follow(Start::Now);
 /// shmlog::error!("no camera");
 /// let mut messages = Vec::new();
-/// while follow.read(&mut |seen| match seen {
+/// while follow.read(|seen| match seen {
 ///     Seen::Record(record) => messages.push(record.message.to_owned()),
-///     Seen::Overtaken(_) | Seen::Damaged(_) => {}
+///     _ => {}
 /// }) {}
 /// assert_eq!(messages, ["no camera"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -75,15 +77,15 @@ impl Follow {
         ring: Ring<'static>,
         clock: Clock,
         made: (u64, i64),
-        from: From,
+        start: Start,
     ) -> Follow {
         let mut decoder = Decoder::new(segment, clock);
         decoder.calibration.believe(made);
         Follow {
             segment,
-            follower: match from {
-                From::Now => Follower::at_head(ring),
-                From::Oldest => Follower::at_oldest(ring),
+            follower: match start {
+                Start::Now => Follower::at_head(ring),
+                Start::Oldest => Follower::at_oldest(ring),
             },
             batch: Batch::default(),
             assembler: Assembler::default(),
@@ -99,14 +101,14 @@ impl Follow {
 
     /// Hands what there is, up to some hundred records, to `take`. Returns whether there was anything; if there was not,
     /// some milliseconds are a good time to wait before the next call.
-    pub fn read(&mut self, take: &mut dyn FnMut(Seen<'_>)) -> bool {
+    pub fn read(&mut self, mut take: impl FnMut(Seen<'_>)) -> bool {
         let overtaken = self.follower.take(&mut self.batch);
         if overtaken > 0 {
             take(Seen::Overtaken(overtaken));
         }
         let batch = std::mem::take(&mut self.batch);
         for (run, bytes, late) in batch.runs() {
-            self.take_run(run, bytes, late, take);
+            self.take_run(run, bytes, late, &mut take);
         }
         let is_any = overtaken > 0 || !batch.is_empty();
         if !is_any {

@@ -30,7 +30,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::time::Duration;
 
-pub use self::follow::{Follow, From, Seen};
+pub use self::follow::{Follow, Seen, Start};
 pub use self::rings::{ListedRing, RingState, rings};
 pub use self::snapshot::{CallSite, Process, Producer, SinkState, Snapshot};
 use crate::clock::{Calibration, Clock};
@@ -119,15 +119,15 @@ impl Observer {
     }
 
     /// Has all processes of the ring log by these directives from their next call on, as
-    /// [`ShmLogger::set_filter`](crate::ShmLogger::set_filter). For this the ring is mapped anew, to be written
-    /// for a moment.
+    /// [`ShmLogger::set_filter`](crate::ShmLogger::set_filter). For this the ring is mapped once more, to be
+    /// written for a moment; that mapping stays too.
     ///
     /// # Errors
-    /// [`ObserveError`]: the ring is gone, or these are no directives. Nothing is changed then.
-    pub fn set_filter(&self, directives: &str) -> Result<(), ObserveError> {
+    /// [`ChangeFilterError`]: the ring is gone, or these are no directives. Nothing is changed then.
+    pub fn set_filter(&self, directives: &str) -> Result<(), ChangeFilterError> {
         let set = |segment: &Segment| logger::set_filter(segment, directives);
-        let set = Segment::change(self.name(), set).map_err(ObserveError::Ring)?;
-        set.map_err(ObserveError::Filter)
+        let set = Segment::change(self.name(), set).map_err(ChangeFilterError::Ring)?;
+        set.map_err(ChangeFilterError::Filter)
     }
 
     /// Waits until everything that any process logged before this call has reached its sinks, as
@@ -144,35 +144,35 @@ impl Observer {
     }
 
     /// Reads the records that are logged, as a second reader beside the drainer.
-    pub fn follow(&self, from: From) -> Follow {
-        Follow::new(self.segment, self.ring, self.clock, self.home.made, from)
+    pub fn follow(&self, start: Start) -> Follow {
+        Follow::new(self.segment, self.ring, self.clock, self.home.made, start)
     }
 }
 
 /// Why a filter was not set.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum ObserveError {
+pub enum ChangeFilterError {
     /// The ring cannot be opened.
     Ring(AttachError),
     /// It does not take the filter.
     Filter(SetFilterError),
 }
 
-impl fmt::Display for ObserveError {
+impl fmt::Display for ChangeFilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ObserveError::Ring(error) => error.fmt(f),
-            ObserveError::Filter(error) => error.fmt(f),
+            ChangeFilterError::Ring(error) => error.fmt(f),
+            ChangeFilterError::Filter(error) => error.fmt(f),
         }
     }
 }
 
-impl std::error::Error for ObserveError {
+impl std::error::Error for ChangeFilterError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            ObserveError::Ring(error) => error.source(),
-            ObserveError::Filter(error) => error.source(),
+            ChangeFilterError::Ring(error) => error.source(),
+            ChangeFilterError::Filter(error) => error.source(),
         }
     }
 }

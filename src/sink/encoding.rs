@@ -51,6 +51,12 @@ impl Encoding {
 /// ```
 pub struct Encoder(Form);
 
+impl std::fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Encoder").finish_non_exhaustive()
+    }
+}
+
 enum Form {
     Text(Lines),
     Json(JsonLines),

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use shmlog::Level;
-use shmlog::observe::{self, Follow, From, Observer, RingState, Seen};
+use shmlog::observe::{self, Follow, Observer, RingState, Seen, Start};
 use shmlog::sink::{Record, Values};
 
 use super::Show;
@@ -32,11 +32,11 @@ pub fn tail(
 ) -> Result<(), Failure> {
     let observer = rings::choose(ring)?;
     give_way();
-    let from = match wanted {
-        Some(0) => From::Now,
-        _ => From::Oldest,
+    let start = match wanted {
+        Some(0) => Start::Now,
+        _ => Start::Oldest,
     };
-    let mut records = observer.follow(from);
+    let mut records = observer.follow(start);
     show_last(&observer, &mut records, wanted, show);
     match follow {
         true => go_on(&observer, &mut records, show),
@@ -110,13 +110,14 @@ fn go_on(observer: &Observer, records: &mut Follow, show: &mut Show) -> Result<(
 
 /// Reads what there is, some of it; `take` is told whether a piece is of our own words.
 fn read(records: &mut Follow, take: &mut dyn FnMut(Piece<'_>, bool)) -> bool {
-    records.read(&mut |seen| match seen {
+    records.read(|seen| match seen {
         Seen::Record(record) => take(Piece::Record(record), false),
         Seen::Overtaken(sequences) => say(
             &format!("overtaken: about {sequences} records were written over before they could be shown; the log has them"),
             take,
         ),
         Seen::Damaged(sequence) => say(&format!("the record {sequence} is damaged"), take),
+        _ => {}
     })
 }
 
