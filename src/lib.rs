@@ -48,8 +48,13 @@
 //!
 //! ```toml
 //! [dependencies]
-//! shmlog = { version = "0.1", features = ["max_level_debug", "release_max_level_info"] }
+//! shmlog = { version = "0.1", default-features = false, features = ["log", "max_level_debug", "release_max_level_info"] }
 //! ```
+//!
+//! # The tool
+//!
+//! The default feature `tool` is for the binary `shmlog` (`cargo install shmlog`), which lists, shows, follows and changes rings
+//! from outside. A program leaves it out: `default-features = false, features = ["log"]`.
 //!
 //! # Process start and end
 //!
