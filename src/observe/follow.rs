@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::drainer::{Assembler, Decoder, Joined, Raw};
 use crate::record::Record;
 use crate::record::codec::Tag;
-use crate::ring::{Batch, Follower, Ring, Run};
+use crate::ring::{Batch, Follower, Ring, Run, Trail};
 use crate::segment::{Segment, State};
 
 /// Where a [`Follow`] begins.
@@ -84,8 +84,8 @@ impl Follow {
         Follow {
             segment,
             follower: match start {
-                Start::Now => Follower::at_head(ring),
-                Start::Oldest => Follower::at_oldest(ring),
+                Start::Now => Follower::at_head(ring, Trail::from(segment)),
+                Start::Oldest => Follower::at_oldest(ring, Trail::from(segment)),
             },
             batch: Batch::default(),
             assembler: Assembler::default(),

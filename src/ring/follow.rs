@@ -22,12 +22,12 @@
 //! mostly are not there. Whatever is handed out is in any case not believed by those who get it.)
 //!
 //! Runs have different lengths, so a follower can begin only where one begins: at the head, or where the drainer's *trail*
-//! says that one began: a word for every [`stretch`](Ring::trail_slots) of slots.
+//! says that one began: a word for every [stretch](Trail) of slots.
 
 use super::Ring;
 use super::read::Run;
 use super::sequence::{MAX_RUN, free, published};
-use crate::sync::{Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence};
 
 /// Second word of a slot in which no run began: of an impossible length.
 pub(super) const VOID: u64 = u64::MAX;
@@ -68,6 +68,47 @@ impl Batch {
     }
 }
 
+/// A word for each of equal stretches of slots: 1 + the first sequence in them, of the lap that was released last, at which a
+/// run begins. Apart from [`Ring`], of which producers hold one: it is none of their business.
+#[derive(Clone, Copy)]
+pub(crate) struct Trail<'a> {
+    words: &'a [AtomicU64],
+    /// Slots to a word.
+    stretch: u64,
+}
+
+impl<'a> Trail<'a> {
+    /// Of a ring of so many slots.
+    pub(crate) fn new(words: &'a [AtomicU64], slots: u64) -> Trail<'a> {
+        assert!(!words.is_empty() && slots.is_multiple_of(words.len() as u64));
+        Trail {
+            words,
+            stretch: slots / words.len() as u64,
+        }
+    }
+
+    /// The number of the stretch of a sequence.
+    pub(super) fn stretch(&self, n: u64) -> u64 {
+        n / self.stretch
+    }
+
+    /// Notes that a run begins at `n`.
+    pub(super) fn note(&self, n: u64) {
+        // Relaxed: a follower looks at what it points to, and believes neither.
+        self.word(n).store(n.wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// The first run that was noted in the stretch of `n`, if that was in the same lap.
+    fn noted(&self, n: u64) -> Option<u64> {
+        let at = self.word(n).load(Ordering::Relaxed).checked_sub(1)?;
+        (self.stretch(at) == self.stretch(n)).then_some(at)
+    }
+
+    fn word(&self, n: u64) -> &'a AtomicU64 {
+        &self.words[self.stretch(n) as usize & (self.words.len() - 1)]
+    }
+}
+
 /// What stands at a sequence.
 enum Stand {
     Run,
@@ -81,6 +122,7 @@ enum Stand {
 /// Where a second reader is.
 pub(crate) struct Follower<'a> {
     ring: Ring<'a>,
+    trail: Trail<'a>,
     /// Next sequence to be read.
     cursor: u64,
     /// Sequences that were passed because they were parked.
@@ -89,17 +131,18 @@ pub(crate) struct Follower<'a> {
 
 impl<'a> Follower<'a> {
     /// Begins behind all that was claimed and given back by now.
-    pub(crate) fn at_head(ring: Ring<'a>) -> Follower<'a> {
+    pub(crate) fn at_head(ring: Ring<'a>, trail: Trail<'a>) -> Follower<'a> {
         Follower {
             cursor: ring.head(),
             ring,
+            trail,
             parked: Vec::new(),
         }
     }
 
     /// Begins with the oldest that is there, but for a part of the ring of which some may be written over any moment.
-    pub(crate) fn at_oldest(ring: Ring<'a>) -> Follower<'a> {
-        let mut follower = Follower::at_head(ring);
+    pub(crate) fn at_oldest(ring: Ring<'a>, trail: Trail<'a>) -> Follower<'a> {
+        let mut follower = Follower::at_head(ring, trail);
         let reach = ring.slots.capacity - ring.slots.capacity / 8;
         follower.cursor = follower.begin_within(reach);
         follower
@@ -227,23 +270,13 @@ impl<'a> Follower<'a> {
 
     /// A sequence at which a run begins, at most `reach` behind the tail; the head if nothing is known of any earlier one.
     fn begin_within(&self, reach: u64) -> u64 {
-        let (head, stretch) = (self.ring.head(), self.ring.trail_slots());
+        let (head, stretch) = (self.ring.head(), self.trail.stretch);
         let first = self.ring.tail().saturating_sub(reach);
         let first = first.checked_next_multiple_of(stretch).unwrap_or(head);
         let stretches = (first..head).step_by(stretch as usize);
-        let noted = |from: u64| {
-            // Relaxed: see Reader::note_trail.
-            let at = self
-                .ring
-                .trail(from)
-                .load(Ordering::Relaxed)
-                .checked_sub(1)?;
-            (at / stretch == from / stretch && at < head).then_some(at)
-        };
-        stretches
-            .take(self.ring.trail.len())
-            .find_map(noted)
-            .unwrap_or(head)
+        let noted = |from: u64| self.trail.noted(from).filter(|at| *at < head);
+        let mut stretches = stretches.take(self.trail.words.len());
+        stretches.find_map(noted).unwrap_or(head)
     }
 }
 
@@ -254,7 +287,6 @@ mod tests {
 
     use super::*;
     use crate::ring::{Floors, IDLE, Lease, Next, Reader, claim};
-    use crate::sync::AtomicU64;
 
     struct Memory {
         tail: AtomicU64,
@@ -290,18 +322,16 @@ mod tests {
 
         fn ring(&self) -> Ring<'_> {
             let (slots, parked) = (&self.slots, &self.parked);
-            Ring::new(
-                &self.tail,
-                &self.head,
-                slots,
-                parked,
-                &self.walked,
-                &self.trail,
-            )
+            Ring::new(&self.tail, &self.head, slots, parked, &self.walked)
+        }
+
+        fn trail(&self) -> Trail<'_> {
+            Trail::new(&self.trail, SLOTS as u64)
         }
 
         fn reader(&self) -> Reader<'_> {
-            Reader::resume(self.ring(), Floors::new(&self.floors, 1), None)
+            let floors = Floors::new(&self.floors, 1);
+            Reader::resume(self.ring(), floors, self.trail(), None)
         }
 
         fn lease(&self, producer: usize) -> Lease<'_> {
@@ -369,7 +399,7 @@ mod tests {
             assert!(memory.write(0, number, &cached_head));
             drain(&mut reader);
         }
-        let mut follower = Follower::at_oldest(memory.ring());
+        let mut follower = Follower::at_oldest(memory.ring(), memory.trail());
         let (mut batch, mut seen) = (Batch::default(), Vec::new());
         loop {
             assert_eq!(follower.take(&mut batch), 0);
@@ -388,7 +418,7 @@ mod tests {
     fn a_parked_run_comes_late_and_what_nobody_filled_does_not_come() {
         let memory = Memory::new(2);
         let (mut reader, cached_head) = (memory.reader(), Cell::new(0));
-        let mut follower = Follower::at_head(memory.ring());
+        let mut follower = Follower::at_head(memory.ring(), memory.trail());
         let mut batch = Batch::default();
         let bytes = payload(1, 7);
         let ring = memory.ring();
@@ -449,7 +479,7 @@ mod tests {
                 })
                 .collect();
             let follower = scope.spawn(|| {
-                let mut follower = Follower::at_head(memory.ring());
+                let mut follower = Follower::at_head(memory.ring(), memory.trail());
                 let (mut batch, mut last) = (Batch::default(), [None; 2]);
                 let (mut seen, mut overtaken, mut idle) = (0_u64, 0, false);
                 loop {

@@ -48,7 +48,7 @@ mod read;
 mod sequence;
 
 pub(crate) use claim::{Claim, Lease, Payload, Refused, claim, claim_once};
-pub(crate) use follow::{Batch, Follower};
+pub(crate) use follow::{Batch, Follower, Trail};
 pub(crate) use read::{Delivered, Floors, Hole, Next, Reader, Run};
 pub(crate) use sequence::{IDLE, MAX_RUN_BYTES, RunShape};
 
@@ -68,9 +68,6 @@ pub(crate) struct Ring<'a> {
     /// because a sequence and the one a lap later may both have been walked away from before the drainer comes.
     /// Looked at only when a claim or the drainer meets what it cannot take.
     walked: &'a [AtomicU64],
-    /// A word for some slots in a row: 1 + the first sequence in them, of the lap that was released last, at which a run
-    /// begins. The drainer writes it, for followers.
-    trail: &'a [AtomicU64],
     /// Payload bytes of the longest run.
     longest_run: usize,
 }
@@ -109,26 +106,30 @@ impl From<&crate::segment::Segment> for Ring<'static> {
             segment.slots(),
             segment.parked(),
             segment.walked(),
-            segment.trail(),
         )
+    }
+}
+
+#[cfg(not(loom))]
+impl From<&crate::segment::Segment> for Trail<'static> {
+    fn from(segment: &crate::segment::Segment) -> Trail<'static> {
+        Trail::new(segment.trail(), segment.geometry().slots)
     }
 }
 
 impl<'a> Ring<'a> {
     /// `slots` is cut into as many slots as `parked` has words, which must be a power of two; `walked` has twice
-    /// as many, `trail` one for each of equal stretches of them.
+    /// as many.
     pub(crate) fn new(
         tail: &'a AtomicU64,
         head: &'a AtomicU64,
         slots: &'a [AtomicU64],
         parked: &'a [AtomicU64],
         walked: &'a [AtomicU64],
-        trail: &'a [AtomicU64],
     ) -> Ring<'a> {
         let capacity = parked.len();
         assert!(capacity.is_power_of_two() && slots.len().is_multiple_of(capacity));
         assert_eq!(walked.len(), 2 * capacity);
-        assert!(!trail.is_empty() && capacity.is_multiple_of(trail.len()));
         let shape = RunShape {
             slot_words: slots.len() / capacity,
         };
@@ -144,7 +145,6 @@ impl<'a> Ring<'a> {
             slots,
             parked,
             walked,
-            trail,
             longest_run: shape.longest_run(slots.capacity),
         }
     }
@@ -202,15 +202,5 @@ impl<'a> Ring<'a> {
     #[inline(always)]
     fn slot(&self, n: u64) -> &'a [AtomicU64] {
         self.slots.slot(n)
-    }
-
-    /// Slots to a word of the trail.
-    fn trail_slots(&self) -> u64 {
-        self.slots.capacity / self.trail.len() as u64
-    }
-
-    /// Where the first run that begins in the slots around `n` is noted.
-    fn trail(&self, n: u64) -> &'a AtomicU64 {
-        &self.trail[self.slot_index(n) / self.trail_slots() as usize]
     }
 }

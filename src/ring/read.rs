@@ -25,7 +25,7 @@ mod parked;
 mod resume;
 
 use super::Ring;
-use super::follow;
+use super::follow::{self, Trail};
 use super::sequence::{IDLE, MAX_RUN, free, published, walked};
 use crate::failpoint;
 use crate::sync::{AtomicU64, Ordering};
@@ -158,6 +158,7 @@ pub(crate) struct Reader<'a> {
     late: Option<Run>,
     /// Claimed below this is whatever was claimed before the tail was last found damaged.
     mending: u64,
+    trail: Trail<'a>,
     /// The stretch of the trail behind the last one that was noted.
     trail_end: u64,
     damage: Damage,
@@ -311,13 +312,10 @@ impl<'a> Reader<'a> {
     /// Notes that a run begins at `n`, if it is the first of its stretch. Not under loom, for which it would be a step
     /// more: nobody of the protocol reads it.
     fn note_trail(&mut self, n: u64) {
-        let stretch = n / self.ring.trail_slots();
+        let stretch = self.trail.stretch(n);
         if stretch.wrapping_add(1) != self.trail_end && !cfg!(loom) {
             self.trail_end = stretch.wrapping_add(1);
-            // Relaxed: a follower looks at what it points to, and believes neither.
-            self.ring
-                .trail(n)
-                .store(n.wrapping_add(1), Ordering::Relaxed);
+            self.trail.note(n);
         }
     }
 }

@@ -33,7 +33,7 @@ use super::ledger::Place;
 use super::members::Members;
 use crate::failpoint;
 use crate::level::Level;
-use crate::ring::{Delivered, Floors, Hole, Next, Reader, Ring, Run};
+use crate::ring::{Delivered, Floors, Hole, Next, Reader, Ring, Run, Trail};
 use crate::segment::{Count, DropReason, Phase, Segment};
 use crate::sync::Ordering;
 use pause::Pause;
@@ -115,6 +115,7 @@ impl Drainer {
             reader: Reader::resume(
                 Ring::from(segment),
                 Floors::new(floors, stride),
+                Trail::from(segment),
                 place.map(|place| Delivered {
                     cursor: place.cursor,
                     late: place.late,

@@ -8,7 +8,7 @@ use loom::sync::atomic::{AtomicBool, Ordering};
 
 use crate::ring::claim::Claim;
 use crate::ring::sequence::{IDLE, free, next_in_slot};
-use crate::ring::{Floors, Hole, Lease, Next, Reader, Refused, Ring, Run, claim};
+use crate::ring::{Floors, Hole, Lease, Next, Reader, Refused, Ring, Run, Trail, claim};
 use crate::sync::{AtomicU64, die_at_step};
 
 /// Words in a slot: a single slot carries 16 bytes, a run of two 40.
@@ -60,15 +60,8 @@ impl Memory {
     }
 
     pub(super) fn ring(&self) -> Ring<'_> {
-        let (walked, trail) = (&self.walked, &self.trail);
-        Ring::new(
-            &self.tail,
-            &self.head,
-            &self.slots,
-            &self.parked,
-            walked,
-            trail,
-        )
+        let walked = &self.walked;
+        Ring::new(&self.tail, &self.head, &self.slots, &self.parked, walked)
     }
 
     pub(super) fn pen(&self, producer: usize) -> Pen<'_> {
@@ -92,7 +85,8 @@ impl Memory {
     }
 
     fn reader(&self) -> Reader<'_> {
-        Reader::resume(self.ring(), Floors::new(&self.floors, 1), None)
+        let trail = Trail::new(&self.trail, self.parked.len() as u64);
+        Reader::resume(self.ring(), Floors::new(&self.floors, 1), trail, None)
     }
 
     pub(super) fn floor(&self, producer: usize) -> u64 {

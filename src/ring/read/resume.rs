@@ -1,8 +1,8 @@
 //! Taking up where the last drainer stopped, from words that may be damaged.
 
 use super::{Damage, Delivered, Floors, Reader};
-use crate::ring::Ring;
 use crate::ring::sequence::{free, published};
+use crate::ring::{Ring, Trail};
 use crate::sync::Ordering;
 
 /// Sequences beyond this are never reached: state words have one bit less than sequences.
@@ -16,6 +16,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn resume(
         ring: Ring<'a>,
         floors: Floors<'a>,
+        trail: Trail<'a>,
         delivered: Option<Delivered>,
     ) -> Reader<'a> {
         // Relaxed: the last drainer is dead, which was proven through the kernel, or it never was.
@@ -29,6 +30,7 @@ impl<'a> Reader<'a> {
             parked: still_parked(&ring, head),
             late: None,
             mending: head,
+            trail,
             trail_end: 0,
             damage: Damage::default(),
         };
