@@ -11,7 +11,6 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -24,6 +23,8 @@ use crate::segment::{self, ORDERS, Phase, Segment};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often what happens elsewhere is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// A drainer that lived longer than this did not fail at its start; the longest pause before the next.
+const LONG: Duration = Duration::from_secs(2);
 /// More bytes no orders have.
 const MOST_BYTES: u64 = 1 << 20;
 
@@ -97,16 +98,21 @@ pub(crate) fn orders(name: &str) -> io::Result<Option<DrainerConfig>> {
 /// Starts a drainer for these orders, and another whenever it dies, until the ring is gone. Nothing is mapped here: who
 /// has a ring mapped may be a member to come, and the drainer would wait for it.
 pub(crate) fn serve(config: &DrainerConfig) -> io::Result<()> {
-    let mut child: Child = start::spawn(config)?;
-    loop {
-        let begun = Instant::now();
-        child.wait()?;
-        if segment::owner(&config.ring).is_none() {
-            return Ok(());
-        }
-        if begun.elapsed() < RESTART_PAUSE {
+    let mut pause = RESTART_PAUSE;
+    while segment::owner(&config.ring).is_some() {
+        // One is at work that is not ours: of a service before us, or beside us.
+        if matches!(segment::lock_for_draining(&config.ring), Ok(None)) {
             std::thread::sleep(RESTART_PAUSE);
+            continue;
         }
-        child = start::spawn(config)?;
+        let begun = Instant::now();
+        start::spawn(config)?.wait()?;
+        if begun.elapsed() > LONG {
+            pause = RESTART_PAUSE;
+        } else if segment::owner(&config.ring).is_some() {
+            std::thread::sleep(pause);
+            pause = (2 * pause).min(LONG);
+        }
     }
+    Ok(())
 }

@@ -133,7 +133,7 @@ impl Snapshot {
             taken,
             behind: if behind as i64 > 0 { behind } else { 0 },
             processes: processes(segment),
-            producers: producers(segment, calibration),
+            producers: producers(segment, &stats, calibration),
             sites: sites(segment),
             sinks: sinks(segment),
             stats,
@@ -161,8 +161,11 @@ fn processes(segment: &Segment) -> Vec<Process> {
     active.map(process).collect()
 }
 
-fn producers(segment: &Segment, calibration: &mut Calibration) -> Vec<Producer> {
-    let parked = parked(segment);
+fn producers(segment: &Segment, stats: &Stats, calibration: &mut Calibration) -> Vec<Producer> {
+    let parked = match stats.parked {
+        0 => vec![0; segment.entries()],
+        _ => parked(segment),
+    };
     let all = (0..segment.entries()).filter_map(|index| {
         let stats = ProducerStats::of(segment, index)?;
         let producer = segment.producer(index);
@@ -177,18 +180,22 @@ fn producers(segment: &Segment, calibration: &mut Calibration) -> Vec<Producer> 
     all.collect()
 }
 
+/// More parked slots are not told apart: somebody has written over their table.
+const MOST_PARKED: usize = 4096;
+
 /// By registry entry, how many parked slots are its: those of the thread whose floor is the highest that is not above
 /// the parked sequence. A guess, where several are stopped at once.
 fn parked(segment: &Segment) -> Vec<u64> {
     let mut counts = vec![0; segment.entries()];
-    let floor = |index: &usize| segment.producer(*index).floor().load(Ordering::Relaxed);
-    for word in segment.parked() {
-        let Some(parked) = word.load(Ordering::Relaxed).checked_sub(1) else {
-            continue;
-        };
-        let may_own = (0..counts.len()).filter(|index| floor(index) <= parked);
-        if let Some(owner) = may_own.max_by_key(floor) {
-            counts[owner] += 1;
+    let floor = |index| segment.producer(index).floor().load(Ordering::Relaxed);
+    let mut floors: Vec<(u64, usize)> = (0..counts.len()).map(|at| (floor(at), at)).collect();
+    floors.sort_unstable();
+    let words = segment.parked().iter();
+    let parked = words.filter_map(|word| word.load(Ordering::Relaxed).checked_sub(1));
+    for parked in parked.take(MOST_PARKED) {
+        let above = floors.partition_point(|(floor, _)| *floor <= parked);
+        if let Some((_, owner)) = above.checked_sub(1).and_then(|at| floors.get(at)) {
+            counts[*owner] += 1;
         }
     }
     counts

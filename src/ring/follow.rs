@@ -7,7 +7,7 @@
 //! | state | meaning | action |
 //! |---|---|---|
 //! | `PUBLISHED(n)` | a run | copy it, `n += k` |
-//! | `FREE(n + capacity)`, [`VOID`] in the slot | given back; no run began there | `n += 1` |
+//! | `FREE(n + capacity)`, [`VOID`] or [`SETTLED`] in the slot | given back; no run of `n` began there | `n += 1` |
 //! | `FREE(n + capacity)` | given back | copy it, `n += k` |
 //! | `FREE(n)`, head at or below `n` | not published yet, or nothing there | wait |
 //! | `FREE(n)`, head past `n` | parked | remember it, `n += 1` |
@@ -21,6 +21,9 @@
 //! are. The C11 model knows weaker ones, and would ask for a release fence in every claim, for the sake of observers that
 //! mostly are not there. Whatever is handed out is in any case not believed by those who get it.)
 //!
+//! A late run is copied only while it is published: when it is given back its slots go to different laps, some of
+//! which may be claimed at once. Who comes too late for it counts it as overtaken.
+//!
 //! Runs have different lengths, so a follower can begin only where one begins: at the head, or where the drainer's *trail*
 //! says that one began: a word for every [stretch](Trail) of slots.
 
@@ -31,6 +34,8 @@ use crate::sync::{AtomicU64, Ordering, fence};
 
 /// Second word of a slot in which no run began: of an impossible length.
 pub(super) const VOID: u64 = u64::MAX;
+/// The same of a slot whose run came late, and was delivered.
+pub(super) const SETTLED: u64 = u64::MAX - 1;
 
 /// Runs in a batch at most.
 const MOST: usize = 256;
@@ -157,7 +162,7 @@ impl<'a> Follower<'a> {
     /// passed because it came too late for them.
     pub(crate) fn take(&mut self, batch: &mut Batch) -> u64 {
         batch.clear();
-        self.take_late(batch);
+        let missed = self.take_late(batch);
         let begin = self.cursor;
         while batch.runs.len() < MOST {
             match self.look() {
@@ -182,10 +187,11 @@ impl<'a> Follower<'a> {
         }
         // The copies are made before the tail is read.
         fence(Ordering::Acquire);
-        if !self.is_overwritten(begin) {
-            return 0;
+        // Beyond the tail is nothing: then it was damaged, or the head that we began at.
+        let is_lost = self.cursor.wrapping_sub(self.ring.tail()) as i64 > 0;
+        if !is_lost && !self.is_overwritten(begin) {
+            return missed;
         }
-        // Not the late ones either, of which some may be older still.
         batch.clear();
         self.cursor = self.begin_within(self.ring.slots.capacity / 2);
         self.parked.clear();
@@ -210,9 +216,11 @@ impl<'a> Follower<'a> {
         self.ring.slot(n)[0].load(Ordering::Acquire)
     }
 
-    fn is_void(&self, n: u64) -> bool {
+    /// What the drainer has to say of a slot that it has given back, if it has.
+    fn mark(&self, n: u64) -> Option<u64> {
         // Relaxed: written before the state that was seen.
-        self.ring.slot(n)[1].load(Ordering::Relaxed) == VOID
+        let word = self.ring.slot(n)[1].load(Ordering::Relaxed);
+        (word >= SETTLED).then_some(word)
     }
 
     fn look(&self) -> Stand {
@@ -222,10 +230,9 @@ impl<'a> Follower<'a> {
             return Stand::Run;
         }
         if state == free(n.wrapping_add(self.ring.slots.capacity)) {
-            return if self.is_void(n) {
-                Stand::Nothing
-            } else {
-                Stand::Run
+            return match self.mark(n) {
+                Some(_) => Stand::Nothing,
+                None => Stand::Run,
             };
         }
         let is_passed = self.ring.head().wrapping_sub(n) as i64 > 0;
@@ -239,11 +246,11 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// Copies what has come of the parked.
-    fn take_late(&mut self, batch: &mut Batch) {
+    /// Copies what has come of the parked. Returns how many it came too late for.
+    fn take_late(&mut self, batch: &mut Batch) -> u64 {
         let parked = std::mem::take(&mut self.parked);
         // The slots behind the first of a run were parked too.
-        let mut end_of_run = 0;
+        let (mut end_of_run, mut missed) = (0, 0);
         for &p in &parked {
             let state = self.state(p);
             if p < end_of_run {
@@ -251,21 +258,26 @@ impl<'a> Follower<'a> {
             }
             if state == free(p) {
                 self.parked.push(p);
-            } else if state == published(p) || (state > published(p) && !self.is_void(p)) {
+            } else if state == published(p) && batch.runs.len() < MOST {
                 let before = (batch.runs.len(), batch.bytes.len());
                 let run = self.ring.run_at(p);
                 end_of_run = p.saturating_add(run.slots);
                 batch.copy(&self.ring, run, true);
-                // The copy is made before the state and the tail are read.
+                // The copy is made before the state is read. While that is the same nothing of the run was given back:
+                // its first slot goes first.
                 fence(Ordering::Acquire);
-                // Its slot goes to a sequence beyond the next lap's.
-                let state = self.state(p);
-                if state != published(p) && self.may_be_claimed(state >> 1) {
+                if self.state(p) != state || self.mark(p).is_some() {
                     batch.runs.truncate(before.0);
                     batch.bytes.truncate(before.1);
+                    missed += 1;
                 }
+            } else if state == published(p) {
+                self.parked.push(p);
+            } else if self.mark(p) == Some(SETTLED) {
+                missed += 1;
             }
         }
+        missed
     }
 
     /// A sequence at which a run begins, at most `reach` behind the tail; the head if nothing is known of any earlier one.
@@ -444,17 +456,19 @@ mod tests {
         );
         assert_eq!(seen, [((0, 1), false)]);
         held.publish(1 << 32 | 7, &bytes);
-        assert!(reader.sweep(&|_| true).is_some());
-        reader.release();
-        while reader.sweep(&|_| true).is_some() {
-            reader.release();
-        }
         follower.take(&mut batch);
         seen.extend(
             batch
                 .runs()
                 .map(|(run, bytes, late)| (whose(&run, bytes), late)),
         );
+        assert!(reader.sweep(&|_| true).is_some());
+        reader.release();
+        while reader.sweep(&|_| true).is_some() {
+            reader.release();
+        }
+        assert_eq!(follower.take(&mut batch), 0);
+        assert!(batch.is_empty());
         assert_eq!(seen, [((0, 1), false), ((1, 7), true)]);
         follower.take(&mut batch);
         assert!(batch.is_empty() && follower.parked.is_empty());
@@ -512,5 +526,121 @@ mod tests {
                 "{seen} {drained} {overtaken}"
             );
         });
+    }
+
+    /// A run of several slots that is parked, and what the others do meanwhile.
+    struct Held<'m> {
+        memory: &'m Memory,
+        reader: Reader<'m>,
+        claim: crate::ring::Claim<'m>,
+        bytes: Vec<u8>,
+        others: u64,
+    }
+
+    impl<'m> Held<'m> {
+        fn park(memory: &'m Memory) -> Held<'m> {
+            let (mut reader, cached_head) = (memory.reader(), Cell::new(0));
+            let bytes = payload(1, 40);
+            let (ring, lease) = (memory.ring(), memory.lease(1));
+            let claim = claim(&ring, &lease, &cached_head, bytes.len(), 0, true).unwrap();
+            assert!(memory.write(0, 1, &cached_head));
+            while matches!(reader.next(), Next::Hole(_)) {
+                if reader.inspect(&|_| true) == crate::ring::Hole::Owned {
+                    reader.park();
+                }
+            }
+            reader.release();
+            Held {
+                memory,
+                reader,
+                claim,
+                bytes,
+                others: 0,
+            }
+        }
+
+        /// Another one writes a slot, or walks away from it.
+        fn others_go_on(&mut self) {
+            self.others += 1;
+            let (ring, lease) = (self.memory.ring(), self.memory.lease(2));
+            let claimed = crate::ring::claim_once(&ring, &lease, &Cell::new(0), 1, 0, true);
+            if let Ok(claim) = claimed {
+                claim.publish(2 << 32 | self.others, &[7]);
+            }
+            drain(&mut self.reader);
+        }
+
+        /// The run comes late, and is given back.
+        fn come(mut self) -> (Reader<'m>, Vec<u8>) {
+            self.claim.publish(1 << 32 | 40, &self.bytes);
+            assert!(self.reader.sweep(&|_| true).is_some());
+            self.reader.release();
+            (self.reader, self.bytes)
+        }
+    }
+
+    /// All runs that the follower meets, each of which must be whole; and how many it missed.
+    fn all_whole(follower: &mut Follower<'_>, late: &[u8]) -> (Vec<(u64, u64)>, u64) {
+        let (mut batch, mut met, mut missed) = (Batch::default(), Vec::new(), 0);
+        loop {
+            missed += follower.take(&mut batch);
+            if batch.is_empty() {
+                return (met, missed);
+            }
+            for (run, bytes, _) in batch.runs() {
+                let producer = run.tag >> 32;
+                let whole = [payload(0, 1), late.to_vec(), vec![7]];
+                assert_eq!(bytes, whole[producer as usize], "{run:?}");
+                met.push((run.sequence, producer));
+            }
+        }
+    }
+
+    #[test]
+    fn a_late_run_whose_slots_have_gone_to_different_laps_is_missed_and_not_torn() {
+        let memory = Memory::new(3);
+        let mut follower = Follower::at_head(memory.ring(), memory.trail());
+        let mut held = Held::park(&memory);
+        // The tail comes to rest amid the run's slots, a lap later.
+        let tail = || memory.tail.load(Ordering::Relaxed);
+        while tail() <= SLOTS as u64 {
+            held.others_go_on();
+            all_whole(&mut follower, &[]);
+        }
+        let (mut reader, bytes) = held.come();
+        let cached_head = Cell::new(0);
+        for _ in 0..8 {
+            let (ring, lease) = (memory.ring(), memory.lease(2));
+            let claimed = crate::ring::claim_once(&ring, &lease, &cached_head, 1, 0, true);
+            if let Ok(claim) = claimed {
+                claim.publish(2 << 32 | 1, &[7]);
+            }
+            drain(&mut reader);
+        }
+        let (met, missed) = all_whole(&mut follower, &bytes);
+        assert!(
+            missed > 0 && met.iter().all(|(_, producer)| *producer == 2),
+            "{met:?}"
+        );
+    }
+
+    #[test]
+    fn a_late_run_that_was_given_back_is_not_taken_for_one_of_the_next_lap() {
+        let memory = Memory::new(3);
+        let mut held = Held::park(&memory);
+        let tail = || memory.tail.load(Ordering::Relaxed);
+        while tail() < SLOTS as u64 - 20 {
+            held.others_go_on();
+        }
+        let mut follower = Follower::at_head(memory.ring(), memory.trail());
+        while tail() < SLOTS as u64 + 30 {
+            held.others_go_on();
+        }
+        let (_, bytes) = held.come();
+        let (met, _) = all_whole(&mut follower, &bytes);
+        assert!(
+            !met.is_empty() && met.iter().all(|(_, producer)| *producer == 2),
+            "{met:?}"
+        );
     }
 }

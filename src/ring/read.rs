@@ -263,8 +263,13 @@ impl<'a> Reader<'a> {
     /// Says, for followers, that no run begins in the slot of `n`, which is nobody's: nobody can write it, and it was
     /// not given back yet. What stands there is of an earlier lap, or half a record.
     fn void(&self, n: u64) {
+        self.mark(n, follow::VOID);
+    }
+
+    /// Says something to followers in the slot of `n`, in place of what stood there. The slot is about to be given back.
+    fn mark(&self, n: u64, mark: u64) {
         // Relaxed: whoever sees the state that comes next sees this before it.
-        self.ring.slot(n)[1].store(follow::VOID, Ordering::Relaxed);
+        self.ring.slot(n)[1].store(mark, Ordering::Relaxed);
     }
 
     /// Whether whoever claimed `n` has walked away, and will never write it, whatever the floors say. For this
@@ -303,6 +308,8 @@ impl<'a> Reader<'a> {
         }
         if let Some(run) = self.late.take() {
             for i in 0..run.slots {
+                // Its bytes are of an earlier lap than the sequence that the slot goes to.
+                self.mark(run.sequence.wrapping_add(i), follow::SETTLED);
                 self.unpark(run.sequence.wrapping_add(i));
             }
         }

@@ -147,7 +147,7 @@ impl Opened {
         refuse_foreign(name, &std::fs::symlink_metadata(&path).map_err(gone)?)?;
         let file = OpenOptions::new()
             .read(true)
-            .write(access == Access::Write)
+            .write(access != Access::Read)
             .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
             .open(&path)
             .map_err(gone)?;
@@ -174,7 +174,7 @@ impl Opened {
         options.len(bytes);
         let map = match self.access {
             Access::Read => options.map_raw_read_only(&self.file)?,
-            Access::Write => options.map_raw(&self.file)?,
+            Access::Change | Access::Write => options.map_raw(&self.file)?,
         };
         if self.access == Access::Write {
             let _ = map.advise(Advice::PopulateWrite);

@@ -110,6 +110,8 @@ pub(crate) enum Count {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
     Read,
+    /// A few words: the pages come as they are touched.
+    Change,
     Write,
 }
 
@@ -201,7 +203,8 @@ impl Segment {
         name: &str,
         change: impl FnOnce(&Segment) -> T,
     ) -> Result<T, AttachError> {
-        let segment = Segment::open(name)?;
+        let (opened, geometry, settings) = examine(name, Access::Change)?;
+        let segment = Segment::map(name, opened, geometry, settings)?;
         let changed = change(&segment);
         platform::seal(segment.words);
         Ok(changed)
