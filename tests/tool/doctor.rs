@@ -1,13 +1,11 @@
 //! `shmlog doctor`: its checks and its measurement, of the machine that the tests run on.
 
-use std::process::Command;
-
 use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::pty::Terminal;
 use crate::support::{Actor, Folder, Role, assert_says, listen, quiet, say};
-use crate::tool::shmlog;
+use crate::tool::{self, shmlog};
 use crate::trial::Ignored;
 use crate::trials;
 
@@ -75,8 +73,7 @@ fn calls_are_measured_and_the_percentiles_ascend() {
 
 fn the_picture_fits_the_terminal_narrow_or_wide() {
     for columns in [80, 160] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_shmlog"));
-        command.args(["doctor", "--seconds", "0.1"]);
+        let command = tool::command(&["doctor", "--seconds", "0.1"]);
         let screen = Terminal::of_width(&command, columns).close();
         let widest = screen
             .lines()
@@ -113,11 +110,8 @@ fn a_time_that_is_none_is_refused() {
 fn a_closed_pipe_is_no_failure() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shmlog"));
-    let child = command
-        .args(["doctor", "--seconds", "0"])
-        .stdout(writer)
-        .spawn();
+    let mut command = tool::command(&["doctor", "--seconds", "0"]);
+    let child = command.stdout(writer).spawn();
     let status = child.unwrap().wait().unwrap();
     assert!(matches!(status.code(), Some(0 | 1)), "{status}");
 }
@@ -130,8 +124,8 @@ fn where_no_ring_fits_this_is_said_with_the_way_out_and_the_code_is_one() -> Res
         } else {
             "-rm"
         };
-        let mut command = Command::new("unshare");
-        command.args([flags, "sh", "-c", script, env!("CARGO_BIN_EXE_shmlog")]);
+        let mut command = tool::below("unshare");
+        command.args([flags, "sh", "-c", script, tool::PATH]);
         command
     };
     let mount = "mount -t tmpfs -o size=1m tmpfs /dev/shm 2>/dev/null";
@@ -162,8 +156,8 @@ fn where_no_ring_fits_this_is_said_with_the_way_out_and_the_code_is_one() -> Res
 fn one_processor_is_found_to_be_too_few() {
     let allowed = rustix::thread::sched_getaffinity(None).unwrap();
     let cpu = (0..).find(|cpu| allowed.is_set(*cpu)).unwrap().to_string();
-    let mut command = Command::new("taskset");
-    command.args(["-c", &cpu, env!("CARGO_BIN_EXE_shmlog")]);
+    let mut command = tool::below("taskset");
+    command.args(["-c", &cpu, tool::PATH]);
     let output = command
         .args(["doctor", "--json", "--seconds", "0.05"])
         .output()

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::scene::{Robot, printed};
 use crate::support::{Role, assert_nothing_remains, send, until};
-use crate::tool::shmlog;
+use crate::tool::{self, shmlog};
 use crate::trials;
 
 pub const ROLES: &[Role] = &[];
@@ -95,10 +95,8 @@ struct Tail {
 
 impl Tail {
     fn start(ring: &str, more: &[&str]) -> Tail {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_shmlog"));
-        command
-            .args(["tail", ring, "-f", "--output", "json"])
-            .args(more);
+        let mut command = tool::command(&["tail", ring, "-f", "--output", "json"]);
+        command.args(more);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());

@@ -7,7 +7,7 @@ use shmlog::observe::Observer;
 use crate::scene::{Robot, complained, printed};
 use crate::support::{Role, assert_says, send, wait_for_end};
 use crate::tmux::Tmux;
-use crate::tool::shmlog;
+use crate::tool::{self, shmlog};
 use crate::trial::Ignored;
 use crate::trials;
 
@@ -31,7 +31,7 @@ pub fn trials() -> Vec<Trial> {
 
 /// A terminal on which `top` watches a ring and has drawn.
 fn watch(ring: &str, columns: u16, rows: u16, more: &str) -> Result<Tmux, Ignored> {
-    let tool = env!("CARGO_BIN_EXE_shmlog");
+    let tool = tool::PATH;
     let script = format!(
         "before=$(stty -g); '{tool}' top {ring} {more}; echo \"code $?\"; \
          test \"$before\" = \"$(stty -g)\" && echo 'terminal as it was'"
