@@ -1,9 +1,6 @@
 //! `shmlog level`: what is recorded.
 
-use std::io::Write;
-use std::process::ExitCode;
-
-use crate::failure::{Failure, Outcome, is_closed_pipe};
+use crate::failure::{self, Outcome};
 use crate::rings;
 
 /// Shows or changes what is recorded, in all processes of a ring at once
@@ -43,10 +40,7 @@ pub fn run(arguments: Arguments) -> Outcome {
             )
         }
     };
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if !is_closed_pipe(&error) => Err(Failure::from(error)),
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    failure::print(&text)
 }
 
 /// Whether a word names a ring that there is. A target alone is a directive too, so the rings are asked first.

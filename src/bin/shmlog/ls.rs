@@ -1,13 +1,11 @@
 //! `shmlog ls`: which rings there are.
 
-use std::io::Write;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use shmlog::observe::{self, ListedRing, Observer, RingState, Snapshot};
 
-use crate::failure::{Outcome, is_closed_pipe};
+use crate::failure::{self, Outcome};
 use crate::show::{self, Align, Table};
 
 /// Lists the rings
@@ -40,10 +38,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         true => format!("{:#}\n", Value::Array(rows.iter().map(as_json).collect())),
         false => as_table(&rows),
     };
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if !is_closed_pipe(&error) => Err(error.into()),
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    failure::print(&text)
 }
 
 /// Looks at all rings twice, so long apart, for their rates.

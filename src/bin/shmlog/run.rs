@@ -28,7 +28,7 @@ use shmlog::ShmLogger;
 use self::procfile::Entry;
 use self::program::{Place, Program};
 use self::signals::Signals;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{self, Failure, Outcome};
 
 /// What the shell and env(1) say of a program that is not there, and of one that cannot be executed.
 const NOT_FOUND: u8 = 127;
@@ -218,7 +218,7 @@ fn refuse(Refused { program, error }: Refused) -> Outcome {
         ),
         (None, _) => return Err(Failure::of(&error)),
     };
-    eprintln!("shmlog: cannot run {program:?}: {error}{way_out}");
+    failure::tell(format!("cannot run {program:?}: {error}{way_out}"));
     Ok(ExitCode::from(code))
 }
 

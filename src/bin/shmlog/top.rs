@@ -22,7 +22,7 @@ mod screen;
 mod view;
 mod watch;
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ use self::app::App;
 use self::keys::Wish;
 use self::screen::Screen;
 use self::watch::Watch;
-use crate::failure::{Failure, Outcome, is_closed_pipe};
+use crate::failure::{self, Failure, Outcome};
 use crate::show;
 
 /// Shows live what a ring is doing
@@ -98,10 +98,7 @@ fn once(watch: &mut Watch, interval: Duration) -> Outcome {
     }
     let columns = show::columns().and_then(|columns| u16::try_from(columns).ok());
     let text = view::text(&mut app, columns.unwrap_or(COLUMNS));
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if !is_closed_pipe(&error) => Err(Failure::of(&error)),
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    failure::print(&text)
 }
 
 /// Draws until a key or a signal ends it.

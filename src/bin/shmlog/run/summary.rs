@@ -1,7 +1,6 @@
 //! The words at the end: how the program ended, how much was logged and lost, and where the files are.
 
 use std::ffi::OsStr;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +8,7 @@ use shmlog::sink::SinkSpec;
 use shmlog::{DropReason, FlushError, Stats};
 
 use super::program::Program;
+use crate::failure;
 
 /// How long the sinks may take for what is left, before it is said that they have not.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,7 +34,7 @@ pub fn say(
         "\nshmlog: "
     };
     let (endings, counted) = (endings.join(", then "), counted(stats));
-    let mut text = format!("shmlog: {endings}{between}{counted}");
+    let mut text = format!("{endings}{between}{counted}");
     match files {
         [] => {}
         [file] => text += &format!("; in {}", file.display()),
@@ -43,16 +43,15 @@ pub fn say(
     if let Err(error) = flushed {
         text += &format!("\nshmlog: {error}");
     }
-    let _ = writeln!(std::io::stderr(), "{text}");
+    failure::tell(text);
 }
 
 /// Says why the others of a procfile end.
 pub fn tell_others_end(first: &Program, grace: Duration) {
     let ending = first.ending();
-    let _ = writeln!(
-        std::io::stderr(),
-        "shmlog: {ending}; the others get SIGTERM, and SIGKILL after {grace:?}"
-    );
+    failure::tell(format!(
+        "{ending}; the others get SIGTERM, and SIGKILL after {grace:?}"
+    ));
 }
 
 fn counted(stats: &Stats) -> String {

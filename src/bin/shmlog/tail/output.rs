@@ -8,7 +8,7 @@ use chrono::{DateTime, Local, NaiveDate};
 use shmlog::sink::{Encoder, Encoding, Record};
 
 use super::{Color, Form};
-use crate::failure::{Failure, is_closed_pipe};
+use crate::failure::{self, Failure, is_closed_pipe};
 use crate::reading::Piece;
 
 /// Bytes that are written at a time, if more is to come.
@@ -128,14 +128,12 @@ impl Output {
         if self.left_out > 0 {
             let form = format!("{:?}", self.form).to_lowercase();
             let left_out = self.left_out;
-            eprintln!(
-                "shmlog: lines that are no records: {left_out}, left out of {form}; --output text shows them"
-            );
+            failure::tell(format!(
+                "lines that are no records: {left_out}, left out of {form}; --output text shows them"
+            ));
         }
         match self.error.take() {
-            Some(error) if !is_closed_pipe(&error) => Err(Failure::new(format!(
-                "cannot write to standard output: {error}"
-            ))),
+            Some(error) if !is_closed_pipe(&error) => Err(failure::no_output(&error)),
             _ => Ok(()),
         }
     }

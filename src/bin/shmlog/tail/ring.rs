@@ -14,7 +14,7 @@ use shmlog::sink::{Record, Values};
 use super::Show;
 use super::kept::Kept;
 use super::watch::{self, Woken};
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::reading::Piece;
 use crate::rings;
 
@@ -98,7 +98,7 @@ fn go_on(observer: &Observer, records: &mut Follow, show: &mut Show) -> Result<(
             return Ok(());
         }
         if is_over {
-            eprintln!("shmlog: the ring {} has ended", observer.name());
+            failure::tell(format!("the ring {} has ended", observer.name()));
             return Ok(());
         }
         if asked.elapsed() > ASK_EVERY {
