@@ -78,7 +78,7 @@ fn what_is_filtered_out_is_not_counted_among_the_last() {
         let arguments = [&["tail", "tail-filtered", "--output", "json"], filter].concat();
         messages(&printed(&mut shmlog(&arguments)))
     };
-    assert_eq!(tail(&["-p", "warn", "-n", "2"]), ["limit 3", "limit 4"]);
+    assert_eq!(tail(&["-l", "warn", "-n", "2"]), ["limit 3", "limit 4"]);
     assert_eq!(tail(&["--grep", "torque=1$"]), ["limit 1"]);
     assert_eq!(tail(&["--grep", "reading 4.7", "-n", "1"]), ["reading 497"]);
     assert_eq!(tail(&["-t", "can"]).len(), 0);

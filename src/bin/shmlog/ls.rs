@@ -20,9 +20,14 @@ pub struct Arguments {
     /// Prints one array of JSON objects
     #[arg(long)]
     json: bool,
-    /// Milliseconds over which the rate is taken
-    #[arg(long, value_name = "MS", default_value_t = 250, value_parser = clap::value_parser!(u64).range(1..=60_000))]
-    over: u64,
+    /// How long the rate is counted for
+    #[arg(long, value_name = "TIME", default_value = "250ms", value_parser = over)]
+    over: Duration,
+}
+
+/// Reads a time that makes sense between two looks.
+fn over(text: &str) -> Result<Duration, String> {
+    show::parse_time_within(text, Duration::from_millis(1)..=Duration::from_secs(60))
 }
 
 /// A ring, and what it does; that only where it can be looked at.
@@ -33,7 +38,7 @@ struct Row {
 
 /// Does it.
 pub fn run(arguments: Arguments) -> Outcome {
-    let rows = look(Duration::from_millis(arguments.over));
+    let rows = look(arguments.over);
     let text = match arguments.json {
         true => format!("{:#}\n", Value::Array(rows.iter().map(as_json).collect())),
         false => as_table(&rows),

@@ -17,7 +17,7 @@ use crate::rings;
     after_help = "Examples:\n  shmlog recover            all of this user\n  shmlog recover robot"
 )]
 pub struct Arguments {
-    /// The ring: its name, its program or its process. Without one all dead rings of this user
+    /// The ring: its name, its program or its process; without one, all dead rings of this user
     ring: Option<String>,
 }
 

@@ -41,11 +41,16 @@ use crate::show;
 /// and the sinks with what waits for them. It only reads: the ring does not know of it, until you change its filter
 /// (key f). Key ? lists the keys.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  shmlog top                        the only ring
+  shmlog top robot -i 2s            that of the program robot
+  shmlog top robot --once | grep imu")]
 pub struct Arguments {
-    /// The ring; may be left out if there is only one that lives
+    /// The ring: its name, its program or its process; may be left out if only one lives
     ring: Option<String>,
     /// How long each rate is counted for
-    #[arg(short, long, default_value = "500ms", value_parser = interval)]
+    #[arg(short, long, value_name = "TIME", default_value = "500ms", value_parser = interval)]
     interval: Duration,
     /// Prints one screen of text, with all rows, and ends; needs no terminal
     #[arg(long)]
@@ -62,11 +67,7 @@ const COLUMNS: u16 = 160;
 
 /// Reads a time that makes sense between two looks.
 fn interval(text: &str) -> Result<Duration, String> {
-    let time = show::parse_time(text)?;
-    match (LEAST..=MOST).contains(&time) {
-        true => Ok(time),
-        false => Err("an interval is between 20ms and 1h".to_owned()),
-    }
+    show::parse_time_within(text, LEAST..=MOST)
 }
 
 /// Does it.

@@ -1,5 +1,6 @@
 //! Numbers in few characters: `12.3k`, `4.5 MiB`, `3d 4h`.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// A number of things in at most six characters: `999`, `12.3k`, `4.56M`.
@@ -84,6 +85,16 @@ pub fn parse_time(text: &str) -> Result<Duration, String> {
         _ => return Err(refused()),
     };
     Duration::try_from_secs_f64(number * seconds).map_err(|_| refused())
+}
+
+/// The same, of a time that makes sense only within these bounds.
+pub fn parse_time_within(text: &str, bounds: RangeInclusive<Duration>) -> Result<Duration, String> {
+    let time = parse_time(text)?;
+    let (least, most) = (age(*bounds.start()), age(*bounds.end()));
+    match bounds.contains(&time) {
+        true => Ok(time),
+        false => Err(format!("a time between {least} and {most} is needed")),
+    }
 }
 
 #[cfg(test)]
