@@ -11,6 +11,7 @@ use shmlog::{DrainError, drain};
 
 use crate::failure::{Failure, Outcome, tell};
 use crate::rings;
+use crate::show::harmless;
 
 /// How often new rings are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -48,7 +49,9 @@ pub fn run(arguments: Arguments) -> Outcome {
             if is_meant(&ring, &arguments.name) && !draining.contains_key(&ring.name) {
                 tell(format!(
                     "draining {} of {}[{}]",
-                    ring.name, ring.program, ring.pid
+                    ring.name,
+                    harmless(&ring.program),
+                    ring.pid
                 ));
                 let (name, sinks) = (ring.name.clone(), arguments.sinks.clone());
                 let thread = std::thread::spawn(move || drain(&name, &sinks));

@@ -2,6 +2,7 @@
 
 use crate::failure::{self, Outcome};
 use crate::rings;
+use crate::show::harmless;
 
 /// Shows or changes what is recorded, in all processes of a ring at once
 ///
@@ -28,7 +29,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         [ring, directives, ..] => (Some(&**ring), Some(&**directives)),
     };
     let observer = rings::choose(ring)?;
-    let before = observer.filter();
+    let before = harmless(&observer.filter());
     let text = match directives {
         None => format!("{before}\n"),
         Some(directives) => {
@@ -36,7 +37,7 @@ pub fn run(arguments: Arguments) -> Outcome {
             format!(
                 "{}: {} (before: {before})\n",
                 observer.name(),
-                observer.filter()
+                harmless(&observer.filter())
             )
         }
     };

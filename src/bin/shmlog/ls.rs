@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use shmlog::observe::{self, ListedRing, Observer, RingState, Snapshot};
 
 use crate::failure::{self, Outcome};
-use crate::show::{self, Align, Table};
+use crate::show::{self, Align, Table, harmless};
 
 /// Lists the rings
 ///
@@ -117,7 +117,7 @@ fn as_table(rows: &[Row]) -> String {
     let mut text = table.text();
     for Row { ring, .. } in rows {
         if let RingState::Unreadable { why } = &ring.state {
-            text += &format!("{}: {}\n", ring.name, why.escape_debug());
+            text += &format!("{}: {}\n", harmless(&ring.name), harmless(why));
         }
     }
     if rows.iter().any(|row| row.ring.state == RingState::Dead) {

@@ -2,7 +2,7 @@
 //!
 //! | file | what it is for |
 //! |---|---|
-//! | `sample.rs` | what is kept of one look at a ring; texts made harmless |
+//! | `sample.rs` | what is kept of one look at a ring, its texts made harmless |
 //! | `model.rs` | what two looks, one after the other, say together: rates and shares |
 //! | `history.rs` | the rates of the last minutes, for the graphs |
 //! | `app.rs` | what the screen is at: panel, order, row filter, what is being typed |

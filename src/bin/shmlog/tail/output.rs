@@ -10,6 +10,7 @@ use shmlog::sink::{Encoder, Encoding, Record};
 use super::{Color, Form};
 use crate::failure::{self, Failure, is_closed_pipe};
 use crate::reading::Piece;
+use crate::show::harmless;
 
 /// Bytes that are written at a time, if more is to come.
 const ENOUGH: usize = 64 << 10;
@@ -139,15 +140,13 @@ impl Output {
     }
 }
 
-/// Appends a line of another program: nothing in it may steer the terminal.
+/// Appends a line of another program: nothing in it may steer the terminal. Its columns stay.
 fn push_harmless(out: &mut Vec<u8>, line: &str) {
-    for character in line.chars() {
-        let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if (character.is_control() && character != '\t') || turns {
-            out.extend(character.escape_default().map(|c| c as u8));
-        } else {
-            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+    for (number, part) in line.split('\t').enumerate() {
+        if number > 0 {
+            out.push(b'\t');
         }
+        out.extend_from_slice(harmless(part).as_bytes());
     }
     out.push(b'\n');
 }

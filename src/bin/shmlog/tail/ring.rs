@@ -17,6 +17,7 @@ use super::watch::{self, Woken};
 use crate::failure::{self, Failure};
 use crate::reading::Piece;
 use crate::rings;
+use crate::show::harmless;
 
 /// How often a quiet ring is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -150,7 +151,7 @@ fn refuse_dead(name: &str) -> Result<(), Failure> {
     match observe::rings().iter().find(|ring| is_dead(ring)) {
         Some(ring) => Err(Failure::new(format!(
             "all processes of {} were killed with the ring {name}; `shmlog recover {name}` saves what it holds",
-            ring.program
+            harmless(&ring.program)
         ))),
         None => Ok(()),
     }

@@ -6,10 +6,9 @@ use ratatui::text::{Line, Span, Text};
 
 use super::look;
 use super::table::cut;
-use crate::show;
+use crate::show::{self, harmless};
 use crate::top::app::{App, Life};
 use crate::top::model::Sight;
-use crate::top::sample::harmless;
 
 /// Draws them.
 pub fn draw(frame: &mut Frame, area: Rect, app: &App) {

@@ -7,9 +7,10 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use shmlog::Level;
 
 use super::*;
+use crate::show::harmless;
 use crate::top::app::Life;
 use crate::top::keys::{Wish, press};
-use crate::top::sample::{ProducerSample, Sample, SinkSample, SiteSample, harmless};
+use crate::top::sample::{ProducerSample, Sample, SinkSample, SiteSample};
 
 /// A look at a ring that does nothing.
 fn quiet() -> Sample {
