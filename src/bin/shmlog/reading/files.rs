@@ -53,6 +53,11 @@ impl Name {
         })
     }
 
+    /// The program's, as far as it may stand in a file's name.
+    pub fn program(&self) -> &str {
+        &self.program
+    }
+
     fn is_of(&self, other: &Name) -> bool {
         (&self.program, self.ending) == (&other.program, other.ending)
     }
