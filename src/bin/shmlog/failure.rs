@@ -3,7 +3,7 @@
 //! | code | what it means |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | it could not be done; standard error says what, and the way out |
+//! | 1 | it could not be done; standard error says what, and the way out; `doctor`: a check is bad |
 //! | 2 | the arguments make no sense (clap's own) |
 //! | 126, 127 | `run`: the program cannot be executed, was not found |
 //! | 128 + n | `run`: the program was ended by signal n; otherwise `run` ends with the program's own code |
