@@ -10,7 +10,7 @@ use shmlog::sink::{Encoder, Encoding, Record};
 use super::{Color, Form};
 use crate::failure::{self, Failure, is_closed_pipe};
 use crate::reading::Piece;
-use crate::show::harmless;
+use crate::show::{self, harmless};
 
 /// Bytes that are written at a time, if more is to come.
 const ENOUGH: usize = 64 << 10;
@@ -49,7 +49,7 @@ impl Output {
             error: None,
             left_out: 0,
         };
-        output.width = output.columns();
+        output.width = show::columns();
         output.encoder = output.encoder_of();
         output
     }
@@ -60,11 +60,6 @@ impl Output {
             Form::Json => Encoder::new(Encoding::Json),
             Form::Logfmt => Encoder::new(Encoding::Logfmt),
         }
-    }
-
-    fn columns(&self) -> Option<usize> {
-        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-        Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
     }
 
     /// Appends a piece.
@@ -108,7 +103,7 @@ impl Output {
             self.error = out.write_all(&self.bytes).and_then(|()| out.flush()).err();
         }
         self.bytes.clear();
-        let width = self.columns();
+        let width = show::columns();
         if self.form == Form::Text && width != self.width {
             self.width = width;
             self.encoder = self.encoder_of();

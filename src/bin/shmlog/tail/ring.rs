@@ -13,7 +13,7 @@ use shmlog::sink::{Record, Values};
 
 use super::Show;
 use super::kept::Kept;
-use super::watch::{self, Woken};
+use super::watch;
 use crate::failure::{self, Failure};
 use crate::reading::Piece;
 use crate::rings;
@@ -94,8 +94,7 @@ fn go_on(observer: &Observer, records: &mut Follow, show: &mut Show) -> Result<(
         if is_any {
             show.output.flush();
         }
-        if show.output.flow() == ControlFlow::Break(()) || watch::pause(LOOK_EVERY) == Woken::Unread
-        {
+        if show.output.flow() == ControlFlow::Break(()) || !watch::pause(LOOK_EVERY) {
             return Ok(());
         }
         if is_over {
