@@ -46,5 +46,5 @@ pub fn run(arguments: Arguments) -> Outcome {
 
 /// Whether a word names a ring that there is. A target alone is a directive too, so the rings are asked first.
 fn is_ring(word: &str) -> bool {
-    word.parse::<shmlog::Level>().is_err() && rings::is_one(word)
+    word.parse::<shmlog::Level>().is_err() && rings::is_any_meant(word)
 }

@@ -96,8 +96,8 @@ fn list<'r>(rings: impl Iterator<Item = &'r ListedRing>) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Whether a word means one ring, or several, rather than none.
-pub fn is_one(word: &str) -> bool {
+/// Whether a word means a ring that there is; it may mean several.
+pub fn is_any_meant(word: &str) -> bool {
     observe::rings().iter().any(|ring| is_meant(ring, word))
 }
 
