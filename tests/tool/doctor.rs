@@ -1,13 +1,11 @@
 //! `shmlog doctor`: its checks and its measurement, of the machine that the tests run on.
 
-use std::process::Command;
-
 use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::pty::Terminal;
 use crate::support::{Actor, Folder, Role, assert_says, listen, quiet, say};
-use crate::tool::shmlog;
+use crate::tool::{self, shmlog};
 use crate::trial::Ignored;
 use crate::trials;
 
@@ -28,8 +26,8 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// What it says to machines, and its exit code.
-fn object(seconds: &str) -> (Value, i32) {
-    let output = shmlog(&["doctor", "--json", "--seconds", seconds])
+fn object(time: &str) -> (Value, i32) {
+    let output = shmlog(&["doctor", "--json", "--time", time])
         .output()
         .unwrap();
     (
@@ -75,8 +73,7 @@ fn calls_are_measured_and_the_percentiles_ascend() {
 
 fn the_picture_fits_the_terminal_narrow_or_wide() {
     for columns in [80, 160] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_shmlog"));
-        command.args(["doctor", "--seconds", "0.1"]);
+        let command = tool::command(&["doctor", "--time", "0.1"]);
         let screen = Terminal::of_width(&command, columns).close();
         let widest = screen
             .lines()
@@ -94,7 +91,7 @@ fn the_picture_fits_the_terminal_narrow_or_wide() {
 }
 
 fn without_a_terminal_there_are_no_colours_and_nothing_is_measured_if_not_wished() {
-    let output = shmlog(&["doctor", "--seconds", "0"]).output().unwrap();
+    let output = shmlog(&["doctor", "--time", "0"]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(
         !text.contains('\x1b') && !text.contains("A log call"),
@@ -104,8 +101,8 @@ fn without_a_terminal_there_are_no_colours_and_nothing_is_measured_if_not_wished
 }
 
 fn a_time_that_is_none_is_refused() {
-    for seconds in ["-1", "soon", "NaN", "1e9"] {
-        let argument = format!("--seconds={seconds}");
+    for time in ["-1", "soon", "NaN", "1e9", "2h"] {
+        let argument = format!("--time={time}");
         shmlog(&["doctor", &argument]).assert().code(2);
     }
 }
@@ -113,11 +110,8 @@ fn a_time_that_is_none_is_refused() {
 fn a_closed_pipe_is_no_failure() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shmlog"));
-    let child = command
-        .args(["doctor", "--seconds", "0"])
-        .stdout(writer)
-        .spawn();
+    let mut command = tool::command(&["doctor", "--time", "0"]);
+    let child = command.stdout(writer).spawn();
     let status = child.unwrap().wait().unwrap();
     assert!(matches!(status.code(), Some(0 | 1)), "{status}");
 }
@@ -130,8 +124,8 @@ fn where_no_ring_fits_this_is_said_with_the_way_out_and_the_code_is_one() -> Res
         } else {
             "-rm"
         };
-        let mut command = Command::new("unshare");
-        command.args([flags, "sh", "-c", script, env!("CARGO_BIN_EXE_shmlog")]);
+        let mut command = tool::below("unshare");
+        command.args([flags, "sh", "-c", script, tool::PATH]);
         command
     };
     let mount = "mount -t tmpfs -o size=1m tmpfs /dev/shm 2>/dev/null";
@@ -162,10 +156,10 @@ fn where_no_ring_fits_this_is_said_with_the_way_out_and_the_code_is_one() -> Res
 fn one_processor_is_found_to_be_too_few() {
     let allowed = rustix::thread::sched_getaffinity(None).unwrap();
     let cpu = (0..).find(|cpu| allowed.is_set(*cpu)).unwrap().to_string();
-    let mut command = Command::new("taskset");
-    command.args(["-c", &cpu, env!("CARGO_BIN_EXE_shmlog")]);
+    let mut command = tool::below("taskset");
+    command.args(["-c", &cpu, tool::PATH]);
     let output = command
-        .args(["doctor", "--json", "--seconds", "0.05"])
+        .args(["doctor", "--json", "--time", "0.05"])
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -195,7 +189,7 @@ fn a_ring_of_the_default_size_takes_what_the_doctor_says() {
         "a ring takes {:.0} MiB by default",
         bytes as f64 / f64::from(1 << 20)
     );
-    let output = shmlog(&["doctor", "--json", "--seconds", "0"])
+    let output = shmlog(&["doctor", "--json", "--time", "0"])
         .output()
         .unwrap();
     assert_says(&String::from_utf8(output.stdout).unwrap(), &[&said]);

@@ -13,7 +13,7 @@ use crate::support::{
     Actor, Folder, Role, assert_nothing_remains, drainers_of, listen, say, send, until,
     wait_for_end,
 };
-use crate::tool::shmlog;
+use crate::tool::{self, shmlog};
 use crate::trials;
 
 pub const ROLES: &[Role] = &[("served", served)];
@@ -67,8 +67,8 @@ struct Service {
 
 impl Service {
     fn start(arguments: &[&str]) -> Service {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_shmlog"));
-        command.arg("drain").args(arguments).stderr(Stdio::piped());
+        let mut command = tool::command(&["drain"]);
+        command.args(arguments).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let said = BufReader::new(child.stderr.take().unwrap());
         let mut service = Service { child, said };

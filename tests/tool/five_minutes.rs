@@ -11,6 +11,7 @@ use rustix::process::Signal;
 
 use crate::support::{Folder, Role, assert_nothing_remains, send, until};
 use crate::tmux::Tmux;
+use crate::tool;
 use crate::trial::Ignored;
 use crate::trials;
 
@@ -118,7 +119,7 @@ fn try_out(terminal: &Tmux, number: usize, command: &str) {
 
 fn each_command_of_the_first_five_minutes_does_what_is_said_of_it() -> Result<(), Ignored> {
     let folder = Folder::new();
-    let tool = Path::new(env!("CARGO_BIN_EXE_shmlog")).parent().unwrap();
+    let tool = Path::new(tool::PATH).parent().unwrap();
     let shell = format!(
         "cd {}; PATH={}:$PATH; export PATH; PS1='first$ ' exec sh",
         folder.text(),

@@ -1,7 +1,5 @@
 //! `shmlog run`: signals reach the program, each once; at a terminal too.
 
-use std::process::Command;
-
 use libtest_mimic::Trial;
 use rustix::process::Signal;
 use signal_hook::iterator::SignalsInfo;
@@ -10,6 +8,7 @@ use signal_hook::iterator::exfiltrator::raw::WithRawSiginfo;
 use crate::pty::Terminal;
 use crate::running::run_command;
 use crate::support::{Actor, Folder, Role, assert_says, say, send, until};
+use crate::tool;
 use crate::trials;
 
 pub const ROLES: &[Role] = &[("hearer", hearer)];
@@ -61,7 +60,7 @@ fn each_signal_that_is_sent_to_us_alone_reaches_the_program_once() {
 fn an_ignored_signal_stays_ignored_for_the_program() {
     let script = "trap '' HUP; exec \"$@\"";
     let inner = run_command(&["--no-capture", "sh", "-c", "kill -HUP $$; echo alive"]);
-    let mut command = Command::new("sh");
+    let mut command = tool::below("sh");
     command
         .args(["-c", script, "sh"])
         .arg(inner.get_program())

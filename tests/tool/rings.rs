@@ -14,6 +14,7 @@ pub fn trials() -> Vec<Trial> {
     trials![
         ls_shows_what_a_ring_does_and_whose_it_is,
         ls_as_json_has_all_numbers,
+        ls_refuses_to_look_for_a_time_that_makes_no_sense,
         a_ring_is_named_by_its_name_its_program_or_its_process,
         a_level_counts_in_all_processes_from_the_next_call_on,
         directives_that_make_no_sense_are_refused_and_nothing_changes,
@@ -50,7 +51,8 @@ fn ls_as_json_has_all_numbers() {
     let mut robot = Robot::start("ls-json");
     robot.tell("info 1000");
     robot.tell("flush");
-    let all: Value = serde_json::from_str(&printed(&mut shmlog(&["ls", "--json"]))).unwrap();
+    let all: Value =
+        serde_json::from_str(&printed(&mut shmlog(&["ls", "--json", "--over", "20ms"]))).unwrap();
     let mut all = all.as_array().unwrap().iter();
     let ring = all.find(|ring| ring["ring"] == *robot.ring).unwrap();
     assert_eq!(ring["state"], "live");
@@ -68,6 +70,13 @@ fn ls_as_json_has_all_numbers() {
         .collect();
     assert_eq!(names, ["ls-json", "arm"]);
     robot.finish();
+}
+
+fn ls_refuses_to_look_for_a_time_that_makes_no_sense() {
+    for time in ["0", "soon", "2m"] {
+        let output = shmlog(&["ls", "--over", time]).assert().code(2);
+        assert!(!output.get_output().stderr.is_empty(), "{time}");
+    }
 }
 
 fn a_ring_is_named_by_its_name_its_program_or_its_process() {

@@ -15,7 +15,7 @@ use crate::support::{
     Actor, Folder, Line, Role, assert_nothing_remains, assert_says, drainers_of, log_files,
     segments_made_by, send, until, wait_for_end,
 };
-use crate::tool::shmlog;
+use crate::tool::{self, shmlog};
 use crate::trials;
 
 pub const ROLES: &[Role] = &[("member_under_run", member_under_run), ("flooder", flooder)];
@@ -38,16 +38,7 @@ pub fn trials() -> Vec<Trial> {
 
 /// `shmlog run` with these arguments, for when more than its output is needed. Other tests' rings it leaves to them.
 pub fn run_command(arguments: &[&str]) -> Command {
-    let prepared = shmlog(&["run"]);
-    let mut command = Command::new(prepared.get_program());
-    command.args(["run", "--no-recover"]).args(arguments);
-    for (name, value) in prepared.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    command
+    tool::command(&[&["run", "--no-recover"], arguments].concat())
 }
 
 pub fn errors(output: &Output) -> String {

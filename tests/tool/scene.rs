@@ -16,15 +16,26 @@ pub fn trials() -> Vec<libtest_mimic::Trial> {
     Vec::new()
 }
 
-/// `folder program`: a parent of that name, whose child `arm` it tells what it hears.
+/// What a robot does when its ring is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    Waits,
+    Drops,
+}
+
+/// `folder program policy`: a parent of that name, whose child `arm` it tells what it hears.
 fn robot(arguments: &[String]) {
-    let [folder, program] = arguments else {
-        panic!("two arguments");
+    let [folder, program, policy] = arguments else {
+        panic!("three arguments");
+    };
+    let on_full = match &**policy {
+        "Drops" => OnFull::Drop,
+        _ => OnFull::Block(Duration::from_secs(60)),
     };
     let builder = quiet(folder)
         .level(Level::Info)
         .process_name(program)
-        .on_full(OnFull::Block(Duration::from_secs(60)))
+        .on_full(on_full)
         .env(false);
     let logger = builder.init_parent().unwrap();
     say(&format!("ring {}", logger.name()));
@@ -75,10 +86,16 @@ pub struct Robot {
 }
 
 impl Robot {
-    /// One of a program name of its own.
+    /// One of a program name of its own, that loses nothing.
     pub fn start(program: &str) -> Robot {
+        Robot::of(program, Policy::Waits)
+    }
+
+    /// One that does so when its ring is full.
+    pub fn of(program: &str, policy: Policy) -> Robot {
         let folder = Folder::new();
-        let mut actor = Actor::start("robot", &[folder.text(), program]);
+        let policy = format!("{policy:?}");
+        let mut actor = Actor::start("robot", &[folder.text(), program, &policy]);
         let ring = actor.hear("ring");
         let arm = actor.hear("arm");
         let arm = arm.split(' ').next().unwrap().parse().unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use libtest_mimic::Trial;
 use rustix::process::Signal;
@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use crate::logged::{END, Sinks, only_file, text};
 use crate::support::{Actor, Folder, Role, assert_nothing_remains, drainers_of, send};
+use crate::tool;
 use crate::trials;
 
 pub const ROLES: &[Role] = &[];
@@ -26,9 +27,7 @@ pub fn trials() -> Vec<Trial> {
 
 /// Starts `shmlog tail` with these arguments.
 fn start(arguments: &[&str]) -> Actor {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shmlog"));
-    command.arg("tail").args(arguments);
-    Actor::from_command(command)
+    Actor::from_command(tool::command(&[&["tail"], arguments].concat()))
 }
 
 /// Records of each child under load.
@@ -171,9 +170,8 @@ fn nobody_who_reads_on_is_no_failure() {
     let sinks = Sinks::new();
     let path = only_file(&sinks.at("json"));
     for words in [&["-n", "all"][..], &["-n", "3", "-f"]] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_shmlog"));
+        let mut command = tool::command(&["tail"]);
         command
-            .arg("tail")
             .args(words)
             .arg(&path)
             .stdout(Stdio::piped())

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::scene::{Robot, printed};
 use crate::support::{Role, assert_nothing_remains, send, until};
-use crate::tool::shmlog;
+use crate::tool::{self, shmlog};
 use crate::trials;
 
 pub const ROLES: &[Role] = &[];
@@ -78,7 +78,7 @@ fn what_is_filtered_out_is_not_counted_among_the_last() {
         let arguments = [&["tail", "tail-filtered", "--output", "json"], filter].concat();
         messages(&printed(&mut shmlog(&arguments)))
     };
-    assert_eq!(tail(&["-p", "warn", "-n", "2"]), ["limit 3", "limit 4"]);
+    assert_eq!(tail(&["-l", "warn", "-n", "2"]), ["limit 3", "limit 4"]);
     assert_eq!(tail(&["--grep", "torque=1$"]), ["limit 1"]);
     assert_eq!(tail(&["--grep", "reading 4.7", "-n", "1"]), ["reading 497"]);
     assert_eq!(tail(&["-t", "can"]).len(), 0);
@@ -95,10 +95,8 @@ struct Tail {
 
 impl Tail {
     fn start(ring: &str, more: &[&str]) -> Tail {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_shmlog"));
-        command
-            .args(["tail", ring, "-f", "--output", "json"])
-            .args(more);
+        let mut command = tool::command(&["tail", ring, "-f", "--output", "json"]);
+        command.args(more);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());

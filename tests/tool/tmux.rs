@@ -4,6 +4,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::tool;
 use crate::trial::Ignored;
 
 /// Far longer than anything takes to be drawn.
@@ -41,10 +42,8 @@ impl Tmux {
     }
 
     fn ask(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new("tmux");
-        for variable in ["TMUX", "SHMLOG_RING", "SHMLOG_SINKS", "NO_COLOR"] {
-            command.env_remove(variable);
-        }
+        let mut command = tool::below("tmux");
+        command.env_remove("TMUX").env_remove("NO_COLOR");
         let output: Output = command
             .args(["-L", &self.0])
             .args(arguments)

@@ -1,21 +1,38 @@
 //! The tool, as a command.
 
-use assert_cmd::Command;
+use std::process::Command;
+
+/// Where it is, for scripts.
+pub const PATH: &str = env!("CARGO_BIN_EXE_shmlog");
+
+/// What would change what it does.
+const VARIABLES: &[&str] = &[
+    "SHMLOG_RING",
+    "SHMLOG_SINKS",
+    "SHMLOG_LEVEL",
+    "RUST_LOG",
+    "SHMLOG_TEST_ROLE",
+];
 
 /// `shmlog` with these arguments, in an environment that names no ring and changes no log.
-pub fn shmlog(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shmlog"));
-    for variable in [
-        "SHMLOG_RING",
-        "SHMLOG_SINKS",
-        "SHMLOG_LEVEL",
-        "RUST_LOG",
-        "SHMLOG_TEST_ROLE",
-    ] {
+pub fn command(arguments: &[&str]) -> Command {
+    let mut command = below(PATH);
+    command.args(arguments);
+    command
+}
+
+/// A program that starts the tool, in such an environment.
+pub fn below(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for variable in VARIABLES {
         command.env_remove(variable);
     }
     command
-        .args(arguments)
-        .timeout(std::time::Duration::from_secs(60));
+}
+
+/// The same command, to be waited for and looked at.
+pub fn shmlog(arguments: &[&str]) -> assert_cmd::Command {
+    let mut command = assert_cmd::Command::from_std(command(arguments));
+    command.timeout(std::time::Duration::from_secs(60));
     command
 }

@@ -24,11 +24,12 @@ use std::time::Duration;
 use self::finding::{Check, Finding, Verdict};
 use self::machine::Machine;
 use crate::failure::Outcome;
+use crate::show;
 
 const EXAMPLES: &str = "\
 Examples:
   shmlog doctor                  # everything
-  shmlog doctor --seconds 0      # the checks alone
+  shmlog doctor --time 0         # the checks alone
   shmlog doctor --json | jq '.checks[] | select(.verdict != \"ok\")'
 
 Each check is ok, a note (it could be better; what to do is said) or bad. The exit code is 1 if one is bad, else 0.
@@ -65,8 +66,8 @@ const CHECKS: &[Check] = &[
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// How long log calls are measured; 0: not at all
-    #[arg(long, value_name = "NUMBER", default_value_t = 2.0, value_parser = seconds)]
-    seconds: f64,
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time)]
+    time: Duration,
     /// One JSON object, for machines
     #[arg(long)]
     json: bool,
@@ -78,9 +79,8 @@ pub fn run(arguments: Arguments) -> Outcome {
     if !arguments.json {
         report::say_findings(&findings);
     }
-    let time = Duration::from_secs_f64(arguments.seconds);
-    let measured = (!time.is_zero())
-        .then(|| measure::measure(time))
+    let measured = (!arguments.time.is_zero())
+        .then(|| measure::measure(arguments.time))
         .transpose();
     // Without a measurement what was found is of use all the more.
     let said = measured.as_ref().ok().and_then(Option::as_ref);
@@ -99,11 +99,7 @@ fn check(machine: &Machine) -> Vec<Finding> {
     CHECKS.iter().map(|check| check(machine)).collect()
 }
 
-/// 0 to an hour.
-fn seconds(text: &str) -> Result<f64, String> {
-    let number = text
-        .parse()
-        .ok()
-        .filter(|number| (0.0..=3600.0).contains(number));
-    number.ok_or_else(|| "a number from 0 to 3600 is needed".to_owned())
+/// Nothing, or up to an hour.
+fn time(text: &str) -> Result<Duration, String> {
+    show::parse_time_within(text, Duration::ZERO..=Duration::from_secs(3600))
 }

@@ -9,8 +9,9 @@ use shmlog::observe::{self, ListedRing};
 use shmlog::sink::SinkSpec;
 use shmlog::{DrainError, drain};
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, tell};
 use crate::rings;
+use crate::show::harmless;
 
 /// How often new rings are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -42,14 +43,16 @@ type Draining = JoinHandle<Result<(), DrainError>>;
 /// Does it.
 pub fn run(arguments: Arguments) -> Outcome {
     let mut draining: HashMap<String, Draining> = HashMap::new();
-    eprintln!("shmlog: waiting for {}", arguments.name);
+    tell(format!("waiting for {}", arguments.name));
     loop {
         for ring in observe::rings() {
             if is_meant(&ring, &arguments.name) && !draining.contains_key(&ring.name) {
-                eprintln!(
-                    "shmlog: draining {} of {}[{}]",
-                    ring.name, ring.program, ring.pid
-                );
+                tell(format!(
+                    "draining {} of {}[{}]",
+                    ring.name,
+                    harmless(&ring.program),
+                    ring.pid
+                ));
                 let (name, sinks) = (ring.name.clone(), arguments.sinks.clone());
                 let thread = std::thread::spawn(move || drain(&name, &sinks));
                 draining.insert(ring.name, thread);
@@ -74,7 +77,7 @@ pub fn run(arguments: Arguments) -> Outcome {
 fn tell_end(name: &str, thread: Option<Draining>) -> Result<(), Failure> {
     match thread.map(JoinHandle::join) {
         Some(Ok(Err(DrainError::NotThere { .. }))) | Some(Ok(Ok(()))) | None => {
-            eprintln!("shmlog: {name} is over");
+            tell(format!("{name} is over"));
             Ok(())
         }
         Some(Ok(Err(error))) => Err(Failure::of(&error)),

@@ -1,16 +1,16 @@
-//! How a command ends: what is printed of a failure, and the exit code.
+//! How a command speaks and ends: what it prints, what is said of a failure, and the exit code.
 //!
 //! | code | what it means |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | it could not be done; standard error says what, and the way out |
+//! | 1 | it could not be done; standard error says what, and the way out; `doctor`: a check is bad |
 //! | 2 | the arguments make no sense (clap's own) |
 //! | 126, 127 | `run`: the program cannot be executed, was not found |
 //! | 128 + n | `run`: the program was ended by signal n; otherwise `run` ends with the program's own code |
 
 use std::error::Error;
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// Why a command could not do what it was asked for. Its text names the thing and the way out.
@@ -53,9 +53,30 @@ pub type Outcome = Result<ExitCode, Failure>;
 /// Ends the program as its command did.
 pub fn report(outcome: Outcome) -> ExitCode {
     outcome.unwrap_or_else(|failure| {
-        eprintln!("shmlog: {failure}");
+        tell(failure);
         ExitCode::FAILURE
     })
+}
+
+/// Prints what was asked for. That its reader has gone is no failure.
+pub fn print(text: &str) -> Outcome {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if !is_closed_pipe(&error) => Err(no_output(&error)),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Of standard output that cannot be written to.
+pub fn no_output(error: &io::Error) -> Failure {
+    Failure::new(format!("cannot write to standard output: {error}"))
+}
+
+/// Says a line on standard error. Whether anybody hears is no matter: what was to be done is done all the same.
+pub fn tell(words: impl fmt::Display) {
+    // In one piece, so that what others say there does not come between.
+    let line = format!("shmlog: {words}\n");
+    let _ = io::stderr().write_all(line.as_bytes());
 }
 
 /// Whether whoever reads our output has gone (`shmlog tail | head`): that is no failure.

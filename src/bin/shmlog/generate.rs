@@ -1,6 +1,6 @@
 //! `shmlog generate`: writes man pages and shell completions, of what `cli.rs` says.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 
 use crate::cli::Cli;
-use crate::failure::{Failure, Outcome, is_closed_pipe};
+use crate::failure::{self, Failure, Outcome};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,21 +44,17 @@ enum What {
 /// Does it.
 pub fn run(arguments: Arguments) -> Outcome {
     match arguments.what {
-        What::Man { folder } => write_pages(&folder)?,
+        What::Man { folder } => write_pages(&folder),
         What::Completions { shell } => {
             // What comes of writing is not told by the generator: a text first, then we see.
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "shmlog", &mut text);
-            match io::stdout().write_all(&text) {
-                Err(error) if !is_closed_pipe(&error) => return Err(error.into()),
-                _ => {}
-            }
+            failure::print(&String::from_utf8_lossy(&text))
         }
     }
-    Ok(ExitCode::SUCCESS)
 }
 
-fn write_pages(folder: &Path) -> Result<(), Failure> {
+fn write_pages(folder: &Path) -> Outcome {
     let named = |error: io::Error| {
         let folder = folder.display();
         Failure::new(format!(
@@ -69,7 +65,8 @@ fn write_pages(folder: &Path) -> Result<(), Failure> {
     let mut tool = Cli::command().disable_help_subcommand(true);
     // So that subcommands have their whole names.
     tool.build();
-    write_page(&tool, folder).map_err(named)
+    write_page(&tool, folder).map_err(named)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Of a command, and of those below it.

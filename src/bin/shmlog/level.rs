@@ -1,10 +1,8 @@
 //! `shmlog level`: what is recorded.
 
-use std::io::Write;
-use std::process::ExitCode;
-
-use crate::failure::{Failure, Outcome, is_closed_pipe};
+use crate::failure::{self, Outcome};
 use crate::rings;
+use crate::show::harmless;
 
 /// Shows or changes what is recorded, in all processes of a ring at once
 ///
@@ -31,7 +29,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         [ring, directives, ..] => (Some(&**ring), Some(&**directives)),
     };
     let observer = rings::choose(ring)?;
-    let before = observer.filter();
+    let before = harmless(&observer.filter());
     let text = match directives {
         None => format!("{before}\n"),
         Some(directives) => {
@@ -39,17 +37,14 @@ pub fn run(arguments: Arguments) -> Outcome {
             format!(
                 "{}: {} (before: {before})\n",
                 observer.name(),
-                observer.filter()
+                harmless(&observer.filter())
             )
         }
     };
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if !is_closed_pipe(&error) => Err(Failure::from(error)),
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    failure::print(&text)
 }
 
 /// Whether a word names a ring that there is. A target alone is a directive too, so the rings are asked first.
 fn is_ring(word: &str) -> bool {
-    word.parse::<shmlog::Level>().is_err() && rings::is_one(word)
+    word.parse::<shmlog::Level>().is_err() && rings::is_any_meant(word)
 }

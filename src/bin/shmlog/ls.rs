@@ -1,14 +1,12 @@
 //! `shmlog ls`: which rings there are.
 
-use std::io::Write;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use shmlog::observe::{self, ListedRing, Observer, RingState, Snapshot};
 
-use crate::failure::{Outcome, is_closed_pipe};
-use crate::show::{self, Align, Table};
+use crate::failure::{self, Outcome};
+use crate::show::{self, Align, Table, harmless};
 
 /// Lists the rings
 ///
@@ -22,9 +20,14 @@ pub struct Arguments {
     /// Prints one array of JSON objects
     #[arg(long)]
     json: bool,
-    /// Milliseconds over which the rate is taken
-    #[arg(long, value_name = "MS", default_value_t = 250, value_parser = clap::value_parser!(u64).range(1..=60_000))]
-    over: u64,
+    /// How long the rate is counted for
+    #[arg(long, value_name = "TIME", default_value = "250ms", value_parser = over)]
+    over: Duration,
+}
+
+/// Reads a time that makes sense between two looks.
+fn over(text: &str) -> Result<Duration, String> {
+    show::parse_time_within(text, Duration::from_millis(1)..=Duration::from_secs(60))
 }
 
 /// A ring, and what it does; that only where it can be looked at.
@@ -35,15 +38,12 @@ struct Row {
 
 /// Does it.
 pub fn run(arguments: Arguments) -> Outcome {
-    let rows = look(Duration::from_millis(arguments.over));
+    let rows = look(arguments.over);
     let text = match arguments.json {
         true => format!("{:#}\n", Value::Array(rows.iter().map(as_json).collect())),
         false => as_table(&rows),
     };
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if !is_closed_pipe(&error) => Err(error.into()),
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    failure::print(&text)
 }
 
 /// Looks at all rings twice, so long apart, for their rates.
@@ -117,7 +117,7 @@ fn as_table(rows: &[Row]) -> String {
     let mut text = table.text();
     for Row { ring, .. } in rows {
         if let RingState::Unreadable { why } = &ring.state {
-            text += &format!("{}: {}\n", ring.name, why.escape_debug());
+            text += &format!("{}: {}\n", harmless(&ring.name), harmless(why));
         }
     }
     if rows.iter().any(|row| row.ring.state == RingState::Dead) {

@@ -5,14 +5,16 @@
 //! | file | what it is for |
 //! |---|---|
 //! | `cli.rs` | the subcommands and what `--help` says of them |
-//! | `failure.rs` | how a command fails: what is printed, and the exit code |
+//! | `failure.rs` | how a command speaks and ends: its output, its complaints, the exit code |
 //! | `rings.rs` | which ring is meant |
-//! | `reading/` | records from files: text, JSON lines, MCAP, compressed ones |
-//! | `show/` | numbers, times and tables as people read them |
+//! | `reading/` | records from files, for `tail` and `plot`: text, JSON lines, MCAP, compressed ones |
+//! | `show/` | numbers, times, tables and foreign texts as people read them |
+//!
+//! `run`, `top`, `tail`, `doctor` and `plot` have a folder each; what is in it, the file of that name says.
 //!
 //! It stands on the library's public interface alone.
 
-// `main` may print: it is a program.
+// A program is no interface: what is public is so for the other files here.
 #![allow(missing_docs)]
 
 mod cli;

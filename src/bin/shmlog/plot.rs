@@ -9,7 +9,6 @@ mod counts;
 mod picture;
 
 use std::fs;
-use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,7 +19,7 @@ use shmlog::Level;
 
 use self::counts::{Bins, Counts, LEVELS};
 use self::picture::{Panel, Picture, Series};
-use crate::failure::{Failure, Outcome, is_closed_pipe};
+use crate::failure::{self, Failure, Outcome};
 use crate::reading::span::{self, Span};
 use crate::reading::{Piece, files, source};
 
@@ -106,21 +105,16 @@ fn is_same(one: &Path, other: &Path) -> bool {
 }
 
 fn write(output: &Path, svg: &str) -> Outcome {
-    let written = match output == Path::new("-") {
-        true => io::stdout()
-            .write_all(svg.as_bytes())
-            .and_then(|()| io::stdout().flush()),
-        false => fs::write(output, svg),
-    };
-    match written {
-        Err(error) if !is_closed_pipe(&error) => {
-            let name = output.display();
-            Err(Failure::new(format!(
-                "{name} cannot be written: {error}; give --output another place"
-            )))
-        }
-        _ => Ok(ExitCode::SUCCESS),
+    if output == Path::new("-") {
+        return failure::print(svg);
     }
+    fs::write(output, svg).map_err(|error| {
+        let name = output.display();
+        Failure::new(format!(
+            "{name} cannot be written: {error}; give --output another place"
+        ))
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn picture_of(counts: &Counts, paths: &[PathBuf], by: By) -> Result<Picture, Failure> {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use shmlog::observe::{self, RingState};
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{self, Failure, Outcome};
 use crate::rings;
 
 /// Saves and removes what a crash left
@@ -17,7 +17,7 @@ use crate::rings;
     after_help = "Examples:\n  shmlog recover            all of this user\n  shmlog recover robot"
 )]
 pub struct Arguments {
-    /// The ring: its name, its program or its process. Without one all dead rings of this user
+    /// The ring: its name, its program or its process; without one, all dead rings of this user
     ring: Option<String>,
 }
 
@@ -32,14 +32,14 @@ pub fn run(arguments: Arguments) -> Outcome {
         }
     };
     if names.is_empty() {
-        println!("nothing to recover");
+        return failure::print("nothing to recover\n");
     }
     let mut failures = Vec::new();
     for name in names {
-        match shmlog::recover(name) {
-            Ok(recovered) => println!("{recovered}"),
-            Err(error) => failures.push(Failure::of(&error).to_string()),
-        }
+        let recovered = shmlog::recover(name).map_err(|error| Failure::of(&error));
+        // Where it cannot be told, the others are saved all the same.
+        let told = recovered.and_then(|recovered| failure::print(&format!("{recovered}\n")));
+        failures.extend(told.err().map(|failure| failure.to_string()));
     }
     match failures.is_empty() {
         true => Ok(ExitCode::SUCCESS),

@@ -3,7 +3,7 @@
 use shmlog::observe::{self, ListedRing, Observer, RingState};
 
 use crate::failure::Failure;
-use crate::show;
+use crate::show::{self, harmless};
 
 /// What to do where there is no ring.
 const HOW_TO_START: &str =
@@ -46,7 +46,7 @@ fn none_lives(rings: &[ListedRing]) -> String {
     if let Some(ring) = others {
         text += &format!(
             "\n({} is {}'s; run this command as that user: `sudo -u {1} shmlog …`)",
-            ring.name,
+            harmless(&ring.name),
             show::user(ring.owner)
         );
     }
@@ -75,7 +75,7 @@ pub fn named<'r>(rings: &'r [ListedRing], asked: &str) -> Result<&'r ListedRing,
 }
 
 fn usable(ring: &ListedRing) -> Result<&ListedRing, Failure> {
-    let name = &ring.name;
+    let name = harmless(&ring.name);
     match &ring.state {
         RingState::Foreign => {
             let user = show::user(ring.owner);
@@ -83,18 +83,21 @@ fn usable(ring: &ListedRing) -> Result<&ListedRing, Failure> {
                 "the ring {name} is {user}'s, not yours: run this command as that user (`sudo -u {user} shmlog …`)"
             )))
         }
-        RingState::Unreadable { why } => Err(Failure::new(why.clone())),
+        RingState::Unreadable { why } => Err(Failure::new(harmless(why))),
         _ => Ok(ring),
     }
 }
 
 fn list<'r>(rings: impl Iterator<Item = &'r ListedRing>) -> String {
-    let lines = rings.map(|ring| format!("  {}  {}[{}]", ring.name, ring.program, ring.pid));
+    let lines = rings.map(|ring| {
+        let (name, program) = (harmless(&ring.name), harmless(&ring.program));
+        format!("  {name}  {program}[{}]", ring.pid)
+    });
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Whether a word means one ring, or several, rather than none.
-pub fn is_one(word: &str) -> bool {
+/// Whether a word means a ring that there is; it may mean several.
+pub fn is_any_meant(word: &str) -> bool {
     observe::rings().iter().any(|ring| is_meant(ring, word))
 }
 

@@ -28,7 +28,8 @@ use shmlog::ShmLogger;
 use self::procfile::Entry;
 use self::program::{Place, Program};
 use self::signals::Signals;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{self, Failure, Outcome};
+use crate::show;
 
 /// What the shell and env(1) say of a program that is not there, and of one that cannot be executed.
 const NOT_FOUND: u8 = 127;
@@ -82,7 +83,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "Procfile", value_hint = ValueHint::FilePath)]
     procfile: Option<PathBuf>,
     /// How long the others of a procfile have to end, like 500ms, 10s or 1m
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, requires = "procfile")]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = show::parse_time, requires = "procfile")]
     grace: Duration,
     /// No words at the end
     #[arg(short, long)]
@@ -218,21 +219,6 @@ fn refuse(Refused { program, error }: Refused) -> Outcome {
         ),
         (None, _) => return Err(Failure::of(&error)),
     };
-    eprintln!("shmlog: cannot run {program:?}: {error}{way_out}");
+    failure::tell(format!("cannot run {program:?}: {error}{way_out}"));
     Ok(ExitCode::from(code))
-}
-
-/// `500ms`, `10s`, `1m`, or a number of seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let second = match &text[digits.len()..] {
-        "ms" => 0.001,
-        "" | "s" => 1.0,
-        "m" | "min" => 60.0,
-        _ => return Err("a number of ms, s or m is needed, like 10s".to_owned()),
-    };
-    let number: f64 = digits
-        .parse()
-        .map_err(|_| "a number is needed, like 10s".to_owned())?;
-    Duration::try_from_secs_f64(number * second).map_err(|error| error.to_string())
 }

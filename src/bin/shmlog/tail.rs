@@ -39,7 +39,7 @@ const LINES: usize = 10;
 Examples:
   shmlog tail -f                         the only ring, as it goes on
   shmlog tail -f logs                    the newest program's files in a folder, across rotation
-  shmlog tail -p warn -n 50 logs         its last 50 warnings and what is worse
+  shmlog tail -l warn -n 50 logs         its last 50 warnings and what is worse
   shmlog tail --since 10m --proc arm app_20261122_174512_123456.log.gz
   shmlog tail -n all --output json logs | jq .fields")]
 pub struct Arguments {

@@ -2,7 +2,7 @@
 //!
 //! | file | what it is for |
 //! |---|---|
-//! | `sample.rs` | what is kept of one look at a ring; texts made harmless |
+//! | `sample.rs` | what is kept of one look at a ring, its texts made harmless |
 //! | `model.rs` | what two looks, one after the other, say together: rates and shares |
 //! | `history.rs` | the rates of the last minutes, for the graphs |
 //! | `app.rs` | what the screen is at: panel, order, row filter, what is being typed |
@@ -22,7 +22,7 @@ mod screen;
 mod view;
 mod watch;
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ use self::app::App;
 use self::keys::Wish;
 use self::screen::Screen;
 use self::watch::Watch;
-use crate::failure::{Failure, Outcome, is_closed_pipe};
+use crate::failure::{self, Failure, Outcome};
 use crate::show;
 
 /// Shows live what a ring is doing
@@ -41,11 +41,16 @@ use crate::show;
 /// and the sinks with what waits for them. It only reads: the ring does not know of it, until you change its filter
 /// (key f). Key ? lists the keys.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  shmlog top                        the only ring
+  shmlog top robot -i 2s            that of the program robot
+  shmlog top robot --once | grep imu")]
 pub struct Arguments {
-    /// The ring; may be left out if there is only one that lives
+    /// The ring: its name, its program or its process; may be left out if only one lives
     ring: Option<String>,
     /// How long each rate is counted for
-    #[arg(short, long, default_value = "500ms", value_parser = interval)]
+    #[arg(short, long, value_name = "TIME", default_value = "500ms", value_parser = interval)]
     interval: Duration,
     /// Prints one screen of text, with all rows, and ends; needs no terminal
     #[arg(long)]
@@ -62,11 +67,7 @@ const COLUMNS: u16 = 160;
 
 /// Reads a time that makes sense between two looks.
 fn interval(text: &str) -> Result<Duration, String> {
-    let time = show::parse_time(text)?;
-    match (LEAST..=MOST).contains(&time) {
-        true => Ok(time),
-        false => Err("an interval is between 20ms and 1h".to_owned()),
-    }
+    show::parse_time_within(text, LEAST..=MOST)
 }
 
 /// Does it.
@@ -98,10 +99,7 @@ fn once(watch: &mut Watch, interval: Duration) -> Outcome {
     }
     let columns = show::columns().and_then(|columns| u16::try_from(columns).ok());
     let text = view::text(&mut app, columns.unwrap_or(COLUMNS));
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if !is_closed_pipe(&error) => Err(Failure::of(&error)),
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    failure::print(&text)
 }
 
 /// Draws until a key or a signal ends it.

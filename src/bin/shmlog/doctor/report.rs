@@ -1,6 +1,6 @@
 //! What the doctor says, as text for the width of the terminal, and as JSON.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 use serde_json::json;
@@ -8,6 +8,7 @@ use serde_json::json;
 use super::finding::{Finding, Verdict};
 use super::measure::Measured;
 use super::picture::{QUANTILES, draw, said};
+use crate::show;
 
 /// The width where there is no terminal.
 const WIDTH: usize = 80;
@@ -22,12 +23,7 @@ fn print(text: &str) {
 }
 
 fn width() -> usize {
-    let out = std::io::stdout();
-    let size = out
-        .is_terminal()
-        .then(|| rustix::termios::tcgetwinsize(&out).ok())
-        .flatten();
-    size.map(|size| usize::from(size.ws_col))
+    show::columns()
         .filter(|columns| *columns >= 40)
         .unwrap_or(WIDTH)
 }

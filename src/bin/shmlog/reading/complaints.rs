@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use crate::failure::tell;
+
 /// So many are said of one file.
 const MOST: u64 = 3;
 
@@ -50,7 +52,7 @@ impl Complaints {
     fn say(&mut self, what: &str) {
         self.said += 1;
         if self.said <= MOST {
-            eprintln!("shmlog: {}{what}", self.path.display());
+            tell(format!("{}{what}", self.path.display()));
         }
     }
 }
@@ -76,10 +78,8 @@ fn lines_before(path: &Path, byte: u64) -> io::Result<u64> {
 impl Drop for Complaints {
     fn drop(&mut self) {
         if let Some(more @ 1..) = self.said.checked_sub(MOST) {
-            eprintln!(
-                "shmlog: {}: and {more} more of that kind",
-                self.path.display()
-            );
+            let path = self.path.display();
+            tell(format!("{path}: and {more} more of that kind"));
         }
     }
 }

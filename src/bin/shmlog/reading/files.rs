@@ -1,7 +1,7 @@
 //! Which files are meant: a file, or the files of a program in a folder, in the order of their times.
 //!
 //! ```text
-//!   app_20261122_174512_123456.log            .jsonl  .mcap  .logfmt
+//!   app_20261122_174512_123456.log            .jsonl  .mcap
 //!   app_20261122_174512_123456.log.gz         compressed
 //!   app_20261122_174512_123456_recovered.log  what a dead program left unread
 //!   app_latest.log                            a link to the newest
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 
 /// What stands behind the program's name; `#` is a digit.
 const TIME: &[u8] = b"_########_######_######";
-/// Endings that can be read. Of those that were begun in the same minute in one folder the first is taken: JSON tells most.
+/// Endings that can be read. Of those that are in use at the same time in one folder the first is taken: JSON tells most.
 const ENDINGS: [&str; 3] = [".jsonl", ".log", ".mcap"];
 const RECOVERED: &str = "_recovered.log";
 
@@ -51,6 +51,11 @@ impl Name {
             time: time.to_owned(),
             packed: plain.len() < name.len(),
         })
+    }
+
+    /// The program's, as far as it may stand in a file's name.
+    pub fn program(&self) -> &str {
+        &self.program
     }
 
     fn is_of(&self, other: &Name) -> bool {

@@ -1,7 +1,7 @@
 //! Records from files: text, JSON lines, MCAP, compressed ones.
 //!
 //! ```text
-//!   Input (files.rs)    a file, or the files of a folder's newest program, in the order of their times
+//!   files.rs            a file, or the files of a folder's newest program, in the order of their times
 //!     └► source.rs      what a file is, by its first bytes; unpacked on the way
 //!          ├► lines.rs  lines, put together to records: text.rs (with values.rs, times.rs), json.rs
 //!          └► mcap.rs   messages: log.rs

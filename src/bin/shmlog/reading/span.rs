@@ -3,6 +3,7 @@
 use chrono::{DateTime, Local, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 
 use crate::failure::Failure;
+use crate::show;
 
 /// From when to when.
 #[derive(Debug, Default, clap::Args)]
@@ -63,7 +64,7 @@ impl Span {
 
 fn time_of(text: &str, now: DateTime<Local>) -> Option<i64> {
     let text = text.trim();
-    if let Some(ago) = duration_ns(text) {
+    if let Some(ago) = ago_ns(text) {
         return now.timestamp_nanos_opt()?.checked_sub(ago);
     }
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
@@ -102,21 +103,11 @@ fn shown_of(text: &str, today: NaiveDate) -> Option<NaiveDateTime> {
     both.or_else(date).or_else(|| Some(today.and_time(time()?)))
 }
 
-/// `90s`, `10m`, `1.5h`.
-fn duration_ns(text: &str) -> Option<i64> {
-    let unit_at = text.find(|c: char| c.is_ascii_alphabetic())?;
-    let (number, unit) = text.split_at(unit_at);
-    let number: f64 = number.trim().parse().ok()?;
-    let seconds = match unit {
-        "ms" => 1e-3,
-        "s" | "sec" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3_600.0,
-        "d" => 86_400.0,
-        "w" => 604_800.0,
-        _ => return None,
-    };
-    (number >= 0.0).then_some((number * seconds * 1e9) as i64)
+/// `90s`, `10m`, `1.5h`. With its unit: a number alone is as likely meant for an hour or a year.
+fn ago_ns(text: &str) -> Option<i64> {
+    let has_unit = text.ends_with(|c: char| c.is_ascii_alphabetic());
+    let ago = has_unit.then(|| show::parse_time(text).ok()).flatten()?;
+    i64::try_from(ago.as_nanos()).ok()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use shmlog::{Builder, Level, ShmLogger};
 
 use crate::failure::Failure;
 
+/// What the arguments say of it.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Ring")]
 pub struct Settings {

@@ -1,7 +1,6 @@
 //! The words at the end: how the program ended, how much was logged and lost, and where the files are.
 
 use std::ffi::OsStr;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +8,9 @@ use shmlog::sink::SinkSpec;
 use shmlog::{DropReason, FlushError, Stats};
 
 use super::program::Program;
+use crate::failure;
+use crate::reading::files::Name;
+use crate::show::harmless;
 
 /// How long the sinks may take for what is left, before it is said that they have not.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,7 +36,7 @@ pub fn say(
         "\nshmlog: "
     };
     let (endings, counted) = (endings.join(", then "), counted(stats));
-    let mut text = format!("shmlog: {endings}{between}{counted}");
+    let mut text = format!("{endings}{between}{counted}");
     match files {
         [] => {}
         [file] => text += &format!("; in {}", file.display()),
@@ -43,16 +45,15 @@ pub fn say(
     if let Err(error) = flushed {
         text += &format!("\nshmlog: {error}");
     }
-    let _ = writeln!(std::io::stderr(), "{text}");
+    failure::tell(text);
 }
 
 /// Says why the others of a procfile end.
 pub fn tell_others_end(first: &Program, grace: Duration) {
     let ending = first.ending();
-    let _ = writeln!(
-        std::io::stderr(),
-        "shmlog: {ending}; the others get SIGTERM, and SIGKILL after {grace:?}"
-    );
+    failure::tell(format!(
+        "{ending}; the others get SIGTERM, and SIGKILL after {grace:?}"
+    ));
 }
 
 fn counted(stats: &Stats) -> String {
@@ -89,10 +90,8 @@ pub fn files(sinks: &[SinkSpec], name: &str, since: SystemTime) -> Vec<PathBuf> 
 fn files_in(folder: &Path, name: &str, since: SystemTime) -> Vec<PathBuf> {
     // File times are those of the last tick of the kernel's clock.
     let since = since - Duration::from_millis(20);
-    // As it stands in their names.
-    let prefix = format!("{}_", name.replace(['/', '\\', ' '], "_"));
     let is_of_now = |entry: &std::fs::DirEntry| {
-        let is_its = entry.file_name().to_string_lossy().starts_with(&prefix);
+        let is_its = is_of(&entry.file_name().to_string_lossy(), name);
         let new = || {
             entry
                 .metadata()
@@ -106,4 +105,54 @@ fn files_in(folder: &Path, name: &str, since: SystemTime) -> Vec<PathBuf> {
         .filter(is_of_now)
         .map(|entry| entry.path())
         .collect()
+}
+
+/// Whether a file's name is one of a log file of this program.
+fn is_of(file: &str, name: &str) -> bool {
+    // Logfmt is not read here, but it is called as text is.
+    let plain = file.replace(".logfmt", ".log");
+    Name::of(Path::new(&plain)).is_some_and(|of| stands_for(of.program(), name))
+}
+
+/// In a file's name `_` stands for what might not stand there, and what would be too long is cut off.
+fn stands_for(shown: &str, name: &str) -> bool {
+    const CUT: usize = 200;
+    let mut own = name.chars();
+    let fits = |(at, shown): (usize, char)| {
+        own.next().is_some_and(|own| {
+            let is_replaced = "/\\".contains(own)
+                || own.is_whitespace()
+                || harmless(own.encode_utf8(&mut [0; 4])).len() != own.len_utf8()
+                || (at == 0 && ".-".contains(own));
+            shown == own || (shown == '_' && is_replaced)
+        })
+    };
+    shown.chars().enumerate().all(fits) && (own.next().is_none() || shown.len() > CUT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of;
+
+    #[test]
+    fn a_programs_files_are_told_from_those_of_one_whose_name_begins_so() {
+        let file = |program: &str| format!("{program}_20261122_174512_123456.log");
+        assert!(is_of(&file("app"), "app"));
+        assert!(is_of(&file("app_2"), "app_2"));
+        assert!(!is_of(&file("app_2"), "app"));
+        assert!(!is_of(&file("app"), "app_2"));
+        assert!(!is_of("app_latest.log", "app"));
+        assert!(is_of("app_20261122_174512_123456.logfmt.gz", "app"));
+    }
+
+    #[test]
+    fn a_name_that_no_file_may_have_is_known_by_what_stands_for_it() {
+        let file = |program: &str| format!("{program}_20261122_174512_123456.jsonl");
+        for (shown, name) in [("_x", ".x"), ("a_b_c", "a/b c"), ("_b", "\u{202e}b")] {
+            assert!(is_of(&file(shown), name), "{name:?}");
+        }
+        assert!(!is_of(&file("a_x"), "a.x"));
+        let long = "long ".repeat(60);
+        assert!(is_of(&file(&long.replace(' ', "_")[..210]), &long));
+    }
 }

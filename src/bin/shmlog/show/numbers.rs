@@ -1,5 +1,6 @@
 //! Numbers in few characters: `12.3k`, `4.5 MiB`, `3d 4h`.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// A number of things in at most six characters: `999`, `12.3k`, `4.56M`.
@@ -66,7 +67,7 @@ pub fn age(time: Duration) -> String {
     }
 }
 
-/// Reads a stretch of time: `500ms`, `10s`, `2m` (or `2min`), `1h`, `7d`; a number alone is of seconds.
+/// Reads a stretch of time: `500ms`, `10s` (or `10sec`), `2m` (or `2min`), `1h`, `7d`, `2w`; a number alone is of seconds.
 pub fn parse_time(text: &str) -> Result<Duration, String> {
     let refused = || format!("{text:?} is no time; write 500ms, 10s, 2m, 1h or 7d");
     let digits = text
@@ -76,13 +77,24 @@ pub fn parse_time(text: &str) -> Result<Duration, String> {
     let number: f64 = number.parse().map_err(|_| refused())?;
     let seconds = match unit {
         "ms" => 0.001,
-        "" | "s" => 1.0,
+        "" | "s" | "sec" => 1.0,
         "m" | "min" => 60.0,
         "h" => 3600.0,
         "d" => 86_400.0,
+        "w" => 604_800.0,
         _ => return Err(refused()),
     };
     Duration::try_from_secs_f64(number * seconds).map_err(|_| refused())
+}
+
+/// The same, of a time that makes sense only within these bounds.
+pub fn parse_time_within(text: &str, bounds: RangeInclusive<Duration>) -> Result<Duration, String> {
+    let time = parse_time(text)?;
+    let (least, most) = (age(*bounds.start()), age(*bounds.end()));
+    match bounds.contains(&time) {
+        true => Ok(time),
+        false => Err(format!("a time between {least} and {most} is needed")),
+    }
 }
 
 #[cfg(test)]
@@ -91,11 +103,23 @@ mod tests {
 
     #[test]
     fn times_are_read_with_their_units_and_anything_else_is_refused() {
-        let times = ["500ms", "10s", "1.5h", "2m", "2min", "7d", "3"];
+        let times = [
+            "500ms", "10s", "10sec", "1.5h", "2m", "2min", "7d", "1w", "3",
+        ];
         let read = times.map(|text| parse_time(text).unwrap().as_millis());
         assert_eq!(
             read,
-            [500, 10_000, 5_400_000, 120_000, 120_000, 604_800_000, 3000]
+            [
+                500,
+                10_000,
+                10_000,
+                5_400_000,
+                120_000,
+                120_000,
+                604_800_000,
+                604_800_000,
+                3000
+            ]
         );
         for wrong in [
             "",

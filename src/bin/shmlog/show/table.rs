@@ -1,5 +1,7 @@
 //! Tables in columns as wide as they need to be, for a terminal or a pipe.
 
+use super::harmless;
+
 /// How a column stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
@@ -25,14 +27,11 @@ impl Table {
         }
     }
 
-    /// Adds a row, which has as many cells as there are columns. What could steer a terminal is shown escaped.
+    /// Adds a row, which has as many cells as there are columns. What could steer a terminal is written out.
     pub fn row(&mut self, cells: Vec<String>) {
         debug_assert_eq!(cells.len(), self.aligns.len());
-        let harmless = |cell: String| match cell.contains(char::is_control) {
-            true => cell.escape_debug().to_string(),
-            false => cell,
-        };
-        self.rows.push(cells.into_iter().map(harmless).collect());
+        self.rows
+            .push(cells.iter().map(|cell| harmless(cell)).collect());
     }
 
     /// As lines.

@@ -13,7 +13,7 @@ use crate::reading::span::{self, Span};
 #[derive(Debug, clap::Args)]
 pub struct Wanted {
     /// Only this level and worse: trace, debug, info, warn, error, critical
-    #[arg(short = 'p', long, value_name = "LEVEL")]
+    #[arg(short = 'l', visible_short_alias = 'p', long, value_name = "LEVEL")]
     level: Option<Level>,
     /// Only this target and those below it: `can` is for `can::bus` too
     #[arg(short, long, value_name = "PREFIX")]

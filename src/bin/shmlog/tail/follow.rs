@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use super::Show;
 use super::seen::{News, Seen};
 use super::watch::{Watch, Woken};
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::reading::lines::Reading;
 use crate::reading::source::{self, Source};
 use crate::reading::{Piece, files};
@@ -232,7 +232,7 @@ impl Follower {
             Err(error) => {
                 // or was too old to be kept.
                 if self.path.exists() {
-                    eprintln!("shmlog: {error}");
+                    failure::tell(error);
                 }
                 self.reading = None;
                 return ControlFlow::Continue(());

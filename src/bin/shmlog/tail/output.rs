@@ -8,8 +8,9 @@ use chrono::{DateTime, Local, NaiveDate};
 use shmlog::sink::{Encoder, Encoding, Record};
 
 use super::{Color, Form};
-use crate::failure::{Failure, is_closed_pipe};
+use crate::failure::{self, Failure, is_closed_pipe};
 use crate::reading::Piece;
+use crate::show::{self, harmless};
 
 /// Bytes that are written at a time, if more is to come.
 const ENOUGH: usize = 64 << 10;
@@ -48,7 +49,7 @@ impl Output {
             error: None,
             left_out: 0,
         };
-        output.width = output.columns();
+        output.width = show::columns();
         output.encoder = output.encoder_of();
         output
     }
@@ -59,11 +60,6 @@ impl Output {
             Form::Json => Encoder::new(Encoding::Json),
             Form::Logfmt => Encoder::new(Encoding::Logfmt),
         }
-    }
-
-    fn columns(&self) -> Option<usize> {
-        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-        Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
     }
 
     /// Appends a piece.
@@ -107,7 +103,7 @@ impl Output {
             self.error = out.write_all(&self.bytes).and_then(|()| out.flush()).err();
         }
         self.bytes.clear();
-        let width = self.columns();
+        let width = show::columns();
         if self.form == Form::Text && width != self.width {
             self.width = width;
             self.encoder = self.encoder_of();
@@ -128,28 +124,24 @@ impl Output {
         if self.left_out > 0 {
             let form = format!("{:?}", self.form).to_lowercase();
             let left_out = self.left_out;
-            eprintln!(
-                "shmlog: lines that are no records: {left_out}, left out of {form}; --output text shows them"
-            );
+            failure::tell(format!(
+                "lines that are no records: {left_out}, left out of {form}; --output text shows them"
+            ));
         }
         match self.error.take() {
-            Some(error) if !is_closed_pipe(&error) => Err(Failure::new(format!(
-                "cannot write to standard output: {error}"
-            ))),
+            Some(error) if !is_closed_pipe(&error) => Err(failure::no_output(&error)),
             _ => Ok(()),
         }
     }
 }
 
-/// Appends a line of another program: nothing in it may steer the terminal.
+/// Appends a line of another program: nothing in it may steer the terminal. Its columns stay.
 fn push_harmless(out: &mut Vec<u8>, line: &str) {
-    for character in line.chars() {
-        let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if (character.is_control() && character != '\t') || turns {
-            out.extend(character.escape_default().map(|c| c as u8));
-        } else {
-            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+    for (number, part) in line.split('\t').enumerate() {
+        if number > 0 {
+            out.push(b'\t');
         }
+        out.extend_from_slice(harmless(part).as_bytes());
     }
     out.push(b'\n');
 }

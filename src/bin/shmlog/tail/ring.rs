@@ -13,10 +13,11 @@ use shmlog::sink::{Record, Values};
 
 use super::Show;
 use super::kept::Kept;
-use super::watch::{self, Woken};
-use crate::failure::Failure;
+use super::watch;
+use crate::failure::{self, Failure};
 use crate::reading::Piece;
 use crate::rings;
+use crate::show::harmless;
 
 /// How often a quiet ring is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -93,12 +94,11 @@ fn go_on(observer: &Observer, records: &mut Follow, show: &mut Show) -> Result<(
         if is_any {
             show.output.flush();
         }
-        if show.output.flow() == ControlFlow::Break(()) || watch::pause(LOOK_EVERY) == Woken::Unread
-        {
+        if show.output.flow() == ControlFlow::Break(()) || !watch::pause(LOOK_EVERY) {
             return Ok(());
         }
         if is_over {
-            eprintln!("shmlog: the ring {} has ended", observer.name());
+            failure::tell(format!("the ring {} has ended", observer.name()));
             return Ok(());
         }
         if asked.elapsed() > ASK_EVERY {
@@ -151,7 +151,7 @@ fn refuse_dead(name: &str) -> Result<(), Failure> {
     match observe::rings().iter().find(|ring| is_dead(ring)) {
         Some(ring) => Err(Failure::new(format!(
             "all processes of {} were killed with the ring {name}; `shmlog recover {name}` saves what it holds",
-            ring.program
+            harmless(&ring.program)
         ))),
         None => Ok(()),
     }

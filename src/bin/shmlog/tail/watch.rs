@@ -4,6 +4,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
@@ -52,39 +53,44 @@ impl Watch {
     /// Waits for a change, or for a moment.
     pub fn wait(&self) -> Woken {
         sleep(PAUSE_MS);
-        let stdout = io::stdout();
-        // Asked for nothing, it still tells that its reader has gone.
-        let mut fds = vec![PollFd::new(&stdout, PollFlags::empty())];
-        fds.extend(
-            self.inotify
-                .as_ref()
-                .map(|fd| PollFd::new(fd, PollFlags::IN)),
-        );
         let tick = if self.inotify.is_some() {
             TICK_MS
         } else {
             BLIND_TICK_MS
         };
-        // A signal that does not end us only shortens it.
-        let _ = poll(&mut fds, Some(&milliseconds(tick)));
-        if fds[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
-            return Woken::Unread;
-        }
+        let ready = ready_within(tick, self.inotify.as_ref());
         match &self.inotify {
-            Some(fd) if fds.get(1).is_some_and(|fd| !fd.revents().is_empty()) => told(fd),
+            _ if !ready.is_read => Woken::Unread,
+            Some(fd) if ready.is_told => told(fd),
             _ => Woken::Begun,
         }
     }
 }
 
-/// Waits so long, or until nobody reads standard output any more.
-pub fn pause(time: std::time::Duration) -> Woken {
+/// Waits so long, or until nobody reads standard output any more. Whether it is still read.
+pub fn pause(time: Duration) -> bool {
+    ready_within(time.as_millis() as i64, None).is_read
+}
+
+/// What there is after a wait.
+struct Ready {
+    /// Somebody reads standard output.
+    is_read: bool,
+    /// The kernel has something to tell.
+    is_told: bool,
+}
+
+fn ready_within(ms: i64, told: Option<&OwnedFd>) -> Ready {
     let stdout = io::stdout();
-    let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
-    let _ = poll(&mut fds, Some(&milliseconds(time.as_millis() as i64)));
-    match fds[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
-        true => Woken::Unread,
-        false => Woken::Written,
+    // Asked for nothing, it still tells that its reader has gone.
+    let mut fds = vec![PollFd::new(&stdout, PollFlags::empty())];
+    fds.extend(told.map(|fd| PollFd::new(fd, PollFlags::IN)));
+    // A signal that does not end us only shortens it.
+    let _ = poll(&mut fds, Some(&milliseconds(ms)));
+    let is_gone = fds[0].revents().intersects(PollFlags::ERR | PollFlags::HUP);
+    Ready {
+        is_read: !is_gone,
+        is_told: fds.get(1).is_some_and(|fd| !fd.revents().is_empty()),
     }
 }
 

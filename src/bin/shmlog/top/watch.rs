@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use shmlog::observe::{Observer, RingState, rings};
 
 use super::app::{App, Life};
-use super::sample::{Sample, harmless};
+use super::sample::Sample;
 use crate::failure::Failure;
+use crate::show::harmless;
 
 /// How often the rings of the machine are listed: a folder is read, and a page of each.
 const LISTED_EACH: Duration = Duration::from_secs(1);

@@ -6,10 +6,9 @@ use ratatui::text::{Line, Span, Text};
 
 use super::look;
 use super::table::cut;
-use crate::show;
+use crate::show::{self, harmless};
 use crate::top::app::{App, Life};
 use crate::top::model::Sight;
-use crate::top::sample::harmless;
 
 /// Draws them.
 pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
@@ -91,7 +90,7 @@ fn processes(sight: &Sight, width: usize) -> Line<'static> {
     ])
 }
 
-/// `attempted 12,345  delivered 12,345  dropped 3 (+12/s)  lost 0  behind 5`
+/// `attempted 12.3k  delivered 12.3k  dropped 3 +12/s  lost 0  not written yet 5`
 fn totals(sight: &Sight) -> Line<'static> {
     let now = &sight.now;
     let mut line = Line::default();

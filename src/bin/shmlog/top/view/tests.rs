@@ -9,7 +9,7 @@ use shmlog::Level;
 use super::*;
 use crate::top::app::Life;
 use crate::top::keys::{Wish, press};
-use crate::top::sample::{ProducerSample, Sample, SinkSample, SiteSample, harmless};
+use crate::top::sample::{ProducerSample, Sample, SinkSample, SiteSample};
 
 /// A look at a ring that does nothing.
 fn quiet() -> Sample {
@@ -216,7 +216,7 @@ fn any_text() -> impl Strategy<Value = String> {
         "[\\x00-\\x1f\\x7f\u{80}-\u{9f}手e\u{301}]{0,20}",
         "[a-z]{0,12}"
     ]
-    .prop_map(|text: String| harmless(&text))
+    .prop_map(|text: String| crate::show::harmless(&text))
 }
 
 fn any_count() -> impl Strategy<Value = u64> {

@@ -7,9 +7,9 @@ use ratatui::widgets::{Clear, Paragraph, Wrap};
 use unicode_width::UnicodeWidthStr;
 
 use super::look;
+use crate::show::harmless;
 use crate::top::app::{App, Typing};
 use crate::top::line::TypedLine;
-use crate::top::sample::harmless;
 
 /// The most rows of a reason.
 const REASON: u16 = 4;
