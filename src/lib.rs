@@ -74,6 +74,8 @@ mod frontend;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzz;
+#[cfg(not(loom))]
+mod hash;
 mod level;
 #[cfg(not(loom))]
 mod logger;
