@@ -57,6 +57,8 @@
 //! dropping its [`ShmLogger`], by `exit`, a panic or a signal, loses nothing: the drainer notices.
 
 #[cfg(not(loom))]
+mod boundary;
+#[cfg(not(loom))]
 mod builder;
 #[cfg(not(loom))]
 mod clock;

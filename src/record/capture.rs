@@ -17,6 +17,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 use super::values::{About, put_entry};
+use crate::boundary::floor_char_boundary;
 use crate::words::words_for;
 
 /// What a value is.
@@ -275,10 +276,7 @@ impl<P: Put> Write for Pieces<'_, P> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut rest = text;
         while !rest.is_empty() {
-            let mut now = rest.len().min(PIECE - self.filled);
-            while !rest.is_char_boundary(now) {
-                now -= 1;
-            }
+            let now = floor_char_boundary(rest, PIECE - self.filled);
             if now == 0 {
                 self.send();
                 continue;
