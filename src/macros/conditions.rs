@@ -163,14 +163,6 @@ impl Put for Hash {
     fn word(&mut self, word: u64) {
         self.0 = murmur(self.0.rotate_left(5) ^ word ^ 0x9e37_79b9_7f4a_7c15);
     }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.word(u64::from_le_bytes(word));
-        }
-    }
 }
 
 #[cfg(test)]

@@ -114,14 +114,6 @@ impl Put for Entries {
         }
         self.count += 1;
     }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(WORD) {
-            let mut word = [0; WORD];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.word(u64::from_ne_bytes(word));
-        }
-    }
 }
 
 impl Entries {

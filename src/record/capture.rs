@@ -18,7 +18,7 @@ use std::fmt::{self, Write};
 
 use super::values::{About, put_entry};
 use crate::boundary::floor_char_boundary;
-use crate::words::words_for;
+use crate::words::{WORD, words_for};
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,14 @@ pub trait Put {
     /// Appends a word.
     fn word(&mut self, word: u64);
     /// Appends bytes, and zeros up to the end of the word.
-    fn bytes(&mut self, bytes: &[u8]);
+    #[inline]
+    fn bytes(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(WORD) {
+            let mut word = [0; WORD];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.word(u64::from_ne_bytes(word));
+        }
+    }
 }
 
 impl Put for Vec<u8> {
