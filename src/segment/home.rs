@@ -13,7 +13,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::layout::{HEADER_WORDS, HOME_AT, HOME_WORDS};
-use super::{Access, AttachError, Identity, Segment, examine, name, process};
+use super::opening::{Access, examine};
+use super::{AttachError, Identity, Segment, name, process};
 use crate::boundary::floor_char_boundary;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{WORD, load_bytes, store_bytes};
