@@ -54,7 +54,6 @@ pub(crate) fn directives(
 
 /// The least level of `target` that passes by the directives of `text`; `None` when none does. What is no directive
 /// counts for nothing.
-#[allow(dead_code)] // For the filter in the segment; here the oracle of `Directives`.
 pub(crate) fn least_for(text: &str, target: &str) -> Option<Level> {
     let (mut longest, mut least) = (0, None);
     for (beginning, level) in pieces(text).filter_map(read) {

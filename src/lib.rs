@@ -62,6 +62,8 @@
 //! dropping its [`ShmLogger`], by `exit`, a panic or a signal, loses nothing: the drainer notices.
 
 #[cfg(not(loom))]
+mod boundary;
+#[cfg(not(loom))]
 mod builder;
 #[cfg(not(loom))]
 mod clock;
@@ -79,6 +81,8 @@ mod frontend;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzz;
+#[cfg(not(loom))]
+mod hash;
 mod level;
 #[cfg(not(loom))]
 mod logger;

@@ -5,6 +5,7 @@
 
 use std::sync::OnceLock;
 
+use crate::hash::murmur_round;
 use crate::record::CallSite;
 
 /// A statement that is known.
@@ -39,11 +40,10 @@ pub(super) fn site(key: Key, make: impl Fn() -> CallSite) -> &'static CallSite {
     &ANY
 }
 
-/// By the finaliser of MurmurHash3.
+/// By its upper bits.
 fn place((a, b, line): Key) -> usize {
     let mixed = (a as u64).rotate_left(32) ^ (b as u64) ^ (u64::from(line) << 13);
-    let mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    (mixed >> 40) as usize % PLACES
+    (murmur_round(mixed) >> 40) as usize % PLACES
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::hash::murmur;
 use crate::record::capture::{Capture, Put};
 
 /// The first call.
@@ -158,19 +159,9 @@ impl OnChange {
 struct Hash(u64);
 
 impl Put for Hash {
+    #[inline]
     fn word(&mut self, word: u64) {
-        let mut mixed = self.0.rotate_left(5) ^ word ^ 0x9e37_79b9_7f4a_7c15;
-        mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-        mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-        self.0 = mixed ^ (mixed >> 33);
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.word(u64::from_le_bytes(word));
-        }
+        self.0 = murmur(self.0.rotate_left(5) ^ word ^ 0x9e37_79b9_7f4a_7c15);
     }
 }
 

@@ -14,6 +14,7 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU32, fence};
 
 use super::thread::with_this_thread;
+use crate::boundary::floor_char_boundary;
 use crate::record::capture::Put;
 use crate::record::{About, Value, Values, put_value};
 use crate::sync::{AtomicU64, Ordering};
@@ -113,14 +114,6 @@ impl Put for Entries {
         }
         self.count += 1;
     }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(WORD) {
-            let mut word = [0; WORD];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.word(u64::from_ne_bytes(word));
-        }
-    }
 }
 
 impl Entries {
@@ -158,11 +151,7 @@ impl Entries {
 
 /// The beginning of a text, of so many bytes at most.
 fn cut(text: &str, most: usize) -> &str {
-    let mut end = most.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+    &text[..floor_char_boundary(text, most)]
 }
 
 /// Sets a key-value of this process's context, or takes it away.

@@ -10,6 +10,7 @@
 use std::sync::atomic::AtomicPtr;
 
 use super::attachment;
+use crate::hash::MURMUR;
 use crate::level::Level;
 use crate::record::CallSite;
 use crate::segment::{FILTER_OFF, FilterWord};
@@ -103,11 +104,12 @@ impl Targets {
     }
 }
 
-/// Of 61 bits, so that two targets of a program never fall together in practice; of the finaliser of MurmurHash3.
+/// Of 61 bits, so that two targets of a program never fall together in practice. A word costs one factor
+/// of the finaliser of MurmurHash3: two would cost each call more.
 #[inline]
 fn hash(generation: u64, target: &str) -> u64 {
     let mix = |hash: u64, word: u64| {
-        let mixed = (hash.rotate_left(5) ^ word).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        let mixed = (hash.rotate_left(5) ^ word).wrapping_mul(MURMUR);
         mixed ^ (mixed >> 32)
     };
     let (words, rest) = target.as_bytes().as_chunks::<8>();

@@ -17,7 +17,8 @@ use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 use super::values::{About, put_entry};
-use crate::words::words_for;
+use crate::boundary::floor_char_boundary;
+use crate::words::{WORD, words_for};
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +75,14 @@ pub trait Put {
     /// Appends a word.
     fn word(&mut self, word: u64);
     /// Appends bytes, and zeros up to the end of the word.
-    fn bytes(&mut self, bytes: &[u8]);
+    #[inline]
+    fn bytes(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(WORD) {
+            let mut word = [0; WORD];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.word(u64::from_ne_bytes(word));
+        }
+    }
 }
 
 impl Put for Vec<u8> {
@@ -275,10 +283,7 @@ impl<P: Put> Write for Pieces<'_, P> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut rest = text;
         while !rest.is_empty() {
-            let mut now = rest.len().min(PIECE - self.filled);
-            while !rest.is_char_boundary(now) {
-                now -= 1;
-            }
+            let now = floor_char_boundary(rest, PIECE - self.filled);
             if now == 0 {
                 self.send();
                 continue;

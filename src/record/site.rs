@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64 as StdAtomicU64, Ordering};
 
 pub(crate) use self::table::SiteTable;
 use super::format::Format;
+use crate::boundary::floor_char_boundary;
 
 /// The longest target or file name that is stored; longer ones are cut.
 pub(crate) const MAX_NAME: usize = 4096;
@@ -177,9 +178,5 @@ pub(crate) fn key_names(keys: &str) -> std::str::Lines<'_> {
 
 /// The beginning of `name` that may be stored.
 pub(crate) fn cut(name: &str) -> &str {
-    let mut end = name.len().min(MAX_NAME);
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    &name[..end]
+    &name[..floor_char_boundary(name, MAX_NAME)]
 }

@@ -2,6 +2,7 @@
 //! of the drainer finds them.
 
 use super::{Segment, layout};
+use crate::hash::fnv1a;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{load_bytes, store_bytes};
 
@@ -60,12 +61,9 @@ impl Announced {
     }
 }
 
-/// The length of a name, and 48 bits (FNV-1a) that tell it from damage.
+/// The length of a name, and 48 bits that tell it from damage.
 fn mark_of(name: &[u8]) -> u64 {
-    let mark = name.iter().fold(0xcbf2_9ce4_8422_2325_u64, |mark, &byte| {
-        (mark ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    (mark << 16) | name.len() as u64
+    (fnv1a(name) << 16) | name.len() as u64
 }
 
 /// Text behind a word with its [mark](mark_of); nothing if that is not right.

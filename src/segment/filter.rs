@@ -15,6 +15,7 @@ use super::Segment;
 use super::layout::{FILTER_AT, FILTER_BUFFER_WORDS, LINE};
 use crate::clock::Clock;
 use crate::filter::{directives, least_for};
+use crate::hash::fnv1a;
 use crate::level::Level;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{WORD, store_bytes};
@@ -221,13 +222,10 @@ fn copy(buffer: &[AtomicU64], whose: FilterWord, into: &mut [u8; FILTER_BYTES]) 
     (buffer[SUM].load(Ordering::Relaxed) == sum(whose, text)).then_some(len)
 }
 
-/// FNV-1a over both.
+/// Over both.
 fn sum(whose: FilterWord, text: &[u8]) -> u64 {
     let bytes = whose.0.to_le_bytes();
-    let bytes = bytes.iter().chain(text);
-    bytes.fold(0xcbf2_9ce4_8422_2325, |sum: u64, &byte| {
-        (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    fnv1a(bytes.iter().chain(text))
 }
 
 #[cfg(test)]

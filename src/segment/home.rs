@@ -13,7 +13,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::layout::{HEADER_WORDS, HOME_AT, HOME_WORDS};
-use super::{Access, AttachError, Identity, Segment, examine, name, process};
+use super::opening::{Access, examine};
+use super::{AttachError, Identity, Segment, name, process};
+use crate::boundary::floor_char_boundary;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{WORD, load_bytes, store_bytes};
 
@@ -70,10 +72,7 @@ impl Segment {
         store(NAMESPACE, home.namespace);
         store(TICKS, home.made.0);
         store(MONOTONIC, home.made.1 as u64);
-        let mut end = home.program.len().min(PROGRAM_MAX);
-        while !home.program.is_char_boundary(end) {
-            end -= 1;
-        }
+        let end = floor_char_boundary(&home.program, PROGRAM_MAX);
         let program = &home.program.as_bytes()[..end];
         let folder = home
             .folder

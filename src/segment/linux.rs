@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use rustix::fs::{FallocateFlags, FlockOperation};
 
-use super::Access;
 use super::error::{AttachError, CreateError};
 use super::map::words_of;
+use super::opening::Access;
 use crate::sync::AtomicU64;
 use crate::words::WORD;
 

@@ -1,8 +1,8 @@
 //! The segment: one shared mapping with everything that the members of a ring share.
 //!
-//! [`layout`] says what lies where; this file makes, opens and removes segments and hands out their parts.
-//! How memory is mapped is the platform's business: `linux.rs`, or `portable.rs` for other systems (and for
-//! Linux with the feature `portable`).
+//! [`layout`] says what lies where; `opening.rs` makes and opens segments, this file removes them and hands out their
+//! parts. How memory is mapped is the platform's business: `linux.rs`, or `portable.rs` for other systems (and
+//! for Linux with the feature `portable`).
 
 mod announced;
 mod drops;
@@ -14,6 +14,7 @@ mod identity;
 mod layout;
 mod map;
 mod name;
+mod opening;
 mod outlets;
 mod pages;
 #[cfg(any(not(target_os = "linux"), feature = "portable"))]
@@ -50,10 +51,9 @@ pub(crate) use platform::{CAN_LOCK, DrainLock};
 pub(crate) use refusal::Refusal;
 pub(crate) use registry::{Member, Producer, State, Tag};
 
-use crate::failpoint;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{load_bytes, store_bytes};
-use layout::{Flaw, Layout, READY};
+use layout::Layout;
 
 /// What the parent stores to ask for the end: nothing that is written by mistake.
 const STOP: u64 = u64::from_be_bytes(*b"stop now");
@@ -106,15 +106,6 @@ pub(crate) enum Count {
     ToldInTheEnd = 11,
 }
 
-/// What a segment is opened for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Access {
-    Read,
-    /// A few words: the pages come as they are touched.
-    Change,
-    Write,
-}
-
 /// A segment that is mapped into this process, for good.
 pub(crate) struct Segment {
     name: String,
@@ -127,113 +118,6 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    /// Makes a segment; `fill` writes into it what is its maker's to say. Others find it when everything is
-    /// written, and not before.
-    pub(crate) fn create(
-        geometry: Geometry,
-        settings: Settings,
-        fill: impl FnOnce(&Segment),
-    ) -> Result<Segment, CreateError> {
-        debug_assert!(geometry.is_allowed());
-        let layout = Layout::of(&geometry);
-        let name = name::unguessable().map_err(CreateError::Name)?;
-        let (unnamed, words) = platform::create(&name, layout.bytes())?;
-        let segment = Segment {
-            name,
-            geometry,
-            settings,
-            layout,
-            namespace: process::pid_namespace(),
-            words,
-        };
-        segment.format();
-        fill(&segment);
-        segment.set_ready();
-        failpoint::hit("segment.made");
-        unnamed.give_name(&segment.name)?;
-        failpoint::hit("segment.named");
-        Ok(segment)
-    }
-
-    /// Says that everything is written: where a segment has its name before that, whoever opens it is refused.
-    /// `[ready]` Release, pairs with the load in [`Segment::open`].
-    fn set_ready(&self) {
-        self.words[0].store(READY, Ordering::Release);
-    }
-
-    /// Opens the segment `name` after finding it ours, ready, of this version and whole.
-    pub(crate) fn open(name: &str) -> Result<Segment, AttachError> {
-        let named = || name.to_owned();
-        let (opened, geometry, settings) = examine(name, Access::Write)?;
-        let segment = Segment::map(name, opened, geometry, settings)?;
-        // [ready] Acquire: pairs with set_ready.
-        if segment.words[0].load(Ordering::Acquire) != READY {
-            return Err(AttachError::Damaged { name: named() });
-        }
-        Ok(segment)
-    }
-
-    /// Opens the segment `name`, of which one knows what it was made with: its drainer, whatever the header
-    /// says by now.
-    pub(crate) fn open_known(
-        name: &str,
-        geometry: Geometry,
-        settings: Settings,
-    ) -> Result<Segment, AttachError> {
-        if !name::is_well_formed(name) {
-            return Err(AttachError::BadName { name: name.into() });
-        }
-        let opened = platform::Opened::open(name, Access::Write)?;
-        if !geometry.is_allowed() || opened.bytes < Layout::of(&geometry).bytes() as u64 {
-            return Err(AttachError::Damaged { name: name.into() });
-        }
-        Segment::map(name, opened, geometry, settings)
-    }
-
-    /// Opens the segment `name` for somebody who only looks at it: where the system can, by a mapping that cannot be
-    /// written through, and without bringing its pages in. Nothing of what is returned may be stored to.
-    pub(crate) fn observe(name: &str) -> Result<Segment, AttachError> {
-        let (opened, geometry, settings) = examine(name, Access::Read)?;
-        Segment::map(name, opened, geometry, settings)
-    }
-
-    /// Opens the segment `name`, has `change` change it, and keeps only the right to look at it: whoever has it mapped to
-    /// be written may be a member to come, for whom the drainer waits.
-    pub(crate) fn change<T>(
-        name: &str,
-        change: impl FnOnce(&Segment) -> T,
-    ) -> Result<T, AttachError> {
-        let (opened, geometry, settings) = examine(name, Access::Change)?;
-        let segment = Segment::map(name, opened, geometry, settings)?;
-        let changed = change(&segment);
-        platform::seal(segment.words);
-        Ok(changed)
-    }
-
-    fn map(
-        name: &str,
-        opened: platform::Opened,
-        geometry: Geometry,
-        settings: Settings,
-    ) -> Result<Segment, AttachError> {
-        let named = || name.to_owned();
-        let layout = Layout::of(&geometry);
-        let words = opened
-            .map(layout.bytes())
-            .map_err(|source| AttachError::Open {
-                name: named(),
-                source,
-            })?;
-        Ok(Segment {
-            name: named(),
-            geometry,
-            settings,
-            layout,
-            namespace: process::pid_namespace(),
-            words,
-        })
-    }
-
     /// The name under which others find it.
     pub(crate) fn name(&self) -> &str {
         &self.name
@@ -382,32 +266,6 @@ impl Segment {
         words[0].store(len as u64, Ordering::Release);
         self.set_phase(Phase::Failed);
     }
-}
-
-/// Looks at the segment `name` without mapping it: is it ours, ready, of this version and whole?
-fn examine(
-    name: &str,
-    access: Access,
-) -> Result<(platform::Opened, Geometry, Settings), AttachError> {
-    let named = || name.to_owned();
-    if !name::is_well_formed(name) {
-        return Err(AttachError::BadName { name: named() });
-    }
-    let opened = platform::Opened::open(name, access)?;
-    let mut first = [0_u64; layout::HEAD_WORDS];
-    if opened.first_words(&mut first).is_err() {
-        return Err(AttachError::NotASegment { name: named() });
-    }
-    let flaw = |flaw| match flaw {
-        Flaw::NotASegment => AttachError::NotASegment { name: named() },
-        Flaw::Version(found) => AttachError::Version {
-            name: named(),
-            found,
-        },
-        Flaw::Damaged => AttachError::Damaged { name: named() },
-    };
-    let (geometry, settings) = layout::validate(&first, opened.bytes).map_err(flaw)?;
-    Ok((opened, geometry, settings))
 }
 
 /// Text behind a word with its length.

@@ -10,9 +10,9 @@ use std::mem::ManuallyDrop;
 
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 
-use super::Access;
 use super::error::{AttachError, CreateError};
 use super::map::words_of;
+use super::opening::Access;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::WORD;
 

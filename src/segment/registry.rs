@@ -9,6 +9,7 @@ use super::Segment;
 use super::drops::{DropReason, DropWords, Drops, OWN_DROP_WORDS};
 use super::identity::Identity;
 use super::layout::{LINE, MEMBER_WORDS, PRODUCER_WORDS};
+use crate::boundary::floor_char_boundary;
 use crate::level::Level;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{WORD, load_bytes, store_bytes};
@@ -296,10 +297,7 @@ impl<'a> Producer<'a> {
 }
 
 fn store_name(name: &str, words: &[AtomicU64], len: &AtomicU64) {
-    let mut end = name.len().min(words.len() * WORD);
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = floor_char_boundary(name, words.len() * WORD);
     len.store(
         store_bytes(words, &name.as_bytes()[..end]) as u64,
         Ordering::Relaxed,

@@ -46,6 +46,14 @@ pub(crate) trait SinkKind: Sized {
 /// A sink that is open, or why it is not: what the user reads, so it names the place and the way out.
 pub(crate) type Opened = Result<Box<dyn Sink>, String>;
 
+/// A sink behind its trait, or what its error says.
+pub(super) fn opened<S: Sink + 'static>(sink: Result<S, impl ToString>) -> Opened {
+    match sink {
+        Ok(sink) => Ok(Box::new(sink)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// What a sink uses that no other one may use at the same time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Uses {

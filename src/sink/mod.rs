@@ -92,6 +92,7 @@ mod stamp;
 mod stream;
 mod syslog;
 mod text;
+mod trouble;
 mod values;
 
 pub(crate) use missing::{counted, say_owed};

@@ -1,6 +1,7 @@
 //! Damage to the shared memory: put right where that can be done, and told of in a line a second at most.
 
-use super::{Drainer, Look};
+use super::Drainer;
+use super::holes::Look;
 use crate::level::Level;
 
 impl Drainer {

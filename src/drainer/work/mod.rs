@@ -15,6 +15,7 @@ mod ending;
 mod filter;
 #[cfg(fuzzing)]
 pub(crate) mod fuzz;
+mod holes;
 mod notices;
 mod numbers;
 mod pause;
@@ -33,9 +34,10 @@ use super::ledger::Place;
 use super::members::Members;
 use crate::failpoint;
 use crate::level::Level;
-use crate::ring::{Delivered, Floors, Hole, Next, Reader, Ring, Run, Trail};
+use crate::ring::{Delivered, Floors, Next, Reader, Ring, Run, Trail};
 use crate::segment::{Count, DropReason, Phase, Segment};
 use crate::sync::Ordering;
+use holes::Look;
 use pause::Pause;
 
 /// Runs in a batch at most: bounds how long slots stay unreleased and how exact the place of a notice is.
@@ -46,16 +48,6 @@ const KEEP_UP_EVERY: Duration = Duration::from_millis(5);
 const KEEP_UP_IDLY_EVERY: Duration = Duration::from_millis(100);
 /// How often the clocks are compared and threads are asked whether they still exist.
 const LOOK_AROUND_EVERY: Duration = Duration::from_secs(1);
-
-/// What a look into a hole came to.
-enum Look {
-    /// Ask for the next run again.
-    Again,
-    /// Nothing can be done now.
-    Wait,
-    /// A run that is late.
-    Late(Run),
-}
 
 /// How a turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -283,46 +275,6 @@ impl Drainer {
         self.delivery
             .ledger
             .publish(|index| members.clear_producer(index));
-    }
-
-    fn look_into(&mut self, h: u64) -> Look {
-        if self.reader.is_mending() {
-            return self.pass_damage();
-        }
-        let now = Instant::now();
-        let since = match self.hole {
-            Some((hole, since)) if hole == h => since,
-            _ => {
-                self.hole = Some((h, now));
-                // Most holes are a producer between its claim and its publish, some nanoseconds apart.
-                for _ in 0..50 {
-                    std::hint::spin_loop();
-                }
-                return Look::Again;
-            }
-        };
-        let members = &self.members;
-        match self.reader.inspect(&|producer| members.is_alive(producer)) {
-            Hole::Published => Look::Again,
-            Hole::Late(run) => Look::Late(run),
-            Hole::Orphan => {
-                self.delivery.ledger.add(Count::Orphaned, 1);
-                Look::Again
-            }
-            Hole::Owned => {
-                // The slots behind a parked one are likely the rest of the same run.
-                let same_run = self
-                    .parked_last
-                    .is_some_and(|parked| parked.wrapping_add(1) == h);
-                let patience = self.config.stall_timeout / if same_run { 16 } else { 1 };
-                if now - since < patience {
-                    return Look::Wait;
-                }
-                self.reader.park();
-                self.parked_last = Some(h);
-                Look::Again
-            }
-        }
     }
 
     /// Looks at the registry and the parked slots, now and then.

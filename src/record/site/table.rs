@@ -15,6 +15,7 @@
 //! site into the record itself, which is also what happens when the table is full.
 
 use super::{MAX_NAME, STATEMENT_TEXTS, Site, SiteId, Statement};
+use crate::hash::fnv1a;
 use crate::segment::SITE_WORDS;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{WORD, load_bytes, store_bytes, words_for};
@@ -214,17 +215,12 @@ fn text_of((words, len): Text<'_>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// FNV-1a, 64 bits, over the parts with what is in no text between them; never 0.
+/// Over the parts with what is in no text between them; never 0.
 fn hash_of(statement: &Statement<'_>) -> u64 {
     let place = statement.place().to_le_bytes();
     let texts = statement.texts().into_iter();
     let bytes = texts.flat_map(|text| text.as_bytes().iter().chain(&[0xff]));
-    let hash = bytes
-        .chain(&place)
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-    hash.max(1)
+    fnv1a(bytes.chain(&place)).max(1)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::ConsoleSink;
 use crate::level::Level;
-use crate::sink::kinds::{Opened, Opening, SinkKind, Stdout, Uses};
+use crate::sink::kinds::{self, Opened, Opening, SinkKind, Stdout, Uses};
 use crate::sink::spec::{Common, common_setters};
 use crate::sink::{SinkSpec, SpecError};
 
@@ -81,10 +81,7 @@ impl SinkKind for Console {
     }
 
     fn open(self, opening: &Opening<'_>) -> Opened {
-        match ConsoleSink::standard(self.stderr, opening.queue_bytes) {
-            Ok(sink) => Ok(Box::new(sink)),
-            Err(error) => Err(error.to_string()),
-        }
+        kinds::opened(ConsoleSink::standard(self.stderr, opening.queue_bytes))
     }
 }
 

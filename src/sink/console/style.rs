@@ -3,6 +3,7 @@
 use anstyle::{Ansi256Color, AnsiColor, Style};
 
 use super::tint::Tint;
+use crate::hash::fnv1a;
 use crate::level::Level;
 
 /// What is there when looked for and out of the way otherwise: time, place, thread.
@@ -44,11 +45,7 @@ pub(super) fn process(name: &str) -> Style {
     let number = name[stem.len()..].bytes().fold(0_usize, |sum, digit| {
         (sum * 10 + usize::from(digit - b'0')) % PROCESSES.len()
     });
-    // FNV-1a.
-    let hash = stem.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    let start = (hash >> 32) as usize % PROCESSES.len();
+    let start = (fnv1a(stem.as_bytes()) >> 32) as usize % PROCESSES.len();
     let colour = PROCESSES[(start + number) % PROCESSES.len()];
     Style::new().fg_color(Some(Ansi256Color(colour).into()))
 }

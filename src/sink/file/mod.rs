@@ -54,12 +54,12 @@ use self::period::Period;
 pub(crate) use self::recovered::{Folders, Progress, RecoveredFile};
 pub use self::settings::TextFile;
 pub(super) use self::settings::open_files;
-use self::trouble::Trouble;
 use self::upkeep::Upkeep;
 use crate::clock;
 use crate::record::Record;
 use crate::sink::encoding::Encoder;
-use crate::sink::missing::{Missing, Tally, say_owed};
+use crate::sink::missing::{Tally, say_owed};
+use crate::sink::trouble::Troubles;
 use crate::sink::{FilePlace, Sink};
 
 /// How often the path of the open file is looked at, to notice that it was renamed.
@@ -86,13 +86,7 @@ pub struct FileSink {
     period: Period,
     backlog: Backlog,
     lines: Encoder,
-    missing: Missing,
-    /// Records given up since somebody asked.
-    lost: u64,
-    /// What the last commit met; `None` when it could write.
-    trouble: Option<Trouble>,
-    /// What there is to say, and nobody has asked yet.
-    news: Vec<String>,
+    troubles: Troubles,
     /// When to look at the path again.
     next_look: Instant,
     upkeep: Upkeep,
@@ -168,14 +162,11 @@ impl FileSink {
             lines: Encoder::new(config.encoding),
             period: Period::of(config.rotate, config.rotate_at, log.time_ns()),
             upkeep: Upkeep::start(&config, &log),
+            troubles: Troubles::none("log file", config.queue_bytes),
             log,
             config,
             announce,
             backlog: Backlog::default(),
-            missing: Missing::default(),
-            lost: 0,
-            trouble: None,
-            news: Vec::new(),
             next_look: Instant::now() + LOOK_EVERY,
         };
         sink.backlog.go_on_at(sink.log.written);
@@ -196,12 +187,12 @@ impl FileSink {
     fn append(&mut self, record: &Record<'_>) {
         let start = self.backlog.bytes.len();
         self.lines.push(&mut self.backlog.bytes, record);
-        if let Some(trouble) = &mut self.trouble {
+        if self.troubles.is_there() {
             if self.backlog.unwritten() > self.config.queue_bytes {
                 self.backlog.bytes.truncate(start);
-                return self.give_up(record);
+                return self.troubles.give_up(record);
             }
-            trouble.delayed += u64::from(record.sequence.is_some());
+            self.troubles.delay(record);
         }
         self.close_record(start, record, Meaning::of(record));
     }
@@ -276,10 +267,13 @@ impl FileSink {
         self.tidy();
         match outcome {
             Ok(()) => {
-                self.note_recovery();
-                self.upkeep.trouble(&mut self.news)
+                self.troubles.note_recovery(&self.log.path);
+                self.upkeep.trouble(&mut self.troubles.news)
             }
-            Err(error) => self.news_of(error),
+            Err(error) => {
+                let waiting = (self.backlog.waiting(), self.backlog.unwritten());
+                self.troubles.news_of(error, &self.log.path, waiting)
+            }
         }
     }
 }
@@ -291,10 +285,10 @@ impl Sink for FileSink {
 
     fn record(&mut self, record: &Record<'_>) {
         // Once one is missing so are all behind it, up to the line that says so.
-        if self.missing.is_empty() {
+        if self.troubles.missing.is_empty() {
             self.append(record);
         } else {
-            self.give_up(record);
+            self.troubles.give_up(record);
         }
     }
 
@@ -314,17 +308,17 @@ impl Sink for FileSink {
             name,
             // Without what is there of a record that is not whole, which would stay for good.
             bytes: self.log.written - self.backlog.begun(),
-            owed: self.owed(),
+            owed: self.troubles.owed(self.backlog.owed()),
             extra: 0,
         })
     }
 
     fn take_lost(&mut self) -> u64 {
-        std::mem::take(&mut self.lost)
+        self.troubles.take_lost()
     }
 
     fn take_news(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.news)
+        std::mem::take(&mut self.troubles.news)
     }
 
     fn backlog(&self) -> u64 {
@@ -332,7 +326,7 @@ impl Sink for FileSink {
     }
 
     fn settled(&self) -> bool {
-        self.unwritten() == 0 && self.missing.is_empty()
+        self.unwritten() == 0 && self.troubles.missing.is_empty()
     }
 
     fn finish(&mut self, patience: Duration) -> io::Result<()> {
@@ -359,7 +353,10 @@ impl Sink for FileSink {
         self.tidy_patiently();
         match self.settled() {
             true => synced,
-            false => Err(self.lose_the_rest()),
+            false => {
+                let held = self.backlog.owed();
+                Err(self.troubles.lose_the_rest(&self.log.path, held))
+            }
         }
     }
 }

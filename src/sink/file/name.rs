@@ -13,6 +13,7 @@
 use chrono::{DateTime, Local, NaiveDateTime, Offset};
 
 use super::period::times_of;
+use crate::boundary::floor_char_boundary;
 use crate::sink::text::is_harmful;
 
 /// What stands behind the program's name; `#` is a digit.
@@ -46,11 +47,7 @@ pub(super) fn sanitise(program: &str) -> String {
     if name.starts_with(['.', '-']) {
         name.replace_range(..1, "_");
     }
-    let mut length = name.len().min(NAME_MAX - ROOM);
-    while !name.is_char_boundary(length) {
-        length -= 1;
-    }
-    name.truncate(length);
+    name.truncate(floor_char_boundary(&name, NAME_MAX - ROOM));
     if name.is_empty() {
         name.push_str("program");
     }

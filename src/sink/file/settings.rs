@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::options::{FileOptions, file_setters};
 use super::{FileConfig, FileSink};
-use crate::sink::kinds::{Files, Opened, Opening, SinkKind, Uses};
+use crate::sink::kinds::{self, Files, Opened, Opening, SinkKind, Uses};
 use crate::sink::spec::{Common, common_setters};
 use crate::sink::{Encoding, SinkSpec, SpecError};
 
@@ -104,10 +104,7 @@ pub(in crate::sink) fn open_files(
         Some(place) => FileSink::resume(config, announce, &place, opening.name_of),
         None => FileSink::open(config, announce),
     };
-    match opened {
-        Ok(sink) => Ok(Box::new(sink)),
-        Err(error) => Err(error.to_string()),
-    }
+    kinds::opened(opened)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! When the file takes nothing: what is said of that, and of the records that have to wait or find no room.
+//! What is said of a log file, beside what all [troubles](crate::sink::trouble) of files have: in the log and of the log.
 
 use std::io;
 use std::path::Path;
@@ -8,28 +8,9 @@ use super::backlog::Meaning;
 use crate::clock;
 use crate::level::Level;
 use crate::record::Record;
-use crate::sink::Owed;
-use crate::sink::missing::{Tally, counted};
-
-/// A time in which the file takes nothing.
-pub(super) struct Trouble {
-    pub(super) cause: io::Error,
-    /// Records that have had to wait.
-    pub(super) delayed: u64,
-    /// Records that found no room to wait in.
-    pub(super) given_up: u64,
-}
+use crate::sink::missing::Tally;
 
 impl FileSink {
-    pub(super) fn give_up(&mut self, record: &Record<'_>) {
-        self.missing.count(record);
-        let records = u64::from(record.sequence.is_some());
-        self.lost += records;
-        if let Some(trouble) = &mut self.trouble {
-            trouble.given_up += records;
-        }
-    }
-
     /// Appends the line that says what is missing at this place.
     pub(super) fn append_gap(&mut self, text: &str, records: Tally) {
         let record = Record::of_drainer(clock::wall_ns(), Level::Error, text);
@@ -40,87 +21,19 @@ impl FileSink {
 
     /// Says in the log, at the place of the gap, what is missing there. Called when all else is written.
     pub(super) fn tell_missing(&mut self) -> io::Result<()> {
-        if self.missing.is_empty() {
+        if self.troubles.missing.is_empty() {
             return Ok(());
         }
-        let cause = self.trouble.as_ref();
-        let cause = cause.map_or_else(String::new, |trouble| trouble.cause.to_string());
-        let queue = self.config.queue_bytes;
-        let why = format!("{cause}, and the queue of {queue} bytes was full");
-        let records = self.missing.records().clone();
-        let text = self.missing.take(&why);
+        let (text, records) = self.troubles.take_missing();
         self.append_gap(&text, records);
         self.write_out()
     }
 
     /// The file was taken away: there is to be said how many records it had, as far as this process wrote them.
     pub(super) fn note_lost_file(&mut self, path: &Path, fate: &str, records: &str) {
-        let next = self.path();
-        self.news.push(format!(
+        let next = &self.log.path;
+        self.troubles.news.push(format!(
             "the log file {path:?} was {fate} from outside; records in it: {records}; the log goes on in {next:?}"
         ));
-    }
-
-    /// The file takes lines again: there is to be said how many records that has concerned.
-    pub(super) fn note_recovery(&mut self) {
-        if let Some(trouble) = self.trouble.take() {
-            let waited = counted(trouble.delayed, "record", "records");
-            let (path, missing) = (self.path(), trouble.given_up);
-            self.news.push(format!(
-                "the log file {path:?} can be written again: {waited} waited for that, and {missing} more found no \
-                 room to wait and are missing"
-            ));
-        }
-    }
-
-    /// The error as the drainer tells it, or nothing if it told that already.
-    pub(super) fn news_of(&mut self, error: io::Error) -> io::Result<()> {
-        let known = self.trouble.as_ref().map(|known| known.cause.to_string());
-        if known.is_some_and(|known| known == error.to_string()) {
-            return Ok(());
-        }
-        let (path, waiting) = (self.path(), self.backlog.waiting());
-        let text = format!(
-            "cannot write the log file {path:?}: {error}; {} ({} bytes) in memory, which has room for {} bytes",
-            counted(waiting, "record waits", "records wait"),
-            self.unwritten(),
-            self.config.queue_bytes
-        );
-        let news = io::Error::new(error.kind(), text);
-        match &mut self.trouble {
-            Some(trouble) => trouble.cause = error,
-            None => {
-                self.trouble = Some(Trouble {
-                    cause: error,
-                    delayed: waiting,
-                    given_up: 0,
-                });
-            }
-        }
-        Err(news)
-    }
-
-    pub(super) fn owed(&self) -> Owed {
-        let (mut owed, missing) = (self.backlog.owed(), self.missing.records());
-        if missing.total() > 0 {
-            owed.untold = owed.untold.saturating_add(missing.total());
-            owed.whose.extend_from_slice(missing.whose());
-        }
-        owed
-    }
-
-    /// Gives up what is not in the file, and says how much that is.
-    pub(super) fn lose_the_rest(&mut self) -> io::Error {
-        let owed = self.owed();
-        self.lost = self.lost.saturating_add(owed.waiting);
-        let cause = self.trouble.as_ref().map(|trouble| &trouble.cause);
-        let kind = cause.map_or(io::ErrorKind::TimedOut, io::Error::kind);
-        let cause = cause.map_or_else(|| "it takes nothing".to_owned(), io::Error::to_string);
-        let text = format!(
-            "cannot write the log file {:?}: {cause}; at its end {} missing",
-            self.path(),
-            counted(owed.total(), "record is", "records are")
-        );
-        io::Error::new(kind, text)
     }
 }

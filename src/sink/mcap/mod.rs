@@ -44,7 +44,6 @@ use self::log::Encoder;
 use self::pending::Pending;
 use self::recording::Recording;
 pub use self::settings::{Compression, Mcap};
-use self::trouble::Trouble;
 use crate::clock;
 use crate::record::Record;
 use crate::sink::file::backlog::Meaning;
@@ -52,7 +51,7 @@ use crate::sink::file::name::Names;
 use crate::sink::file::open::LogFile;
 use crate::sink::file::period::Period;
 use crate::sink::file::{Announce, FileConfig, PAUSE};
-use crate::sink::missing::Missing;
+use crate::sink::trouble::Troubles;
 use crate::sink::{FilePlace, Sink};
 
 /// What the names of the files end with.
@@ -91,13 +90,7 @@ pub(crate) struct McapSink {
     checkpointed: Cell<u64>,
     /// Bytes of loose messages that are to be folded.
     fold_at: usize,
-    missing: Missing,
-    /// Records given up since somebody asked.
-    lost: u64,
-    /// What the last commit met; `None` when it could write.
-    trouble: Option<Trouble>,
-    /// What there is to say, and nobody has asked yet.
-    news: Vec<String>,
+    troubles: Troubles,
     /// When to look at the path again.
     next_look: Instant,
     /// The time that the file is for, and whether it was over for a record that waits: of that one's time.
@@ -138,14 +131,14 @@ impl Sink for McapSink {
 
     fn record(&mut self, record: &Record<'_>) {
         // Once one is missing so are all behind it, up to the message that says so.
-        if !self.missing.is_empty() {
-            return self.give_up(record);
+        if !self.troubles.missing.is_empty() {
+            return self.troubles.give_up(record);
         }
-        if let Some(trouble) = &mut self.trouble {
+        if self.troubles.is_there() {
             if self.pending.bytes() > self.config.queue_bytes {
-                return self.give_up(record);
+                return self.troubles.give_up(record);
             }
-            trouble.delayed += u64::from(record.sequence.is_some());
+            self.troubles.delay(record);
         }
         self.append(record, Meaning::of(record));
     }
@@ -156,14 +149,17 @@ impl Sink for McapSink {
                 self.note_recovery();
                 self.tidy_if_due()
             }
-            Err(error) => self.news_of(error),
+            Err(error) => {
+                let waiting = (self.pending.waiting(), self.pending.bytes());
+                self.troubles.news_of(error, &self.log.path, waiting)
+            }
         }
     }
 
     fn wants_commit(&self) -> bool {
         // What is left of the file's room is for the last of the batch.
         let is_enough = || self.pending.bytes() as u64 > self.room() / 2;
-        self.trouble.is_none() && (self.over_at.is_some() || is_enough())
+        !self.troubles.is_there() && (self.over_at.is_some() || is_enough())
     }
 
     fn place(&self) -> Option<FilePlace> {
@@ -172,17 +168,17 @@ impl Sink for McapSink {
         Some(FilePlace {
             name,
             bytes: self.recording.len(),
-            owed: self.owed(),
+            owed: self.troubles.owed(self.pending.owed()),
             extra: self.recording.messages(),
         })
     }
 
     fn take_lost(&mut self) -> u64 {
-        std::mem::take(&mut self.lost)
+        self.troubles.take_lost()
     }
 
     fn take_news(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.news)
+        std::mem::take(&mut self.troubles.news)
     }
 
     fn backlog(&self) -> u64 {
@@ -190,7 +186,7 @@ impl Sink for McapSink {
     }
 
     fn settled(&self) -> bool {
-        self.pending.bytes() == 0 && self.missing.is_empty()
+        self.pending.bytes() == 0 && self.troubles.missing.is_empty()
     }
 
     fn finish(&mut self, patience: Duration) -> io::Result<()> {
@@ -217,7 +213,10 @@ impl Sink for McapSink {
         self.tidy_patiently();
         match self.settled() {
             true => completed.map_err(|error| self.not_completed(&error)),
-            false => Err(self.lose_the_rest()),
+            false => {
+                let held = self.pending.owed();
+                Err(self.troubles.lose_the_rest(&self.log.path, held))
+            }
         }
     }
 }

@@ -17,7 +17,8 @@ use crate::sink::file::name::Names;
 use crate::sink::file::open::{LogFile, remove_unlocked};
 use crate::sink::file::period::Period;
 use crate::sink::file::{Announce, FileConfig, LOOK_EVERY, OpenFileError};
-use crate::sink::missing::{Missing, Tally, say_owed};
+use crate::sink::missing::{Tally, say_owed};
+use crate::sink::trouble::Troubles;
 
 impl McapSink {
     /// Begins a file; completes those that dead sessions of the program left, and deletes the oldest ones beyond
@@ -98,6 +99,7 @@ impl McapSink {
         let is_bounded = config.keep_for.is_some() || config.keep_bytes.is_some();
         let mut sink = McapSink {
             names: names_of(&config),
+            troubles: Troubles::none("MCAP file", config.queue_bytes),
             config,
             format,
             announce,
@@ -107,10 +109,6 @@ impl McapSink {
             encoder: Encoder::default(),
             pending: Pending::default(),
             fold_at: CHUNK,
-            missing: Missing::default(),
-            lost: 0,
-            trouble: None,
-            news: Vec::new(),
             next_look: Instant::now() + LOOK_EVERY,
             period: Period::of(rotate, rotate_at, log_time),
             over_at: None,

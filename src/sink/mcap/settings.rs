@@ -6,7 +6,7 @@ use super::{ENDING, Format, McapSink};
 use crate::sink::SinkSpec;
 use crate::sink::SpecError;
 use crate::sink::file::options::{FileOptions, GZIP, SYNC, file_setters};
-use crate::sink::kinds::{Files, Opened, Opening, SinkKind, Uses};
+use crate::sink::kinds::{self, Files, Opened, Opening, SinkKind, Uses};
 use crate::sink::spec::{Common, common_setters};
 
 const COMPRESSION: &str = "compression";
@@ -163,10 +163,7 @@ impl SinkKind for Mcap {
             Some(place) => McapSink::resume(config, format, announce, &place, opening.name_of),
             None => McapSink::open(config, format, announce),
         };
-        match opened {
-            Ok(sink) => Ok(Box::new(sink)),
-            Err(error) => Err(error.to_string()),
-        }
+        kinds::opened(opened)
     }
 }
 

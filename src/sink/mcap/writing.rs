@@ -60,9 +60,9 @@ impl McapSink {
 
     pub(super) fn write_pending(&mut self) -> io::Result<()> {
         // What waited for a disk may be more than a file takes. The rest goes on waiting for the next.
-        let mut room = match self.trouble {
-            Some(_) => self.room(),
-            None => u64::MAX,
+        let mut room = match self.troubles.is_there() {
+            true => self.room(),
+            false => u64::MAX,
         };
         let (mut done, mut outcome) = (0, Ok(()));
         while done < self.pending.count() && (done == 0 || room > 0) {

@@ -160,7 +160,7 @@ fn a_sync_that_fails_is_told_once_and_so_is_that_it_works_again() {
     assert!(told.contains("cannot sync log files"), "{told}");
     turn(&mut sink, real);
     log(&mut sink, 0..1);
-    while sink.news.is_empty() {
+    while sink.troubles.news.is_empty() {
         sink.commit().unwrap();
     }
     assert!(sink.take_news()[0].contains("can be synced again"));
