@@ -60,6 +60,6 @@ fn what_a_command_does_it_does_though_nobody_listens() {
     let (_folder, ring) = robot.kill_all();
     assert_eq!(code_unheard(&["recover", &ring]), Some(0));
     assert_nothing_remains(&ring);
-    assert_eq!(code_unheard(&["level", &ring]), Some(1));
+    assert_eq!(code_unheard(&["flush", &ring]), Some(1));
     assert_eq!(code_unheard(&["run", "/no/such/program"]), Some(127));
 }
