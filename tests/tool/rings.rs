@@ -140,6 +140,9 @@ fn directives_that_make_no_sense_are_refused_and_nothing_changes() {
     let robot = Robot::start("refusing");
     let said = complained(&mut shmlog(&["level", "refusing", "imu=loud"]));
     assert!(said.contains("imu=loud"), "{said}");
+    // Not a target to be recorded whole.
+    let said = complained(&mut shmlog(&["level", "refusing-too"]));
+    assert!(said.contains("no ring \"refusing-too\""), "{said}");
     assert_eq!(printed(&mut shmlog(&["level", "refusing"])), "info\n");
     robot.finish();
 }

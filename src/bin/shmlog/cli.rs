@@ -8,7 +8,8 @@ use crate::{doctor, drain, flush, generate, level, ls, plot, recover, run, tail,
 /// Looks after the logs of programs made of many processes.
 ///
 /// It finds the rings of this user by itself. Where a command takes a RING it may be left out if there is only one that
-/// lives; else it is a ring's name, the beginning of one, the name of the program that made it, or its process id.
+/// lives, or if SHMLOG_RING in the environment names one; else it is a ring's name, the beginning of one, the name of the
+/// program that made it, or its process id.
 #[derive(Debug, Parser)]
 #[command(
     name = "shmlog",

@@ -1,6 +1,6 @@
 //! `shmlog drain`: the drainer as a service.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::process::ExitCode;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -42,11 +42,20 @@ type Draining = JoinHandle<Result<(), DrainError>>;
 
 /// Does it.
 pub fn run(arguments: Arguments) -> Outcome {
+    // One that has a drainer of its own is said to have one, and not waited for.
+    if observe::rings()
+        .iter()
+        .any(|ring| ring.name == arguments.name && !ring.external_drainer)
+    {
+        drain(&arguments.name, &arguments.sinks)?;
+    }
     let mut draining: HashMap<String, Draining> = HashMap::new();
-    tell(format!("waiting for {}", arguments.name));
+    let mut given_up = HashSet::new();
+    tell(format!("waiting for {}", harmless(&arguments.name)));
     loop {
         for ring in observe::rings() {
-            if is_meant(&ring, &arguments.name) && !draining.contains_key(&ring.name) {
+            let is_new = !draining.contains_key(&ring.name) && !given_up.contains(&ring.name);
+            if is_new && is_meant(&ring, &arguments.name) {
                 tell(format!(
                     "draining {} of {}[{}]",
                     ring.name,
@@ -64,9 +73,15 @@ pub fn run(arguments: Arguments) -> Outcome {
             .map(|(name, _)| name.clone())
             .collect();
         for name in over {
-            tell_end(&name, draining.remove(&name))?;
-            if arguments.once {
-                return Ok(ExitCode::SUCCESS);
+            match tell_end(&name, draining.remove(&name)) {
+                Err(failure) if arguments.once => return Err(failure),
+                Ok(()) if arguments.once => return Ok(ExitCode::SUCCESS),
+                Ok(()) => {}
+                // The other rings are drained all the same.
+                Err(failure) => {
+                    tell(failure);
+                    given_up.insert(name);
+                }
             }
         }
         std::thread::sleep(LOOK_EVERY);

@@ -13,6 +13,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::show::harmless;
+
 /// Why a command could not do what it was asked for. Its text names the thing and the way out.
 #[derive(Debug)]
 pub struct Failure(String);
@@ -74,9 +76,11 @@ pub fn no_output(error: &io::Error) -> Failure {
 
 /// Says a line on standard error. Whether anybody hears is no matter: what was to be done is done all the same.
 pub fn tell(words: impl fmt::Display) {
+    // What it names may have been named by others.
+    let lines: Vec<String> = words.to_string().lines().map(harmless).collect();
     // In one piece, so that what others say there does not come between.
-    let line = format!("shmlog: {words}\n");
-    let _ = io::stderr().write_all(line.as_bytes());
+    let text = format!("shmlog: {}\n", lines.join("\n"));
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 /// Whether whoever reads our output has gone (`shmlog tail | head`): that is no failure.

@@ -15,7 +15,7 @@ use crate::show::harmless;
                   shmlog level warn,imu=debug,can::bus=off\n  shmlog level robot info               of the ring of the program robot"
 )]
 pub struct Arguments {
-    /// [RING] [DIRECTIVES]: one alone is taken for directives if it is such, else for a ring
+    /// [RING] [DIRECTIVES]: one alone is taken for directives if it is a level or has `=` or `,` in it, else for a ring
     #[arg(num_args = 0..=2, value_name = "RING or DIRECTIVES")]
     words: Vec<String>,
 }
@@ -44,7 +44,9 @@ pub fn run(arguments: Arguments) -> Outcome {
     failure::print(&text)
 }
 
-/// Whether a word names a ring that there is. A target alone is a directive too, so the rings are asked first.
+/// Whether a word alone means a ring. A target alone is a directive too, but who writes one rather means a ring that has
+/// gone: so directives alone are a level, or have `=` or `,` in them.
 fn is_ring(word: &str) -> bool {
-    word.parse::<shmlog::Level>().is_err() && rings::is_any_meant(word)
+    let is_level = word.parse::<shmlog::Level>().is_ok() || word == "off";
+    !is_level && !word.contains(['=', ','])
 }

@@ -6,6 +6,7 @@ use shmlog::observe::{self, RingState};
 
 use crate::failure::{self, Failure, Outcome};
 use crate::rings;
+use crate::show::harmless;
 
 /// Saves and removes what a crash left
 ///
@@ -38,7 +39,8 @@ pub fn run(arguments: Arguments) -> Outcome {
     for name in names {
         let recovered = shmlog::recover(name).map_err(|error| Failure::of(&error));
         // Where it cannot be told, the others are saved all the same.
-        let told = recovered.and_then(|recovered| failure::print(&format!("{recovered}\n")));
+        let told = recovered
+            .and_then(|recovered| failure::print(&(harmless(&recovered.to_string()) + "\n")));
         failures.extend(told.err().map(|failure| failure.to_string()));
     }
     match failures.is_empty() {

@@ -19,9 +19,13 @@ pub fn choose(asked: Option<&str>) -> Result<Observer, Failure> {
     Observer::open(&chosen.name).map_err(Failure::from)
 }
 
-/// The only one that lives.
+/// The one of this environment, or the only one that lives.
 fn only(rings: &[ListedRing]) -> Result<&ListedRing, Failure> {
     let live = || rings.iter().filter(|ring| ring.state == RingState::Live);
+    let inherited = std::env::var("SHMLOG_RING").ok();
+    if let Some(ring) = live().find(|ring| Some(&ring.name) == inherited.as_ref()) {
+        return Ok(ring);
+    }
     match (live().next(), live().nth(1)) {
         (Some(ring), None) => Ok(ring),
         (Some(_), Some(_)) => Err(Failure::new(format!(
@@ -94,11 +98,6 @@ fn list<'r>(rings: impl Iterator<Item = &'r ListedRing>) -> String {
         format!("  {name}  {program}[{}]", ring.pid)
     });
     lines.collect::<Vec<_>>().join("\n")
-}
-
-/// Whether a word means a ring that there is; it may mean several.
-pub fn is_any_meant(word: &str) -> bool {
-    observe::rings().iter().any(|ring| is_meant(ring, word))
 }
 
 /// Whether `asked` names a ring: by name, the beginning of it, program or process.

@@ -60,7 +60,7 @@ pub fn times(from_ns: i64, to_ns: i64, most: usize) -> Vec<(i64, String)> {
     let step = STEPS.iter().find(fits).copied().unwrap_or_else(years);
     let offset = i64::from(local(from_ns).offset().fix().local_minus_utc()) * SECOND;
     let first = -(-(from_ns + offset)).div_euclid(step) * step - offset;
-    let times = (0..)
+    let times = (0..=most as i64 + 1)
         .map(|number| first + number * step)
         .take_while(|time| *time <= to_ns);
     times.map(|time| (time, words(time, step))).collect()

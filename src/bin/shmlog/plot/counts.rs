@@ -15,6 +15,9 @@ const MOST: usize = 8_192;
 /// So many processes are told apart; what comes later is of the rest.
 const PROCESSES: usize = 256;
 
+/// Times are brought within so many nanoseconds of 1970 (73 years), or what a damaged file says could not be reckoned with.
+const FARTHEST_NS: i64 = 1 << 61;
+
 /// The number of levels.
 pub const LEVELS: usize = Level::ALL.len();
 
@@ -71,7 +74,7 @@ impl Counts {
 
     /// Counts one.
     pub fn add(&mut self, record: &Record<'_>) {
-        let time = record.time_ns;
+        let time = record.time_ns.clamp(-FARTHEST_NS, FARTHEST_NS);
         let (first, last) = self.times.unwrap_or((time, time));
         self.times = Some((first.min(time), last.max(time)));
         let process = self.number_of(record.process);

@@ -7,6 +7,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis;
+use crate::show::harmless;
 
 /// Around the panels: room for the numbers, the legend, the title and the times.
 const LEFT: i32 = 64;
@@ -268,7 +269,7 @@ impl Picture {
         let (left, right) = (frame.right + 18, frame.right + RIGHT - 14);
         let lines = panel.series.iter().rev().map(|series| {
             let total = series.counts.iter().sum::<u64>();
-            (shortened(&series.name), series.colour, total)
+            (shortened(&harmless(&series.name)), series.colour, total)
         });
         let lost: u64 = self.lost.iter().sum();
         let lost = (lost > 0 && is_first).then(|| ("lost".to_owned(), LOSS, lost));

@@ -103,12 +103,16 @@ pub fn next_after(path: &Path) -> std::io::Result<Option<PathBuf>> {
     Ok(next.map(|(_, path)| path))
 }
 
-/// All of a folder that are called so, by their times; of one that is there compressed and not, only the latter.
+/// All files of a folder that are called so, by their times; of one that is there compressed and not, only the latter. What is
+/// no file is not among them, whatever it is called: a pipe would be waited for.
 fn named_in(folder: &Path) -> std::io::Result<Vec<(Name, PathBuf)>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        all.extend(Name::of(&path).map(|name| (name, path)));
+        let is_file = || fs::metadata(&path).is_ok_and(|entry| entry.is_file());
+        if let Some(name) = Name::of(&path).filter(|_| is_file()) {
+            all.push((name, path));
+        }
     }
     all.sort_by(|(a, a_path), (b, b_path)| {
         (&a.time, a.packed, a_path).cmp(&(&b.time, b.packed, b_path))
