@@ -38,12 +38,13 @@ const LIVE: [(&str, &str, &str); 2] = [
     ("shmlog tail -f", "joint", "C-c"),
 ];
 /// What else must stand there.
-const SHOWN: [(&str, &str); 9] = [
+const SHOWN: [(&str, &str); 10] = [
     ("shmlog ls", "robot["),
     ("shmlog tail -n 5 -p warn", "WARN"),
     ("shmlog tail -n 5 --grep", "drifts by -"),
     ("shmlog level", "info"),
     ("shmlog level 'warn,imu=debug'", "(before: info)"),
+    ("shmlog level info", "(before: warn,imu=debug)"),
     ("shmlog flush", ""),
     ("shmlog run", "trouble"),
     ("shmlog plot", ""),

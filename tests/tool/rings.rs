@@ -140,6 +140,8 @@ fn directives_that_make_no_sense_are_refused_and_nothing_changes() {
     let robot = Robot::start("refusing");
     let said = complained(&mut shmlog(&["level", "refusing", "imu=loud"]));
     assert!(said.contains("imu=loud"), "{said}");
+    let said = complained(&mut shmlog(&["level", "refusing", "wran,imu=debug"]));
+    assert!(said.contains("\"wran\" is no level"), "{said}");
     // Not a target to be recorded whole.
     let said = complained(&mut shmlog(&["level", "refusing-too"]));
     assert!(said.contains("no ring \"refusing-too\""), "{said}");
@@ -159,6 +161,10 @@ fn the_ring_of_a_killed_program_is_listed_as_dead_and_recovered() {
     let mut robot = Robot::start("killed");
     robot.tell("info 5000");
     let (folder, ring) = robot.kill_all();
+    for command in ["flush", "level"] {
+        let said = complained(&mut shmlog(&[command, &ring]));
+        assert!(said.contains(&format!("`shmlog recover {ring}`")), "{said}");
+    }
     assert!(
         listed(&ring).unwrap().starts_with("dead"),
         "{:?}",

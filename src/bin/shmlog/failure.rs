@@ -30,7 +30,11 @@ impl Failure {
         let mut text = error.to_string();
         let mut behind = error.source();
         while let Some(error) = behind {
-            text += &format!(": {error}");
+            // Some say themselves what is behind them.
+            let said = error.to_string();
+            if !text.contains(&said) {
+                text += &format!(": {said}");
+            }
             behind = error.source();
         }
         Failure(text)

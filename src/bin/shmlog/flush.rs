@@ -24,7 +24,7 @@ pub struct Arguments {
 
 /// Does it.
 pub fn run(arguments: Arguments) -> Outcome {
-    let observer = rings::choose(arguments.ring.as_deref())?;
+    let observer = rings::choose_live(arguments.ring.as_deref())?;
     observer.flush(arguments.timeout)?;
     Ok(ExitCode::SUCCESS)
 }

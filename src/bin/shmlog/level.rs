@@ -1,5 +1,6 @@
 //! `shmlog level`: what is recorded.
 
+use crate::directives;
 use crate::failure::{self, Outcome};
 use crate::rings;
 use crate::show::harmless;
@@ -28,11 +29,12 @@ pub fn run(arguments: Arguments) -> Outcome {
         [directives] => (None, Some(&**directives)),
         [ring, directives, ..] => (Some(&**ring), Some(&**directives)),
     };
-    let observer = rings::choose(ring)?;
+    let observer = rings::choose_live(ring)?;
     let before = harmless(&observer.filter());
     let text = match directives {
         None => format!("{before}\n"),
         Some(directives) => {
+            directives::check(directives)?;
             observer.set_filter(directives)?;
             format!(
                 "{}: {} (before: {before})\n",

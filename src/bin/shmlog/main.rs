@@ -18,6 +18,7 @@
 #![allow(missing_docs)]
 
 mod cli;
+mod directives;
 mod doctor;
 mod drain;
 mod failure;

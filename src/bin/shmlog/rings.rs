@@ -19,6 +19,45 @@ pub fn choose(asked: Option<&str>) -> Result<Observer, Failure> {
     Observer::open(&chosen.name).map_err(Failure::from)
 }
 
+/// The same, if anybody of it lives.
+pub fn choose_live(asked: Option<&str>) -> Result<Observer, Failure> {
+    let observer = choose(asked)?;
+    refuse_dead(observer.name())?;
+    Ok(observer)
+}
+
+/// Nothing will come, and nothing can be asked for, if all its processes were killed.
+pub fn refuse_dead(name: &str) -> Result<(), Failure> {
+    let rings = observe::rings();
+    let mut dead = rings.iter().filter(|ring| ring.state == RingState::Dead);
+    match dead.find(|ring| ring.name == name) {
+        Some(ring) => Err(Failure::new(format!(
+            "all processes of {} were killed with the ring {name}; `shmlog recover {name}` saves what it holds",
+            ring.program
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Whether a word means a ring, or several.
+pub fn is_any_meant(word: &str) -> bool {
+    let rings = observe::rings();
+    rings
+        .iter()
+        .any(|ring| is_meant(ring, word) || has_member(ring, word))
+}
+
+/// Whether a process of this name or id logs into a ring.
+fn has_member(ring: &ListedRing, asked: &str) -> bool {
+    let can_look = ring.state == RingState::Live;
+    let observer = can_look.then(|| Observer::open(&ring.name).ok()).flatten();
+    observer.is_some_and(|observer| {
+        let processes = observer.snapshot().processes;
+        let mut processes = processes.iter();
+        processes.any(|process| process.name == asked || asked.parse() == Ok(process.pid))
+    })
+}
+
 /// The one of this environment, or the only one that lives.
 fn only(rings: &[ListedRing]) -> Result<&ListedRing, Failure> {
     let live = || rings.iter().filter(|ring| ring.state == RingState::Live);
@@ -59,7 +98,13 @@ fn none_lives(rings: &[ListedRing]) -> String {
 
 /// The one that is called so.
 pub fn named<'r>(rings: &'r [ListedRing], asked: &str) -> Result<&'r ListedRing, Failure> {
-    let all: Vec<&ListedRing> = rings.iter().filter(|ring| is_meant(ring, asked)).collect();
+    let mut all: Vec<&ListedRing> = rings.iter().filter(|ring| is_meant(ring, asked)).collect();
+    if all.is_empty() {
+        all = rings
+            .iter()
+            .filter(|ring| has_member(ring, asked))
+            .collect();
+    }
     let live: Vec<&ListedRing> = all
         .iter()
         .copied()

@@ -23,8 +23,9 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use self::filter::Filter;
 use self::output::Output;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::reading::Piece;
+use crate::rings;
 
 /// So many records are shown unless something else is asked for, as `tail` does it.
 const LINES: usize = 10;
@@ -136,6 +137,11 @@ pub fn run(arguments: Arguments) -> Outcome {
     };
     let shown = match &arguments.sources[..] {
         [] => ring::tail(None, wanted, arguments.follow, &mut show),
+        [ring] if !is_path(ring) && !rings::is_any_meant(&ring.to_string_lossy()) => {
+            Err(Failure::new(format!(
+                "there is no file {ring:?}, and no ring of that name, program or process: `shmlog ls` lists the rings"
+            )))
+        }
         [ring] if !is_path(ring) => ring::tail(
             Some(&ring.to_string_lossy()),
             wanted,

@@ -8,16 +8,15 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use shmlog::Level;
-use shmlog::observe::{self, Follow, Observer, RingState, Seen, Start};
+use shmlog::observe::{Follow, Observer, Seen, Start};
 use shmlog::sink::{Record, Values};
 
 use super::Show;
 use super::kept::Kept;
 use super::watch;
-use crate::failure::{self, Failure};
+use crate::failure::{Failure, tell};
 use crate::reading::Piece;
 use crate::rings;
-use crate::show::harmless;
 
 /// How often a quiet ring is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -53,7 +52,7 @@ fn give_way() {
 
 /// What was logged before this moment.
 fn show_last(observer: &Observer, records: &mut Follow, wanted: Option<usize>, show: &mut Show) {
-    let end = observer.next_sequence();
+    let (begin, end) = (records.sequence(), observer.next_sequence());
     let mut kept = VecDeque::new();
     while records.sequence() < end && show.output.flow().is_continue() {
         let is_any = read(records, &mut |piece, is_ours| match wanted {
@@ -74,6 +73,13 @@ fn show_last(observer: &Observer, records: &mut Follow, wanted: Option<usize>, s
     }
     kept.iter().for_each(|piece| piece.show(show));
     show.output.flush();
+    // What was written over meanwhile may have been among them.
+    if begin > 0 && begin < end && wanted.is_none_or(|most| kept.len() < most) {
+        tell(format!(
+            "the ring holds its last {} sequences; for what came before look into the files: `shmlog tail … FOLDER`",
+            end - begin
+        ));
+    }
 }
 
 /// What comes, until the ring has ended or nobody reads it any more.
@@ -98,12 +104,12 @@ fn go_on(observer: &Observer, records: &mut Follow, show: &mut Show) -> Result<(
             return Ok(());
         }
         if is_over {
-            failure::tell(format!("the ring {} has ended", observer.name()));
+            tell(format!("the ring {} has ended", observer.name()));
             return Ok(());
         }
         if asked.elapsed() > ASK_EVERY {
             asked = Instant::now();
-            refuse_dead(observer.name())?;
+            rings::refuse_dead(observer.name())?;
         }
     }
 }
@@ -143,16 +149,4 @@ fn say(message: &str, take: &mut dyn FnMut(Piece<'_>, bool)) {
         values: Values::default(),
     };
     take(Piece::Record(&record), true);
-}
-
-/// Nothing will come if all its processes were killed.
-fn refuse_dead(name: &str) -> Result<(), Failure> {
-    let is_dead = |ring: &observe::ListedRing| ring.name == name && ring.state == RingState::Dead;
-    match observe::rings().iter().find(|ring| is_dead(ring)) {
-        Some(ring) => Err(Failure::new(format!(
-            "all processes of {} were killed with the ring {name}; `shmlog recover {name}` saves what it holds",
-            harmless(&ring.program)
-        ))),
-        None => Ok(()),
-    }
 }

@@ -22,7 +22,7 @@ impl Watch {
     /// Of the ring that is meant.
     pub fn choose(ring: Option<&str>) -> Result<Watch, Failure> {
         Ok(Watch {
-            observer: crate::rings::choose(ring)?,
+            observer: crate::rings::choose_live(ring)?,
             listed: Instant::now(),
         })
     }
@@ -67,7 +67,11 @@ impl Watch {
     /// Sets the directives of the running system; if it does not take them, what is typed stays, with the reason.
     pub fn set_filter(&self, app: &mut App, directives: &str) {
         use super::app::Typing;
-        match self.observer.set_filter(directives) {
+        let set = crate::directives::check(directives).and_then(|()| {
+            let set = self.observer.set_filter(directives);
+            set.map_err(crate::failure::Failure::from)
+        });
+        match set {
             Ok(()) => {
                 app.typing = None;
                 app.notice = "the filter is set".to_owned();
@@ -75,7 +79,7 @@ impl Watch {
             }
             Err(refused) => {
                 if let Some(Typing::Filter { error, .. }) = &mut app.typing {
-                    *error = harmless(&Failure::of(&refused).to_string());
+                    *error = harmless(&refused.to_string());
                 }
             }
         }
