@@ -7,6 +7,7 @@
 //! | `cli.rs` | the subcommands and what `--help` says of them |
 //! | `failure.rs` | how a command speaks and ends: its output, its complaints, the exit code |
 //! | `rings.rs` | which ring is meant |
+//! | `directives.rs` | directives that somebody types |
 //! | `reading/` | records from files, for `tail` and `plot`: text, JSON lines, MCAP, compressed ones |
 //! | `show/` | numbers, times, tables and foreign texts as people read them |
 //!
