@@ -51,7 +51,32 @@ cast! {
     top
 }
 
+/// Tests that look for rings by other means than their names, or run out of shared memory: over the portable segment the
+/// former cannot be listed, and the latter is not found in time.
+const NOT_PORTABLE: [&str; 7] = [
+    "doctor::where_no_ring_fits",
+    "draining::",
+    "five_minutes::",
+    "help::what_a_command_does",
+    "rings::",
+    "tail_ring::",
+    "top::",
+];
+
+fn can_be_shown(trial: &Trial) -> bool {
+    let mut others = NOT_PORTABLE.iter();
+    !cfg!(feature = "portable") || !others.any(|name| trial.name().starts_with(name))
+}
+
 fn main() {
     support::play_if_asked(&all_roles());
-    libtest_mimic::run(&Arguments::from_args(), all_trials()).exit();
+    let trials = all_trials()
+        .into_iter()
+        .map(|trial| match can_be_shown(&trial) {
+            true => trial,
+            false => trial
+                .with_ignored_flag(true)
+                .with_kind("not over a portable segment"),
+        });
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
 }
