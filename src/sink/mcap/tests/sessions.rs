@@ -235,7 +235,8 @@ proptest! {
         for file in files(path) {
             let bytes = fs::read(file).unwrap();
             let is_small = bytes.len() as u64 <= max_file_size;
-            prop_assert!(is_small || indexed(&bytes).len() == 1 || max_file_size > 3_000);
+            // Of a writer that was killed before its first checkpoint only the file's head may be left.
+            prop_assert!(is_small || indexed(&bytes).len() <= 1 || max_file_size > 3_000);
         }
     }
 }
