@@ -92,7 +92,7 @@ impl Delivery {
         }
     }
 
-    /// Tells when the ring was made, by its ticks and the monotonic clock: see [`Calibration::believe`].
+    /// Tells when the ring was made, by its ticks and the monotonic clock: see `Calibration::believe`.
     pub(super) fn believe_note(&mut self, note: (u64, i64)) {
         self.decoder.calibration.believe(note);
     }

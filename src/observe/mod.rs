@@ -59,7 +59,7 @@ impl fmt::Debug for Observer {
 }
 
 impl Observer {
-    /// Looks at the ring of this name, as [`rings`] or [`ShmLogger::name`](crate::ShmLogger::name) gives it.
+    /// Looks at the ring of this name, as [`rings()`] or [`ShmLogger::name`](crate::ShmLogger::name) gives it.
     ///
     /// # Errors
     /// As [`ShmLogger::attach_to`](crate::ShmLogger::attach_to), but for those about entering it.
