@@ -39,7 +39,7 @@ pub fn play_if_asked(roles: &[Role]) {
 
 /// A shell has its background jobs ignore some signals, which is inherited; roles are to be ended by them.
 #[allow(unsafe_code)]
-fn mind_signals() {
+pub fn mind_signals() {
     for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP] {
         // SAFETY: sets a disposition of the system's own, no handler of ours.
         unsafe { libc::signal(signal, libc::SIG_DFL) };

@@ -70,6 +70,8 @@ fn can_be_shown(trial: &Trial) -> bool {
 
 fn main() {
     support::play_if_asked(&all_roles());
+    // What was ignored when the tests were started would stay so for all that they start.
+    support::mind_signals();
     let trials = all_trials()
         .into_iter()
         .map(|trial| match can_be_shown(&trial) {
