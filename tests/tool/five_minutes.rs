@@ -99,16 +99,21 @@ fn try_out(terminal: &Tmux, number: usize, command: &str) {
     if let Some((_, shown, keys)) = LIVE.iter().find(|(live, ..)| command.starts_with(live)) {
         terminal.until_shown(shown);
         terminal.press(&[keys]);
+        // The shell may echo this before it shows its last prompt, so the next one need not begin a line.
         // Ctrl+C ends what stands behind it in the line, too.
         terminal.type_text(&format!("PS1='{prompt} '"));
         terminal.press(&["Enter"]);
         terminal.until(command, |screen| {
-            screen.lines().any(|line| line.starts_with(&prompt))
+            screen
+                .lines()
+                .any(|line| line.trim_end().ends_with(&prompt))
         });
         return;
     }
     let screen = terminal.until(command, |screen| {
-        screen.lines().any(|line| line.starts_with(&prompt))
+        screen
+            .lines()
+            .any(|line| line.trim_end().ends_with(&prompt))
     });
     let mut known = SHOWN.iter().filter(|(begin, _)| command.starts_with(begin));
     let shown = known
