@@ -137,7 +137,8 @@ fn newest(all: &[(Name, PathBuf)]) -> Option<&Name> {
     let kinds: Vec<_> = ENDINGS.iter().filter_map(last_of).collect();
     let last = kinds.iter().filter_map(|(_, path)| written(path)).max()?;
     let in_use = |path: &Path| {
-        let age = written(path).and_then(|time| last.duration_since(time).ok());
+        // It may have been written to since it was asked last.
+        let age = written(path).map(|time| last.duration_since(time).unwrap_or_default());
         age.is_some_and(|age| age.as_secs() < 60)
     };
     kinds
