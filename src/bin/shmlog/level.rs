@@ -34,8 +34,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     let text = match directives {
         None => format!("{before}\n"),
         Some(directives) => {
-            directives::check(directives)?;
-            observer.set_filter(directives)?;
+            directives::set(&observer, directives)?;
             format!(
                 "{}: {} (before: {before})\n",
                 observer.name(),
@@ -49,6 +48,5 @@ pub fn run(arguments: Arguments) -> Outcome {
 /// Whether a word alone means a ring. A target alone is a directive too, but who writes one rather means a ring that has
 /// gone: so directives alone are a level, or have `=` or `,` in them.
 fn is_ring(word: &str) -> bool {
-    let is_level = word.parse::<shmlog::Level>().is_ok() || word == "off";
-    !is_level && !word.contains(['=', ','])
+    !directives::is_level(word) && !word.contains(['=', ','])
 }

@@ -24,12 +24,12 @@ pub struct Arguments {
 
 /// Does it.
 pub fn run(arguments: Arguments) -> Outcome {
-    let listed = observe::rings();
-    let names: Vec<&str> = match &arguments.ring {
-        Some(asked) => vec![&rings::named(&listed, asked)?.name],
+    let names: Vec<String> = match &arguments.ring {
+        Some(asked) => vec![rings::listed(Some(asked))?.name],
         None => {
-            let dead = listed.iter().filter(|ring| ring.state == RingState::Dead);
-            dead.map(|ring| &*ring.name).collect()
+            let all = observe::rings().into_iter();
+            let dead = all.filter(|ring| ring.state == RingState::Dead);
+            dead.map(|ring| ring.name).collect()
         }
     };
     if names.is_empty() {
@@ -37,7 +37,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     }
     let mut failures = Vec::new();
     for name in names {
-        let recovered = shmlog::recover(name).map_err(|error| Failure::of(&error));
+        let recovered = shmlog::recover(&name).map_err(|error| Failure::of(&error));
         // Where it cannot be told, the others are saved all the same.
         let told = recovered
             .and_then(|recovered| failure::print(&(harmless(&recovered.to_string()) + "\n")));

@@ -9,42 +9,57 @@ use crate::show::{self, harmless};
 const HOW_TO_START: &str =
     "start a program that calls ShmLogger::init_parent(), or any other by `shmlog run -- PROGRAM`";
 
-/// Opens the ring that is meant: by name, the beginning of it, program or pid, or the only one that lives.
+/// Opens the ring that is meant: by name, the beginning of it, program or process, or the only one that lives.
 pub fn choose(asked: Option<&str>) -> Result<Observer, Failure> {
-    let rings = observe::rings();
-    let chosen = match asked {
-        Some(asked) => named(&rings, asked)?,
-        None => only(&rings)?,
-    };
-    Observer::open(&chosen.name).map_err(Failure::from)
+    open(&listed(asked)?)
 }
 
 /// The same, if anybody of it lives.
 pub fn choose_live(asked: Option<&str>) -> Result<Observer, Failure> {
-    let observer = choose(asked)?;
-    refuse_dead(observer.name())?;
-    Ok(observer)
+    let ring = listed(asked)?;
+    match ring.state {
+        RingState::Dead => Err(killed(&ring)),
+        _ => open(&ring),
+    }
+}
+
+/// The same of a word that may also mean something else; `None` if it means no ring.
+pub fn find(asked: &str) -> Result<Option<Observer>, Failure> {
+    let rings = observe::rings();
+    named(&rings, asked)?.map(open).transpose()
 }
 
 /// Nothing will come, and nothing can be asked for, if all its processes were killed.
 pub fn refuse_dead(name: &str) -> Result<(), Failure> {
     let rings = observe::rings();
     let mut dead = rings.iter().filter(|ring| ring.state == RingState::Dead);
-    match dead.find(|ring| ring.name == name) {
-        Some(ring) => Err(Failure::new(format!(
-            "all processes of {} were killed with the ring {name}; `shmlog recover {name}` saves what it holds",
-            ring.program
-        ))),
-        None => Ok(()),
-    }
+    dead.find(|ring| ring.name == name)
+        .map_or(Ok(()), |ring| Err(killed(ring)))
 }
 
-/// Whether a word means a ring, or several.
-pub fn is_any_meant(word: &str) -> bool {
+fn killed(ring: &ListedRing) -> Failure {
+    let (program, name) = (&ring.program, &ring.name);
+    Failure::new(format!(
+        "all processes of {program} were killed with the ring {name}; `shmlog recover {name}` saves what it holds"
+    ))
+}
+
+fn open(ring: &ListedRing) -> Result<Observer, Failure> {
+    Observer::open(&ring.name).map_err(Failure::from)
+}
+
+/// The one that is meant.
+pub fn listed(asked: Option<&str>) -> Result<ListedRing, Failure> {
     let rings = observe::rings();
-    rings
-        .iter()
-        .any(|ring| is_meant(ring, word) || has_member(ring, word))
+    match asked {
+        None => only(&rings).cloned(),
+        Some(asked) => named(&rings, asked)?.cloned().ok_or_else(|| {
+            Failure::new(format!(
+                "there is no ring {asked:?}, and none of a program or process of that name: `shmlog ls` lists those that \
+                 there are; {HOW_TO_START}"
+            ))
+        }),
+    }
 }
 
 /// Whether a process of this name or id logs into a ring.
@@ -96,8 +111,8 @@ fn none_lives(rings: &[ListedRing]) -> String {
     text
 }
 
-/// The one that is called so.
-pub fn named<'r>(rings: &'r [ListedRing], asked: &str) -> Result<&'r ListedRing, Failure> {
+/// The one that is called so, if there is any.
+fn named<'r>(rings: &'r [ListedRing], asked: &str) -> Result<Option<&'r ListedRing>, Failure> {
     let mut all: Vec<&ListedRing> = rings.iter().filter(|ring| is_meant(ring, asked)).collect();
     if all.is_empty() {
         all = rings
@@ -111,11 +126,8 @@ pub fn named<'r>(rings: &'r [ListedRing], asked: &str) -> Result<&'r ListedRing,
         .filter(|ring| ring.state == RingState::Live)
         .collect();
     match (&live[..], &all[..]) {
-        ([ring], _) | ([], [ring]) => usable(ring),
-        ([], []) => Err(Failure::new(format!(
-            "there is no ring {asked:?}, and none of a program or process of that name: `shmlog ls` lists those that \
-             there are; {HOW_TO_START}"
-        ))),
+        ([ring], _) | ([], [ring]) => usable(ring).map(Some),
+        ([], []) => Ok(None),
         _ => Err(Failure::new(format!(
             "{asked:?} may be one of these; say which by its name:\n{}",
             list(all.iter().copied())

@@ -136,18 +136,18 @@ pub fn run(arguments: Arguments) -> Outcome {
         output: Output::new(arguments.output, arguments.color),
     };
     let shown = match &arguments.sources[..] {
-        [] => ring::tail(None, wanted, arguments.follow, &mut show),
-        [ring] if !is_path(ring) && !rings::is_any_meant(&ring.to_string_lossy()) => {
-            Err(Failure::new(format!(
-                "there is no file {ring:?}, and no ring of that name, program or process: `shmlog ls` lists the rings"
-            )))
+        [] => {
+            let observer = rings::choose(None)?;
+            ring::tail(&observer, wanted, arguments.follow, &mut show)
         }
-        [ring] if !is_path(ring) => ring::tail(
-            Some(&ring.to_string_lossy()),
-            wanted,
-            arguments.follow,
-            &mut show,
-        ),
+        [ring] if !is_path(ring) => {
+            let observer = rings::find(&ring.to_string_lossy())?.ok_or_else(|| {
+                Failure::new(format!(
+                    "there is no file {ring:?}, and no ring of that name, program or process: `shmlog ls` lists the rings"
+                ))
+            })?;
+            ring::tail(&observer, wanted, arguments.follow, &mut show)
+        }
         paths => files::tail(paths, wanted, arguments.follow, &mut show),
     };
     show.output.finish()?;

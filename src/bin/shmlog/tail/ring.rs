@@ -25,21 +25,20 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// Shows the last `wanted` records that the ring still holds, or all; with `follow` those that come, too.
 pub fn tail(
-    ring: Option<&str>,
+    observer: &Observer,
     wanted: Option<usize>,
     follow: bool,
     show: &mut Show,
 ) -> Result<(), Failure> {
-    let observer = rings::choose(ring)?;
     give_way();
     let start = match wanted {
         Some(0) => Start::Now,
         _ => Start::Oldest,
     };
     let mut records = observer.follow(start);
-    show_last(&observer, &mut records, wanted, show);
+    show_last(observer, &mut records, wanted, show);
     match follow {
-        true => go_on(&observer, &mut records, show),
+        true => go_on(observer, &mut records, show),
         false => Ok(()),
     }
 }

@@ -67,11 +67,7 @@ impl Watch {
     /// Sets the directives of the running system; if it does not take them, what is typed stays, with the reason.
     pub fn set_filter(&self, app: &mut App, directives: &str) {
         use super::app::Typing;
-        let set = crate::directives::check(directives).and_then(|()| {
-            let set = self.observer.set_filter(directives);
-            set.map_err(crate::failure::Failure::from)
-        });
-        match set {
+        match crate::directives::set(&self.observer, directives) {
             Ok(()) => {
                 app.typing = None;
                 app.notice = "the filter is set".to_owned();
