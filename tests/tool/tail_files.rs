@@ -6,7 +6,10 @@ use std::path::Path;
 
 use libtest_mimic::Trial;
 
-use crate::logged::{Sinks, only_file, rows, text};
+use serde_json::Value as Json;
+use shmlog::sink::SinkSpec;
+
+use crate::logged::{EACH, Sinks, only_file, play, rows, text};
 use crate::shown::{sequences, shown, tail};
 use crate::support::{Folder, Role, assert_says, log_files};
 use crate::tool::shmlog;
@@ -19,6 +22,7 @@ pub fn trials() -> Vec<Trial> {
         what_is_shown_as_json_and_logfmt_is_what_those_sinks_write,
         a_mcap_file_shows_what_its_messages_say,
         text_is_that_of_the_console_and_coloured_if_so_wished,
+        a_folder_of_several_kinds_shows_each_record_once_in_its_place,
         the_last_records_are_found_whichever_way_the_files_are_named,
         lines_of_other_programs_are_shown_as_they_are,
         what_is_damaged_is_said_with_file_and_line_and_the_rest_is_shown,
@@ -99,6 +103,36 @@ fn text_is_that_of_the_console_and_coloured_if_so_wished() {
     // What was logged does not steer the terminal.
     let (all, _) = tail(&["-n", "all", path.to_str().unwrap()]);
     assert!(!all.contains(&0x1b));
+}
+
+fn a_folder_of_several_kinds_shows_each_record_once_in_its_place() {
+    let folder = Folder::new();
+    let spec = |kind: &str, options: &str| {
+        let spec = SinkSpec::new(kind).at(folder.path()).to_string();
+        format!("{spec}{options}")
+    };
+    play(&[
+        spec("file", ""),
+        spec("json", "?level=warn"),
+        spec("mcap", "?level=error"),
+    ]);
+    let all = shown(&["-n", "all", folder.text()]);
+    assert!(sequences(&all).is_sorted_by(|one, next| one < next));
+    // A parent that says two things, and two children.
+    assert_eq!(all.len() as u64, 2 + 2 * EACH);
+    assert_eq!(sequences(&shown(&["-n", "25", folder.text()])), sequences(&all[all.len() - 25..]));
+    // JSON tells most of those that it has.
+    let is_marked = |row: &&Json| row["fields"]["ok"].is_boolean();
+    assert!(all.iter().filter(is_marked).count() > 10);
+    let warned = shown(&["-n", "all", "-l", "warn", folder.text()]);
+    let is_warned = |row: &&Json| ["warn", "error", "critical"].contains(&text(row, "level"));
+    assert_eq!(warned.len(), all.iter().filter(is_warned).count());
+    let picture = folder.path().join("load.svg");
+    shmlog(&["plot", folder.text(), "-o", picture.to_str().unwrap()])
+        .assert()
+        .success();
+    let picture = fs::read_to_string(picture).unwrap();
+    assert_says(&picture, &[&format!("{} records", all.len())]);
 }
 
 fn the_last_records_are_found_whichever_way_the_files_are_named() {

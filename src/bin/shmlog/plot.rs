@@ -20,8 +20,10 @@ use shmlog::Level;
 use self::counts::{Bins, Counts, LEVELS};
 use self::picture::{Panel, Picture, Series};
 use crate::failure::{self, Failure, Outcome};
+use crate::reading::merge::merge;
+use crate::reading::once::Once;
 use crate::reading::span::{self, Span};
-use crate::reading::{Piece, files, source};
+use crate::reading::{Piece, Take, files, source};
 
 /// About so many columns.
 const COLUMNS: usize = 300;
@@ -68,10 +70,8 @@ enum By {
 /// Does it.
 pub fn run(arguments: Arguments) -> Outcome {
     let span = Span::of(&arguments.span)?;
-    let mut paths = Vec::new();
-    for file in &arguments.files {
-        paths.extend(files::of(file)?);
-    }
+    let streams = files::of_all(&arguments.files)?;
+    let paths = streams.concat();
     if paths.iter().any(|path| is_same(path, &arguments.output)) {
         let name = arguments.output.display();
         return Err(Failure::new(format!(
@@ -79,17 +79,15 @@ pub fn run(arguments: Arguments) -> Outcome {
         )));
     }
     let mut counts = Counts::new();
-    for path in &paths {
-        // Nothing here ends it early.
-        let _ = source::open(path, None)?.read(false, &mut |piece| {
-            if let Piece::Record(record) = piece
-                && span.contains(record.time_ns)
-            {
-                counts.add(record);
-            }
-            ControlFlow::Continue(())
-        });
-    }
+    let read = |number: usize, take: &mut Take<'_>| read_all(&streams[number], take);
+    merge(streams.len(), &read, &mut Once::default(), &mut |piece| {
+        if let Piece::Record(record) = piece
+            && span.contains(record.time_ns)
+        {
+            counts.add(record);
+        }
+        ControlFlow::Continue(())
+    })?;
     let picture = picture_of(&counts, &paths, arguments.by)?;
     let height = arguments
         .height
@@ -97,6 +95,17 @@ pub fn run(arguments: Arguments) -> Outcome {
     let svg = picture::draw(&picture, (arguments.width, height));
     let svg = svg.map_err(|error| Failure::new(format!("the picture cannot be drawn: {error}")))?;
     write(&arguments.output, &svg)
+}
+
+fn read_all(paths: &[PathBuf], take: &mut Take<'_>) -> Result<(), Failure> {
+    for path in paths {
+        if let Some(source) = source::open_listed(path, None)?
+            && source.read(false, take).0.is_break()
+        {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {

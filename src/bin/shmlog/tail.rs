@@ -9,7 +9,6 @@
 mod files;
 mod filter;
 mod follow;
-mod kept;
 mod output;
 mod ring;
 mod seen;
@@ -25,6 +24,7 @@ use self::filter::Filter;
 use self::output::Output;
 use crate::failure::{Failure, Outcome};
 use crate::reading::Piece;
+use crate::reading::once::Once;
 use crate::rings;
 
 /// So many records are shown unless something else is asked for, as `tail` does it.
@@ -33,8 +33,9 @@ const LINES: usize = 10;
 /// Shows records, of a ring or of files
 ///
 /// Files may be text or JSON lines as shmlog writes them, MCAP, and these compressed by gzip; what a file is, its contents
-/// say. Of a folder the files of its newest program are read, in the order of their times. Lines of other programs in
-/// the same file are shown as they are, unless a filter is set that they cannot meet.
+/// say. Of a folder the files of its newest program are read, of all kinds, and merged by time; a record that stands in
+/// several is shown once. Lines of other programs in the same file are shown as they are, unless a filter is set that they
+/// cannot meet.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -107,16 +108,23 @@ pub enum Color {
 pub struct Show {
     pub filter: Filter,
     pub output: Output,
+    /// The records that came last, of several files.
+    pub once: Once,
 }
 
 impl Show {
     /// Shows a piece if it passes. Breaks when there is no use in going on: nobody reads, or it cannot be written.
     pub fn take(&mut self, piece: &Piece<'_>) -> ControlFlow<()> {
-        if self.filter.passes(piece) {
-            self.output.push(piece);
-        }
-        self.output.flow()
+        show(&mut self.filter, &mut self.output, piece)
     }
+}
+
+/// The same, where the other fields of a [`Show`] are in use.
+fn show(filter: &mut Filter, output: &mut Output, piece: &Piece<'_>) -> ControlFlow<()> {
+    if filter.passes(piece) {
+        output.push(piece);
+    }
+    output.flow()
 }
 
 /// Does it.
@@ -134,6 +142,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     let mut show = Show {
         filter: Filter::new(&arguments.filter)?,
         output: Output::new(arguments.output, arguments.color),
+        once: Once::default(),
     };
     let shown = match &arguments.sources[..] {
         [] => {

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 
 /// What stands behind the program's name; `#` is a digit.
 const TIME: &[u8] = b"_########_######_######";
-/// Endings that can be read. Of those that are in use at the same time in one folder the first is taken: JSON tells most.
+/// Endings that can be read. Of a record that stands in files of several kinds the first is shown: JSON tells most.
 const ENDINGS: [&str; 3] = [".jsonl", ".log", ".mcap"];
 const RECOVERED: &str = "_recovered.log";
 
@@ -63,25 +63,61 @@ impl Name {
     }
 }
 
-/// The files that an argument means, in the order in which they are to be read.
-pub fn of(argument: &Path) -> Result<Vec<PathBuf>, Failure> {
+/// The files that an argument means: for each kind of file its files, in the order in which they are to be read.
+///
+/// Of a folder these are the files of its newest program. A program may write several kinds there at once, text of all and
+/// JSON of warnings: the same records then stand in both.
+pub fn of(argument: &Path) -> Result<Vec<Vec<PathBuf>>, Failure> {
     let failed = |error| Failure::new(format!("{} cannot be read: {error}", argument.display()));
     if !fs::metadata(argument).map_err(failed)?.is_dir() {
-        return Ok(vec![argument.to_owned()]);
+        return Ok(vec![vec![argument.to_owned()]]);
     }
     let all = named_in(argument).map_err(failed)?;
-    let Some(newest) = newest(&all) else {
+    let Some((newest, _)) = all.last() else {
         return Err(Failure::new(format!(
             "no log files are in {}; they are called {{program}}_{{date}}_{{time}}_{{microseconds}} and .log, .jsonl or .mcap: \
              name other files themselves",
             argument.display()
         )));
     };
-    Ok(all
-        .iter()
-        .filter(|(name, _)| name.is_of(newest))
-        .map(|(_, path)| path.clone())
+    let kinds = ENDINGS.map(|ending| {
+        let of_it = all
+            .iter()
+            .filter(|(name, _)| name.program == newest.program && name.ending == ending);
+        of_it.map(|(_, path)| path.clone()).collect()
+    });
+    Ok(kinds
+        .into_iter()
+        .filter(|of_it: &Vec<_>| !of_it.is_empty())
         .collect())
+}
+
+/// The files that several arguments mean, as streams to be merged. Files of one program and kind that are named one by one are
+/// one stream, in the order in which they are named.
+pub fn of_all(arguments: &[PathBuf]) -> Result<Vec<Vec<PathBuf>>, Failure> {
+    let mut streams: Vec<Vec<PathBuf>> = Vec::new();
+    for argument in arguments {
+        for files in of(argument)? {
+            let last = streams
+                .last_mut()
+                .filter(|last| is_one_stream(last, &files));
+            match last {
+                Some(last) => last.extend(files),
+                None => streams.push(files),
+            }
+        }
+    }
+    Ok(streams)
+}
+
+fn is_one_stream(one: &[PathBuf], other: &[PathBuf]) -> bool {
+    let name = |files: &[PathBuf]| files.first().and_then(|path| Name::of(path));
+    name(one).is_some_and(|one| name(other).is_some_and(|other| one.is_of(&other)))
+}
+
+/// Whether a file's name says that it cannot be read while it grows.
+pub fn is_read_as_a_whole(path: &Path) -> bool {
+    Name::of(path).is_some_and(|name| name.ending == ".mcap")
 }
 
 /// What a file is called when it is compressed.
@@ -121,28 +157,4 @@ fn named_in(folder: &Path) -> std::io::Result<Vec<(Name, PathBuf)>> {
         packed.packed && packed.is_of(plain) && packed.time == plain.time
     });
     Ok(all)
-}
-
-/// The newest program's newest file, and of several kinds of these that which tells most.
-fn newest(all: &[(Name, PathBuf)]) -> Option<&Name> {
-    let (newest, _) = all.last()?;
-    // Kinds rotate at their own times: one is in use as long as its last file is the last thing that was written to.
-    let written = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
-    let last_of = |ending: &&str| {
-        let mut of_it = all
-            .iter()
-            .filter(|(name, _)| name.program == newest.program && name.ending == *ending);
-        of_it.next_back()
-    };
-    let kinds: Vec<_> = ENDINGS.iter().filter_map(last_of).collect();
-    let last = kinds.iter().filter_map(|(_, path)| written(path)).max()?;
-    let in_use = |path: &Path| {
-        // It may have been written to since it was asked last.
-        let age = written(path).map(|time| last.duration_since(time).unwrap_or_default());
-        age.is_some_and(|age| age.as_secs() < 60)
-    };
-    kinds
-        .into_iter()
-        .find(|(_, path)| in_use(path))
-        .map(|(name, _)| name)
 }

@@ -5,7 +5,7 @@
 //!     └► source.rs      what a file is, by its first bytes; unpacked on the way
 //!          ├► lines.rs  lines, put together to records: text.rs (with values.rs, times.rs), json.rs
 //!          └► mcap.rs   messages: log.rs
-//!               └► Piece, one after another, to whoever reads
+//!               └► Piece, one after another; those of several streams merged by merge.rs, each record once (once.rs)
 //! ```
 //!
 //! Nothing is read into memory as a whole. Lines that are no records (another program's text in the same file) come as they
@@ -18,9 +18,12 @@
 mod complaints;
 pub mod files;
 mod json;
+pub mod kept;
 pub mod lines;
 mod log;
 mod mcap;
+pub mod merge;
+pub mod once;
 pub mod owned;
 pub mod source;
 pub mod span;

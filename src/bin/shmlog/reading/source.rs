@@ -9,7 +9,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::complaints::Complaints;
 use super::lines::Reading;
-use super::{Take, mcap};
+use super::{Take, files, mcap};
 use crate::failure::Failure;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -82,6 +82,18 @@ pub fn open(path: &Path, last: Option<u64>) -> Result<Source, Failure> {
     };
     let reading = Box::new(reading);
     Ok(Source::Lines { reading, is_whole })
+}
+
+/// Opens a file that was listed a moment ago; `None` if it has gone since. If it was compressed meanwhile that is opened.
+pub fn open_listed(path: &Path, last: Option<u64>) -> Result<Option<Source>, Failure> {
+    if path.exists() {
+        return open(path, last).map(Some);
+    }
+    let packed = files::packed(path);
+    match packed.exists() {
+        true => open(&packed, last).map(Some),
+        false => Ok(None),
+    }
 }
 
 fn packed(input: impl BufRead + 'static, complaints: Complaints, is_mcap: bool) -> Source {

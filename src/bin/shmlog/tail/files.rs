@@ -1,4 +1,4 @@
-//! The last records of files.
+//! The last records of files. Files of several kinds or programs are merged by time.
 //!
 //! Where only the last few are wanted they are looked for from the end: in the last file first, and of lines that are
 //! not compressed in its last bytes first, then in more of them.
@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 
 use super::Show;
 use super::follow::{self, Follower};
-use super::kept::Kept;
 use super::seen::Seen;
 use super::watch::Watch;
 use crate::failure::Failure;
+use crate::reading::kept::Kept;
 use crate::reading::lines::Reading;
-use crate::reading::source::{self, Source};
-use crate::reading::{Piece, files};
+use crate::reading::merge::merge;
+use crate::reading::{Piece, Take, files, source};
 
 /// Last bytes of a file that are looked at first, then sixteen times as many, and so on; beyond the most, all.
 const FIRST_LOOK: u64 = 64 << 10;
@@ -37,24 +37,21 @@ pub fn tail(
             .iter()
             .for_each(|argument| watch.add(follow::folder_of(argument)));
     }
-    let mut all = Vec::new();
-    for argument in arguments {
-        let mut paths = files::of(argument)?;
+    let mut streams = Vec::new();
+    for mut paths in files::of_all(arguments)? {
         if follow && let Some(last) = paths.last_mut() {
             *last = follow::real_path(last)?;
             watch.add(follow::folder_of(last));
         }
-        let last = paths.len().saturating_sub(1);
-        all.extend(
-            paths
-                .into_iter()
-                .enumerate()
-                .map(|(at, path)| (path, follow && at == last)),
-        );
+        streams.push(Stream { paths, follow });
+    }
+    if follow && streams.iter().any(|stream| !stream.is_whole()) {
+        // The same records come by the other kinds.
+        streams.retain(|stream| !stream.is_whole());
     }
     let followers = match wanted {
-        None => show_all(&all, show)?,
-        Some(wanted) => show_last(&all, wanted, show)?,
+        None => show_all(&streams, show)?,
+        Some(wanted) => show_last(&streams, wanted, show)?,
     };
     show.output.flush();
     match follow {
@@ -63,52 +60,98 @@ pub fn tail(
     }
 }
 
-/// Shows all of files, each of them to be followed or not; returns those that are.
-fn show_all(all: &[(PathBuf, bool)], show: &mut Show) -> Result<Vec<Follower>, Failure> {
-    let mut followers = Vec::new();
-    for (path, is_followed) in all {
+/// Files that are read one after another; the last one may be followed.
+struct Stream {
+    paths: Vec<PathBuf>,
+    follow: bool,
+}
+
+impl Stream {
+    /// Whether its files cannot be read while they grow.
+    fn is_whole(&self) -> bool {
+        self.paths
+            .first()
+            .is_some_and(|path| files::is_read_as_a_whole(path))
+    }
+
+    /// Its files, and whether each is to be followed.
+    fn files(&self) -> impl DoubleEndedIterator<Item = (&Path, bool)> + ExactSizeIterator {
+        let last = self.paths.len().saturating_sub(1);
+        let files = self.paths.iter().enumerate();
+        files.map(move |(at, path)| (&**path, self.follow && at == last))
+    }
+}
+
+/// Shows all of files; returns those that are to be followed.
+fn show_all(streams: &[Stream], show: &mut Show) -> Result<Vec<Follower>, Failure> {
+    let read = |number: usize, take: &mut Take<'_>| read_all(number, &streams[number], take);
+    let (filter, output) = (&mut show.filter, &mut show.output);
+    let mut take = |piece: Piece<'_>| super::show(filter, output, &piece);
+    let followers = merge(streams.len(), &read, &mut show.once, &mut take)?;
+    Ok(followers.into_iter().flatten().collect())
+}
+
+fn read_all(
+    number: usize,
+    stream: &Stream,
+    take: &mut Take<'_>,
+) -> Result<Option<Follower>, Failure> {
+    let mut follower = None;
+    for (path, is_followed) in stream.files() {
         let mut seen = Seen::default();
-        let mut take = |piece: Piece<'_>| {
+        let mut note = |piece: Piece<'_>| {
             seen.note(&piece);
-            show.take(&piece)
+            take(piece)
         };
-        let (flow, reading) = match open(path, None)? {
+        let (flow, reading) = match source::open_listed(path, None)? {
             None => continue,
-            Some(source) => source.read(*is_followed, &mut take),
+            Some(source) => source.read(is_followed, &mut note),
         };
-        if *is_followed {
-            followers.push(Follower::new(path, reading, seen)?);
+        if is_followed {
+            follower = Some(Follower::new(number, path, reading, seen)?);
         }
         if flow.is_break() {
             break;
         }
     }
-    Ok(followers)
+    Ok(follower)
 }
 
 /// The same of the last `wanted` records of them all.
-fn show_last(
-    all: &[(PathBuf, bool)],
-    wanted: usize,
-    show: &mut Show,
-) -> Result<Vec<Follower>, Failure> {
-    let mut followers = Vec::new();
-    let mut kept = VecDeque::new();
-    for (path, is_followed) in all.iter().rev() {
-        let left = wanted - kept.len();
-        if left == 0 && !is_followed {
-            continue;
+fn show_last(streams: &[Stream], wanted: usize, show: &mut Show) -> Result<Vec<Follower>, Failure> {
+    let (mut followers, mut lasts) = (Vec::new(), Vec::new());
+    for (number, stream) in streams.iter().enumerate() {
+        let mut kept = VecDeque::new();
+        for (path, is_followed) in stream.files().rev() {
+            let left = wanted - kept.len();
+            if left == 0 && !is_followed {
+                continue;
+            }
+            let (of_it, reading, seen) = last_of(path, left, is_followed, show)?;
+            of_it
+                .into_iter()
+                .rev()
+                .for_each(|piece| kept.push_front(piece));
+            if is_followed {
+                followers.push(Follower::new(number, path, reading, seen)?);
+            }
         }
-        let (of_it, reading, seen) = last_of(path, left, *is_followed, show)?;
-        of_it
-            .into_iter()
-            .rev()
-            .for_each(|piece| kept.push_front(piece));
-        if *is_followed {
-            followers.insert(0, Follower::new(path, reading, seen)?);
-        }
+        lasts.push(kept);
     }
-    kept.iter().for_each(|piece| piece.show(show));
+    let read = |number: usize, take: &mut Take<'_>| {
+        let flow = lasts[number].iter().try_for_each(|piece| piece.give(take));
+        Ok(flow)
+    };
+    let mut kept = VecDeque::new();
+    merge(lasts.len(), &read, &mut show.once, &mut |piece| {
+        kept.push_back(Kept::of(&piece));
+        if kept.len() > wanted {
+            kept.pop_front();
+        }
+        ControlFlow::Continue(())
+    })?;
+    kept.iter()
+        .for_each(|piece| piece.give(&mut |piece| show.output.push(&piece)));
     Ok(followers)
 }
 
@@ -124,7 +167,7 @@ fn last_of(
     let mut look = if wanted == 0 { 0 } else { FIRST_LOOK };
     loop {
         let (mut kept, mut seen) = (VecDeque::new(), Seen::default());
-        let Some(source) = open(path, Some(look))? else {
+        let Some(source) = source::open_listed(path, Some(look))? else {
             return Ok((kept, None, seen));
         };
         let is_whole = source.is_whole();
@@ -147,17 +190,5 @@ fn last_of(
         } else {
             u64::MAX
         };
-    }
-}
-
-/// Opens a file; `None` if it has gone since it was listed, compressed for instance: then that is opened.
-fn open(path: &Path, last: Option<u64>) -> Result<Option<Source>, Failure> {
-    if path.exists() {
-        return source::open(path, last).map(Some);
-    }
-    let packed = files::packed(path);
-    match packed.exists() {
-        true => source::open(&packed, last).map(Some),
-        false => Ok(None),
     }
 }

@@ -24,6 +24,8 @@ use crate::reading::{Piece, files};
 
 /// One file that is followed, and those after it.
 pub struct Follower {
+    /// Of several that are followed: a record that two of them bring is shown once.
+    stream: usize,
     path: PathBuf,
     /// `None` for a compressed one, to which nothing comes.
     reading: Option<Box<Reading<File>>>,
@@ -69,6 +71,7 @@ pub fn folder_of(path: &Path) -> &Path {
 impl Follower {
     /// Of a file that was read up to here.
     pub fn new(
+        stream: usize,
         path: &Path,
         reading: Option<Box<Reading<File>>>,
         seen: Seen,
@@ -85,6 +88,7 @@ impl Follower {
             )));
         }
         let mut follower = Follower {
+            stream,
             inode: fs::metadata(path).map_or(0, |file| file.ino()),
             path: path.to_owned(),
             reading,
@@ -166,8 +170,8 @@ impl Follower {
         show: &mut Show,
         read: impl FnOnce(&mut Reading<File>, &mut crate::reading::Take<'_>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        let (seen, previous) = (&mut self.seen, &mut self.previous);
-        let mut take = |piece: Piece<'_>| show_new(&piece, seen, previous, show);
+        let (stream, seen, previous) = (self.stream, &mut self.seen, &mut self.previous);
+        let mut take = |piece: Piece<'_>| show_new(stream, &piece, seen, previous, show);
         match &mut self.reading {
             Some(reading) => read(reading, &mut take),
             None => ControlFlow::Continue(()),
@@ -247,8 +251,8 @@ impl Follower {
             }
             Source::Packed(packed) => {
                 self.reading = None;
-                let (seen, previous) = (&mut self.seen, &mut self.previous);
-                packed.read(&mut |piece| show_new(&piece, seen, previous, show))
+                let (stream, seen, previous) = (self.stream, &mut self.seen, &mut self.previous);
+                packed.read(&mut |piece| show_new(stream, &piece, seen, previous, show))
             }
         }
     }
@@ -256,6 +260,7 @@ impl Follower {
 
 /// Shows a piece if it does not come again.
 fn show_new(
+    stream: usize,
     piece: &Piece<'_>,
     seen: &mut Seen,
     previous: &mut Option<PathBuf>,
@@ -267,7 +272,10 @@ fn show_new(
         // Nobody goes back to another run's file.
         News::NewRun => *previous = None,
     }
-    show.take(piece)
+    match show.once.is_new(stream, piece) {
+        true => show.take(piece),
+        false => ControlFlow::Continue(()),
+    }
 }
 
 /// The bytes before a place, as far as they can be read.

@@ -12,10 +12,10 @@ use shmlog::observe::{Follow, Observer, Seen, Start};
 use shmlog::sink::{Record, Values};
 
 use super::Show;
-use super::kept::Kept;
 use super::watch;
 use crate::failure::{Failure, tell};
 use crate::reading::Piece;
+use crate::reading::kept::Kept;
 use crate::rings;
 
 /// How often a quiet ring is looked at.
@@ -70,7 +70,8 @@ fn show_last(observer: &Observer, records: &mut Follow, wanted: Option<usize>, s
             break;
         }
     }
-    kept.iter().for_each(|piece| piece.show(show));
+    kept.iter()
+        .for_each(|piece| piece.give(&mut |piece| show.output.push(&piece)));
     show.output.flush();
     // What was written over meanwhile may have been among them.
     if begin > 0 && begin < end && wanted.is_none_or(|most| kept.len() < most) {
