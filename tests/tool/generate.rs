@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use libtest_mimic::Trial;
 
+use crate::logged::{Sinks, only_file};
 use crate::support::{Folder, Role, assert_says};
 use crate::tool::shmlog;
 use crate::trial::Ignored;
@@ -17,6 +18,7 @@ pub fn trials() -> Vec<Trial> {
         every_subcommand_has_a_man_page_that_is_set_without_a_warning,
         what_bash_is_given_is_a_script_that_completes_subcommands,
         every_shell_gets_a_script_that_names_all_subcommands,
+        lnav_takes_the_lines_of_a_text_file_apart,
         a_folder_that_cannot_be_written_is_named,
     ]
 }
@@ -91,6 +93,37 @@ fn every_shell_gets_a_script_that_names_all_subcommands() {
     shmlog(&["generate", "completions", "cmd.exe"])
         .assert()
         .code(2);
+}
+
+fn lnav_takes_the_lines_of_a_text_file_apart() -> Result<(), Ignored> {
+    if Command::new("lnav").arg("-V").output().is_err() {
+        return Err(Ignored("there is no lnav (Debian package lnav)"));
+    }
+    let sinks = Sinks::new();
+    let config = sinks.at("config");
+    let formats = config.join("lnav/formats/shmlog");
+    fs::create_dir_all(&formats).unwrap();
+    let format = shmlog(&["generate", "lnav"]).output().unwrap();
+    fs::write(formats.join("shmlog.json"), format.stdout).unwrap();
+    let query = ";SELECT seq, log_level, process, pid, thread, target, line, log_body FROM shmlog_log WHERE seq IS NOT NULL";
+    let mut lnav = Command::new("lnav");
+    lnav.args(["-n", "-c", query, "-c", ":write-json-to -"])
+        .arg(only_file(&sinks.at("text")))
+        .env("XDG_CONFIG_HOME", &config)
+        .env("HOME", sinks.folder.path())
+        .env_remove("NO_COLOR");
+    let output = lnav.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let found: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {said}"));
+    let rows = sinks.rows();
+    assert_eq!(found.len(), rows.len(), "{said}");
+    for (found, row) in found.iter().zip(&rows) {
+        for key in ["seq", "process", "pid", "thread", "line"] {
+            assert_eq!(found[key], row[key], "{found} {row}");
+        }
+    }
+    Ok(())
 }
 
 fn a_folder_that_cannot_be_written_is_named() {

@@ -1,4 +1,4 @@
-//! `shmlog generate`: writes man pages and shell completions, of what `cli.rs` says.
+//! `shmlog generate`: writes man pages and shell completions, of what `cli.rs` says, and a format file for lnav.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,13 @@ Examples:
   shmlog generate man ~/.local/share/man/man1
   . <(shmlog generate completions bash)     # in ~/.bashrc
   shmlog generate completions zsh > \"${fpath[1]}/_shmlog\"
-  shmlog generate completions fish > ~/.config/fish/completions/shmlog.fish";
+  shmlog generate completions fish > ~/.config/fish/completions/shmlog.fish
+  shmlog generate lnav > shmlog.json && lnav -i shmlog.json";
 
-/// Writes man pages and shell completions
+/// What lnav must know to take a line of a text file apart.
+const LNAV: &str = include_str!("generate/lnav.json");
+
+/// Writes man pages, shell completions, and a format file for lnav
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
@@ -39,12 +43,15 @@ enum What {
         /// The shell
         shell: Shell,
     },
+    /// The format of text files for lnav, on standard output: fields to filter and sort by
+    Lnav,
 }
 
 /// Does it.
 pub fn run(arguments: Arguments) -> Outcome {
     match arguments.what {
         What::Man { folder } => write_pages(&folder),
+        What::Lnav => failure::print(LNAV),
         What::Completions { shell } => {
             // What comes of writing is not told by the generator: a text first, then we see.
             let mut text = Vec::new();
