@@ -1,8 +1,9 @@
 //! `shmlog tail` of files: how files are named, what they hold, and what is damaged.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::process::Stdio;
 
 use libtest_mimic::Trial;
 
@@ -12,7 +13,8 @@ use shmlog::sink::SinkSpec;
 use crate::logged::{EACH, Sinks, only_file, play, rows, text};
 use crate::shown::{sequences, shown, tail};
 use crate::support::{Folder, Role, assert_says, log_files};
-use crate::tool::shmlog;
+use crate::pty::Terminal;
+use crate::tool::{self, shmlog};
 use crate::trials;
 
 pub const ROLES: &[Role] = &[];
@@ -24,6 +26,8 @@ pub fn trials() -> Vec<Trial> {
         text_is_that_of_the_console_and_coloured_if_so_wished,
         a_folder_of_several_kinds_shows_each_record_once_in_its_place,
         the_last_records_are_found_whichever_way_the_files_are_named,
+        what_is_long_goes_through_a_pager_on_a_terminal_and_nowhere_else,
+        a_file_that_is_not_there_is_waited_for,
         lines_of_other_programs_are_shown_as_they_are,
         what_is_damaged_is_said_with_file_and_line_and_the_rest_is_shown,
         what_cannot_be_read_is_named_with_a_way_out,
@@ -181,6 +185,51 @@ fn file_of(folder: &Folder, name: &str, bytes: &[u8]) -> String {
 
 const RECORD: &str = "2026-11-22 17:45:12.123456 WARN     #42 arm[1234] imu[1235] can src/can.rs:17 - bus 2 is slow\n";
 
+fn what_is_long_goes_through_a_pager_on_a_terminal_and_nowhere_else() {
+    let folder = Folder::new();
+    let path = file_of(&folder, "many", RECORD.repeat(60).as_bytes());
+    let mut command = tool::command(&["tail", "-n", "60", &path]);
+    command.env("PAGER", "sed s/^/paged:/");
+    let screen = Terminal::with(&command).close();
+    // A line says which day it was.
+    assert_eq!(screen.matches("paged:").count(), 1 + 60, "{screen}");
+    // The same width as without.
+    assert!(screen.lines().all(|line| line.len() <= 80 + "paged:".len()), "{screen}");
+    for (arguments, pager) in [
+        (&["--no-pager"][..], "sed s/^/paged:/"),
+        (&["--output", "json"], "sed s/^/paged:/"),
+        (&[], "no-such-pager -R"),
+        (&[], ""),
+    ] {
+        let mut command = tool::command(&[&["tail", "-n", "60", &path], arguments].concat());
+        command.env("PAGER", pager);
+        let screen = Terminal::with(&command).close();
+        assert!(!screen.contains("paged:") && screen.matches("bus 2 is slow").count() == 60, "{screen}");
+    }
+    let mut piped = tool::command(&["tail", "-n", "60", &path]);
+    let output = piped.env("PAGER", "sed s/^/paged:/").output().unwrap();
+    assert!(output.status.success() && !output.stdout.starts_with(b"paged:"));
+}
+
+fn a_file_that_is_not_there_is_waited_for() {
+    let folder = Folder::new();
+    let path = folder.path().join("late.log");
+    let mut command = tool::command(&["tail", "-F", path.to_str().unwrap()]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut tail = command.spawn().unwrap();
+    let mut line = String::new();
+    let mut said = BufReader::new(tail.stderr.take().unwrap());
+    said.read_line(&mut line).unwrap();
+    assert_says(&line, &["waiting for ", "late.log"]);
+    fs::write(&path, RECORD).unwrap();
+    let mut out = BufReader::new(tail.stdout.take().unwrap());
+    line.clear();
+    out.read_line(&mut line).unwrap();
+    assert_says(&line, &["bus 2 is slow"]);
+    drop(out);
+    assert!(tail.wait().unwrap().success());
+}
+
 fn lines_of_other_programs_are_shown_as_they_are() {
     let folder = Folder::new();
     let mixed = format!("Segmentation fault\n{RECORD}    still\n# \x1b[31mred\u{202e}\n{RECORD}");
@@ -279,12 +328,13 @@ fn log_files_packed(folder: &Path) -> String {
 fn what_cannot_be_read_is_named_with_a_way_out() {
     let folder = Folder::new();
     assert!(log_files(folder.path()).is_empty());
-    let refused = |arguments: &[&str], words: &[&str]| {
-        let done = shmlog(&[&["tail"], arguments].concat()).assert().code(1);
+    let refused_with = |code: i32, arguments: &[&str], words: &[&str]| {
+        let done = shmlog(&[&["tail"], arguments].concat()).assert().code(code);
         let error = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
         assert_says(&error, words);
         assert_eq!(error.lines().count(), 1, "{error}");
     };
+    let refused = |arguments: &[&str], words: &[&str]| refused_with(1, arguments, words);
     refused(
         &[folder.text()],
         &[folder.text(), "no log files", "name other files"],
@@ -300,11 +350,13 @@ fn what_cannot_be_read_is_named_with_a_way_out() {
         .write_all(b"\x7fELF\0\0\0")
         .unwrap();
     refused(&[path.to_str().unwrap()], &["program", "is no log", "MCAP"]);
-    refused(
+    refused_with(
+        2,
         &["--since", "soon", folder.text()],
         &["--since", "soon", "10m"],
     );
-    refused(
+    refused_with(
+        2,
         &["--since", "1m", "--until", "2m", folder.text()],
         &["later than --until"],
     );

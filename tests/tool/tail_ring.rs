@@ -19,6 +19,7 @@ pub fn trials() -> Vec<Trial> {
         the_last_records_of_a_ring_are_shown_though_the_drainer_has_taken_them,
         what_is_filtered_out_is_not_counted_among_the_last,
         what_comes_is_shown_once_and_in_order_until_the_ring_ends,
+        a_ring_that_is_not_there_is_waited_for_and_so_is_the_next_of_its_program,
         who_was_stopped_for_too_long_says_what_it_has_missed,
         who_follows_maps_the_ring_for_reading_only_and_does_not_keep_it_alive,
         who_follows_a_program_that_is_killed_is_told_how_to_save_what_it_left,
@@ -95,8 +96,12 @@ struct Tail {
 
 impl Tail {
     fn start(ring: &str, more: &[&str]) -> Tail {
-        let mut command = tool::command(&["tail", ring, "-f", "--output", "json"]);
-        command.args(more);
+        Tail::with(&[&["tail", ring, "-f"], more].concat())
+    }
+
+    fn with(arguments: &[&str]) -> Tail {
+        let mut command = tool::command(arguments);
+        command.args(["--output", "json"]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
@@ -137,6 +142,30 @@ fn what_comes_is_shown_once_and_in_order_until_the_ring_ends() {
         is_well && said == format!("shmlog: the ring {ring} has ended\n"),
         "{said}"
     );
+}
+
+fn a_ring_that_is_not_there_is_waited_for_and_so_is_the_next_of_its_program() {
+    let mut tail = Tail::with(&["tail", "-F", "tail-again"]);
+    let mut said = BufReader::new(tail.child.stderr.take().unwrap());
+    let mut hear = move |word: &str| {
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap();
+        assert!(line.contains(word), "{word}: {line}");
+    };
+    hear("waiting for a ring \"tail-again\"");
+    for run in 0..2 {
+        let mut robot = Robot::start("tail-again");
+        robot.tell("info 3");
+        for n in 0..3 {
+            assert_eq!(tail.message(), format!("reading {n}"), "{run}");
+        }
+        robot.finish();
+        hear("has ended");
+        hear("waiting for a ring");
+    }
+    // The reader goes.
+    drop(tail.out);
+    assert!(tail.child.wait().unwrap().success());
 }
 
 fn who_was_stopped_for_too_long_says_what_it_has_missed() {

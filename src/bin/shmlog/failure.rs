@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0 | done |
 //! | 1 | it could not be done; standard error says what, and the way out; `doctor`: a check is bad |
-//! | 2 | the arguments make no sense (clap's own) |
+//! | 2 | the arguments make no sense (clap's own code) |
 //! | 126, 127 | `run`: the program cannot be executed, was not found |
 //! | 128 + n | `run`: the program was ended by signal n; otherwise `run` ends with the program's own code |
 
@@ -17,12 +17,31 @@ use crate::show::harmless;
 
 /// Why a command could not do what it was asked for. Its text names the thing and the way out.
 #[derive(Debug)]
-pub struct Failure(String);
+pub struct Failure {
+    text: String,
+    code: u8,
+}
+
+/// The exit code of a command that could not do what it was asked for.
+const NOT_DONE: u8 = 1;
+/// The exit code of a command whose arguments make no sense.
+const SENSELESS: u8 = 2;
 
 impl Failure {
     /// Of these words.
     pub fn new(text: impl Into<String>) -> Failure {
-        Failure(text.into())
+        Failure {
+            text: text.into(),
+            code: NOT_DONE,
+        }
+    }
+
+    /// Of arguments that make no sense, whatever there is on this machine.
+    pub fn of_arguments(text: impl Into<String>) -> Failure {
+        Failure {
+            text: text.into(),
+            code: SENSELESS,
+        }
     }
 
     /// What the library or the system said, with all that stands behind it.
@@ -37,13 +56,13 @@ impl Failure {
             }
             behind = error.source();
         }
-        Failure(text)
+        Failure::new(text)
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -59,8 +78,9 @@ pub type Outcome = Result<ExitCode, Failure>;
 /// Ends the program as its command did.
 pub fn report(outcome: Outcome) -> ExitCode {
     outcome.unwrap_or_else(|failure| {
+        let code = failure.code;
         tell(failure);
-        ExitCode::FAILURE
+        ExitCode::from(code)
     })
 }
 

@@ -9,6 +9,7 @@ mod counts;
 mod picture;
 
 use std::fs;
+use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ use crate::reading::merge::merge;
 use crate::reading::once::Once;
 use crate::reading::span::{self, Span};
 use crate::reading::{Piece, Take, files, source};
+use crate::show::Progress;
 
 /// About so many columns.
 const COLUMNS: usize = 300;
@@ -74,10 +76,11 @@ pub fn run(arguments: Arguments) -> Outcome {
     let paths = streams.concat();
     if paths.iter().any(|path| is_same(path, &arguments.output)) {
         let name = arguments.output.display();
-        return Err(Failure::new(format!(
+        return Err(Failure::of_arguments(format!(
             "{name} is one of the log files; give --output another name"
         )));
     }
+    let progress = Progress::of_reading(files::bytes_of(&paths));
     let mut counts = Counts::new();
     let read = |number: usize, take: &mut Take<'_>| read_all(&streams[number], take);
     merge(streams.len(), &read, &mut Once::default(), &mut |piece| {
@@ -88,6 +91,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         }
         ControlFlow::Continue(())
     })?;
+    drop(progress);
     let picture = picture_of(&counts, &paths, arguments.by)?;
     let height = arguments
         .height
@@ -117,13 +121,26 @@ fn write(output: &Path, svg: &str) -> Outcome {
     if output == Path::new("-") {
         return failure::print(svg);
     }
-    fs::write(output, svg).map_err(|error| {
+    write_whole(output, svg).map_err(|error| {
         let name = output.display();
         Failure::new(format!(
             "{name} cannot be written: {error}; give --output another place"
         ))
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whole, or not at all: whoever presses Ctrl+C meanwhile finds the picture that was there before. What is no file, a pipe or
+/// a terminal, is written to as it is.
+fn write_whole(output: &Path, svg: &str) -> io::Result<()> {
+    if fs::metadata(output).is_ok_and(|there| !there.is_file()) {
+        return fs::write(output, svg);
+    }
+    let mut draft = output.as_os_str().to_owned();
+    draft.push(format!(".{}.new", std::process::id()));
+    let draft = PathBuf::from(draft);
+    let written = fs::write(&draft, svg).and_then(|()| fs::rename(&draft, output));
+    written.inspect_err(|_| _ = fs::remove_file(&draft))
 }
 
 fn picture_of(counts: &Counts, paths: &[PathBuf], by: By) -> Result<Picture, Failure> {

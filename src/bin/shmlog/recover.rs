@@ -6,7 +6,7 @@ use shmlog::observe::{self, RingState};
 
 use crate::failure::{self, Failure, Outcome};
 use crate::rings;
-use crate::show::harmless;
+use crate::show::{Progress, harmless};
 
 /// Saves and removes what a crash left
 ///
@@ -37,7 +37,9 @@ pub fn run(arguments: Arguments) -> Outcome {
     }
     let mut failures = Vec::new();
     for name in names {
+        let progress = Progress::of(format!("recovering {}", harmless(&name)));
         let recovered = shmlog::recover(&name).map_err(|error| Failure::of(&error));
+        drop(progress);
         // Where it cannot be told, the others are saved all the same.
         let told = recovered
             .and_then(|recovered| failure::print(&(harmless(&recovered.to_string()) + "\n")));

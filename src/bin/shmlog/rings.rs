@@ -29,6 +29,18 @@ pub fn find(asked: &str) -> Result<Option<Observer>, Failure> {
     named(&rings, asked)?.map(open).transpose()
 }
 
+/// Opens the ring that is meant if it lives; `None` while none does.
+pub fn find_live(asked: Option<&str>) -> Result<Option<Observer>, Failure> {
+    let rings = observe::rings().into_iter();
+    let live: Vec<_> = rings.filter(|ring| ring.state == RingState::Live).collect();
+    let ring = match asked {
+        Some(asked) => named(&live, asked)?,
+        None if live.is_empty() => None,
+        None => Some(only(&live)?),
+    };
+    ring.map(open).transpose()
+}
+
 /// Nothing will come, and nothing can be asked for, if all its processes were killed.
 pub fn refuse_dead(name: &str) -> Result<(), Failure> {
     let rings = observe::rings();

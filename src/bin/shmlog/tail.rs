@@ -26,6 +26,7 @@ use crate::failure::{Failure, Outcome};
 use crate::reading::Piece;
 use crate::reading::once::Once;
 use crate::rings;
+use crate::show::Pager;
 
 /// So many records are shown unless something else is asked for, as `tail` does it.
 const LINES: usize = 10;
@@ -40,6 +41,7 @@ const LINES: usize = 10;
 #[command(after_help = "\
 Examples:
   shmlog tail -f                         the only ring, as it goes on
+  shmlog tail -F robot                   the ring of the program robot, once it is there, and its next ones
   shmlog tail -f logs                    the newest program's files in a folder, across rotation
   shmlog tail -l warn -n 50 logs         its last 50 warnings and what is worse
   shmlog tail --since 10m --proc arm app_20261122_174512_123456.log.gz
@@ -51,6 +53,12 @@ pub struct Arguments {
     /// Go on with what comes, across rotation; ends with Ctrl+C
     #[arg(short, long)]
     follow: bool,
+    /// The same, but wait for a ring or file that is not there yet, and go on with the next run of the program
+    #[arg(short = 'F', long = "follow-retry")]
+    retry: bool,
+    /// Print at once, though standard output is a terminal and $PAGER (or less) could show it page by page
+    #[arg(long)]
+    no_pager: bool,
     /// Show the last N records, or `all` [default: 10, with --since or --until all]
     #[arg(short = 'n', long, value_name = "N")]
     lines: Option<Lines>,
@@ -144,23 +152,41 @@ pub fn run(arguments: Arguments) -> Outcome {
         output: Output::new(arguments.output, arguments.color),
         once: Once::default(),
     };
-    let shown = match &arguments.sources[..] {
-        [] => {
-            let observer = rings::choose(None)?;
-            ring::tail(&observer, wanted, arguments.follow, &mut show)
-        }
+    let follow = arguments.follow || arguments.retry;
+    let is_paged = !follow && !arguments.no_pager && arguments.output == Form::Text;
+    let pager = is_paged.then(Pager::start).flatten();
+    if pager.is_some() {
+        show.output.page();
+    }
+    let shown = show_all(&arguments, wanted, &mut show);
+    let finished = show.output.finish();
+    drop(pager);
+    finished?;
+    shown.map(|()| ExitCode::SUCCESS)
+}
+
+/// Shows what the sources have.
+fn show_all(arguments: &Arguments, wanted: Option<usize>, show: &mut Show) -> Result<(), Failure> {
+    let sources = &arguments.sources;
+    let follow = arguments.follow || arguments.retry;
+    match &sources[..] {
+        [] if arguments.retry => ring::tail_forever(None, wanted, show),
+        [] => ring::tail(&rings::choose(None)?, wanted, follow, show).map(drop),
         [ring] if !is_path(ring) => {
-            let observer = rings::find(&ring.to_string_lossy())?.ok_or_else(|| {
+            let word = ring.to_string_lossy();
+            if arguments.retry {
+                return ring::tail_forever(Some(&word), wanted, show);
+            }
+            let observer = rings::find(&word)?.ok_or_else(|| {
                 Failure::new(format!(
                     "there is no file {ring:?}, and no ring of that name, program or process: `shmlog ls` lists the rings"
                 ))
             })?;
-            ring::tail(&observer, wanted, arguments.follow, &mut show)
+            ring::tail(&observer, wanted, follow, show).map(drop)
         }
-        paths => files::tail(paths, wanted, arguments.follow, &mut show),
-    };
-    show.output.finish()?;
-    shown.map(|()| ExitCode::SUCCESS)
+        paths if arguments.retry && !files::wait_for(paths) => Ok(()),
+        paths => files::tail(paths, wanted, follow, show),
+    }
 }
 
 /// Whether an argument is meant as a file: if one is there, or it can be nothing else.

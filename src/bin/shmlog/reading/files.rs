@@ -110,6 +110,15 @@ pub fn of_all(arguments: &[PathBuf]) -> Result<Vec<Vec<PathBuf>>, Failure> {
     Ok(streams)
 }
 
+/// The bytes of all files together, as far as they can be known.
+pub fn bytes_of<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> u64 {
+    let paths = paths.into_iter();
+    paths
+        .filter_map(|path| fs::metadata(path).ok())
+        .map(|file| file.len())
+        .sum()
+}
+
 fn is_one_stream(one: &[PathBuf], other: &[PathBuf]) -> bool {
     let name = |files: &[PathBuf]| files.first().and_then(|path| Name::of(path));
     name(one).is_some_and(|one| name(other).is_some_and(|other| one.is_of(&other)))

@@ -8,6 +8,7 @@ use super::owned::Owned;
 use super::times::LocalTimes;
 use super::values::TakeValues;
 use super::{Piece, Take, json, text};
+use crate::show;
 
 /// Bytes that are read at a time.
 const CHUNK: usize = 64 << 10;
@@ -17,6 +18,8 @@ const LONGEST: usize = 16 << 20;
 /// Reads lines from `input`, as far as there are any; there may be more later.
 pub struct Reading<R> {
     pub input: R,
+    /// Whether what is read are bytes of a file as they stand there.
+    pub note_read: bool,
     chunk: Vec<u8>,
     /// A line whose end was not there yet.
     begun: Vec<u8>,
@@ -48,6 +51,7 @@ impl<R: Read> Reading<R> {
     pub fn new(input: R, complaints: Complaints) -> Reading<R> {
         Reading {
             input,
+            note_read: false,
             chunk: vec![0; CHUNK],
             begun: Vec::new(),
             open: None,
@@ -77,6 +81,9 @@ impl<R: Read> Reading<R> {
                 Ok(0) => break Ok((grew, ControlFlow::Continue(()))),
                 Ok(length) => {
                     grew = true;
+                    if self.note_read {
+                        show::note_read(length);
+                    }
                     if self.chunk(&chunk[..length], take).is_break() {
                         break Ok((grew, ControlFlow::Break(())));
                     }

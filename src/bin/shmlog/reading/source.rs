@@ -11,6 +11,7 @@ use super::complaints::Complaints;
 use super::lines::Reading;
 use super::{Take, files, mcap};
 use crate::failure::Failure;
+use crate::show::note_read;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const MCAP: &[u8] = &[0x89, b'M', b'C', b'A', b'P'];
@@ -45,7 +46,7 @@ pub fn open(path: &Path, last: Option<u64>) -> Result<Source, Failure> {
             path.display()
         )));
     }
-    let mut input = BufReader::new(file);
+    let mut input = BufReader::new(Counted(file));
     let head = input.fill_buf().map_err(failed)?;
     if head.starts_with(GZIP) {
         let mut input = BufReader::new(MultiGzDecoder::new(input));
@@ -62,11 +63,11 @@ pub fn open(path: &Path, last: Option<u64>) -> Result<Source, Failure> {
             path.display()
         )));
     }
-    if !input.get_ref().metadata().map_err(failed)?.is_file() {
+    if !input.get_ref().0.metadata().map_err(failed)?.is_file() {
         // A pipe does not go back to its beginning.
         return Ok(packed(input, complaints, false));
     }
-    let mut file = input.into_inner();
+    let Counted(mut file) = input.into_inner();
     let from = last.map_or(0, |last| {
         file.metadata()
             .map_or(0, |file| file.len())
@@ -76,12 +77,24 @@ pub fn open(path: &Path, last: Option<u64>) -> Result<Source, Failure> {
     file.seek(SeekFrom::Start(from.saturating_sub(1)))
         .map_err(failed)?;
     let is_whole = from == 0;
-    let reading = match is_whole {
+    let mut reading = match is_whole {
         true => Reading::new(file, complaints),
         false => Reading::from_amid(file, complaints.behind(from)),
     };
+    reading.note_read = true;
     let reading = Box::new(reading);
     Ok(Source::Lines { reading, is_whole })
+}
+
+/// A file that is compressed or MCAP; notes what is read of it.
+struct Counted(File);
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.0.read(buffer)?;
+        note_read(count);
+        Ok(count)
+    }
 }
 
 /// Opens a file that was listed a moment ago; `None` if it has gone since. If it was compressed meanwhile that is opened.

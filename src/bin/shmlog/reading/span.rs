@@ -8,7 +8,8 @@ use crate::show;
 /// From when to when.
 #[derive(Debug, Default, clap::Args)]
 pub struct Times {
-    /// Only records from then on: `90s`, `10m`, `2h`, `3d` ago, `17:45` today, or `2026-11-22 17:45:12` (local, or with a zone)
+    /// Only records from then on: `90s`, `10m`, `2h`, `3d` ago (a number alone: seconds), `today`, `yesterday`, `17:45` today, or
+    /// `2026-11-22 17:45:12` (local, or with a zone)
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Only records up to then
@@ -38,8 +39,8 @@ impl Span {
             match text {
             None => Ok(default),
             Some(text) => time_of(text, now).ok_or_else(|| {
-                Failure::new(format!(
-                    "{option} {text:?} is no time; give one like 90s, 10m, 2h or 3d ago, 17:45, or 2026-11-22T17:45:12"
+                Failure::of_arguments(format!(
+                    "{option} {text:?} is no time; give one like 90s, 10m, 2h or 3d ago, today, 17:45, or 2026-11-22T17:45:12"
                 ))
             }),
         }
@@ -49,7 +50,7 @@ impl Span {
             until_ns: time("--until", &arguments.until, i64::MAX)?,
         };
         if span.since_ns > span.until_ns {
-            return Err(Failure::new(
+            return Err(Failure::of_arguments(
                 "--since is later than --until, so nothing lies between; exchange them",
             ));
         }
@@ -94,19 +95,25 @@ fn shown_of(text: &str, today: NaiveDate) -> Option<NaiveDateTime> {
             .ok()?
             .and_hms_opt(0, 0, 0)
     };
+    let named = || match text {
+        "today" => today.and_hms_opt(0, 0, 0),
+        "yesterday" => today.pred_opt()?.and_hms_opt(0, 0, 0),
+        _ => None,
+    };
     let times = ["%H:%M:%S%.f", "%H:%M"];
     let time = || {
         times
             .iter()
             .find_map(|form| NaiveTime::parse_from_str(text, form).ok())
     };
-    both.or_else(date).or_else(|| Some(today.and_time(time()?)))
+    both.or_else(date)
+        .or_else(named)
+        .or_else(|| Some(today.and_time(time()?)))
 }
 
-/// `90s`, `10m`, `1.5h`. With its unit: a number alone is as likely meant for an hour or a year.
+/// `90s`, `10m`, `1.5h`; a number alone is of seconds, as everywhere in the tool.
 fn ago_ns(text: &str) -> Option<i64> {
-    let has_unit = text.ends_with(|c: char| c.is_ascii_alphabetic());
-    let ago = has_unit.then(|| show::parse_time(text).ok()).flatten()?;
+    let ago = show::parse_time(text).ok()?;
     i64::try_from(ago.as_nanos()).ok()
 }
 
@@ -124,7 +131,16 @@ mod tests {
         assert_eq!(ago("2026-11-22T17:45:11.5"), 500_000_000);
         assert_eq!(ago("2026-11-22 17:44"), 72_000_000_000);
         assert_eq!(time_of("1970-01-01T01:00:00+01:00", now), Some(0));
-        for none in ["", "soon", "10", "10 parsecs", "-5m", "2026-13-01"] {
+        assert_eq!(ago("10"), 10_000_000_000);
+        let since = |text: &str| {
+            Local
+                .timestamp_nanos(time_of(text, now).unwrap())
+                .naive_local()
+                .to_string()
+        };
+        assert_eq!(since("today"), "2026-11-22 00:00:00");
+        assert_eq!(since("yesterday"), "2026-11-21 00:00:00");
+        for none in ["", "soon", "10 parsecs", "-5m", "2026-13-01"] {
             assert_eq!(time_of(none, now), None, "{none}");
         }
     }

@@ -7,21 +7,25 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Show;
 use super::follow::{self, Follower};
 use super::seen::Seen;
-use super::watch::Watch;
-use crate::failure::Failure;
+use super::watch::{self, Watch};
+use crate::failure::{Failure, tell};
 use crate::reading::kept::Kept;
 use crate::reading::lines::Reading;
 use crate::reading::merge::merge;
 use crate::reading::{Piece, Take, files, source};
+use crate::show::Progress;
 
 /// Last bytes of a file that are looked at first, then sixteen times as many, and so on; beyond the most, all.
 const FIRST_LOOK: u64 = 64 << 10;
 const NEXT_LOOK: u64 = 16;
 const MOST_LOOK: u64 = 16 << 20;
+/// How often a file is looked for that is not there yet.
+const WAIT_EVERY: Duration = Duration::from_millis(200);
 
 /// Shows the last `wanted` records of files, or all; with `follow` what comes, too.
 pub fn tail(
@@ -49,6 +53,12 @@ pub fn tail(
         // The same records come by the other kinds.
         streams.retain(|stream| !stream.is_whole());
     }
+    let paths = streams.iter().flat_map(|stream| &stream.paths);
+    // Of the last few records only the ends of files are read.
+    if wanted.is_none() && !follow {
+        let progress = Progress::of_reading(files::bytes_of(paths));
+        show.output.show_progress(progress);
+    }
     let followers = match wanted {
         None => show_all(&streams, show)?,
         Some(wanted) => show_last(&streams, wanted, show)?,
@@ -58,6 +68,25 @@ pub fn tail(
         true => follow::go_on(followers, &watch, show),
         false => Ok(()),
     }
+}
+
+/// Waits until each of these is there, and each folder holds a log file. `false` when nobody reads any more.
+pub fn wait_for(arguments: &[PathBuf]) -> bool {
+    let mut is_told = false;
+    while let Some(missing) = arguments.iter().find(|path| files::of(path).is_err()) {
+        if !is_told {
+            let name = missing.display();
+            match missing.is_dir() {
+                true => tell(format!("waiting for a log file in {name}")),
+                false => tell(format!("waiting for {name}")),
+            }
+            is_told = true;
+        }
+        if !watch::pause(WAIT_EVERY) {
+            return false;
+        }
+    }
+    true
 }
 
 /// Files that are read one after another; the last one may be followed.

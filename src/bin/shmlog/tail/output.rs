@@ -10,7 +10,7 @@ use shmlog::sink::{Encoder, Encoding, Record};
 use super::{Color, Form};
 use crate::failure::{self, Failure, is_closed_pipe};
 use crate::reading::Piece;
-use crate::show::{self, harmless};
+use crate::show::{self, Progress, harmless};
 
 /// Bytes that are written at a time, if more is to come.
 const ENOUGH: usize = 64 << 10;
@@ -22,6 +22,10 @@ pub struct Output {
     colour: bool,
     /// Columns of the terminal; `None` where there is none.
     width: Option<usize>,
+    /// A pager stands between us and the terminal: its width is what it was.
+    is_paged: bool,
+    /// Shown until there is something to show.
+    progress: Option<Progress>,
     /// The day of the record shown last: the console has times of day only.
     day: Option<NaiveDate>,
     bytes: Vec<u8>,
@@ -44,6 +48,8 @@ impl Output {
             form,
             colour,
             width: None,
+            is_paged: false,
+            progress: None,
             day: Some(Local::now().date_naive()),
             bytes: Vec::new(),
             error: None,
@@ -52,6 +58,16 @@ impl Output {
         output.width = show::columns();
         output.encoder = output.encoder_of();
         output
+    }
+
+    /// Goes through a pager from now on, whose standard input is our standard output.
+    pub fn page(&mut self) {
+        self.is_paged = true;
+    }
+
+    /// Shows how far reading has come until the first record is shown, or until [`Self::finish`].
+    pub fn show_progress(&mut self, progress: Progress) {
+        self.progress = Some(progress);
     }
 
     fn encoder_of(&self) -> Encoder {
@@ -98,11 +114,18 @@ impl Output {
 
     /// Hands over what there is, and looks how wide the terminal has become.
     pub fn flush(&mut self) {
+        if !self.bytes.is_empty() && self.width.is_some() {
+            // Both are drawn on one terminal.
+            self.progress = None;
+        }
         let mut out = io::stdout().lock();
         if self.error.is_none() && !self.bytes.is_empty() {
             self.error = out.write_all(&self.bytes).and_then(|()| out.flush()).err();
         }
         self.bytes.clear();
+        if self.is_paged {
+            return;
+        }
         let width = show::columns();
         if self.form == Form::Text && width != self.width {
             self.width = width;
@@ -120,6 +143,7 @@ impl Output {
 
     /// The end. That nobody reads any more is no failure.
     pub fn finish(&mut self) -> Result<(), Failure> {
+        self.progress = None;
         self.flush();
         if self.left_out > 0 {
             let form = format!("{:?}", self.form).to_lowercase();

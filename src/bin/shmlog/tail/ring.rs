@@ -22,6 +22,62 @@ use crate::rings;
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How often it is asked whether anybody of it lives.
 const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How often a ring is looked for that is not there yet: a look at each of the machine's rings.
+const WAIT_EVERY: Duration = Duration::from_millis(200);
+
+/// Why a ring is followed no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The ring has ended.
+    OfRing,
+    /// Nobody reads any more, or all was shown that was asked for.
+    OfReader,
+}
+
+/// Follows a ring, waits for one if there is none yet, and goes on with the next one of the same program when it has ended.
+pub fn tail_forever(
+    asked: Option<&str>,
+    wanted: Option<usize>,
+    show: &mut Show,
+) -> Result<(), Failure> {
+    let (mut asked, mut wanted) = (asked.map(str::to_owned), wanted);
+    loop {
+        let Some(observer) = wait_for(asked.as_deref())? else {
+            return Ok(());
+        };
+        match tail(&observer, wanted, true, show) {
+            Ok(End::OfReader) => return Ok(()),
+            Ok(End::OfRing) => {}
+            // All its processes were killed: how to save what it holds.
+            Err(failure) => tell(failure),
+        }
+        // A name that was given may mean this ring alone; its program has another next time. Of that one all is new.
+        asked = Some(observer.program().to_owned()).filter(|program| !program.is_empty());
+        wanted = None;
+    }
+}
+
+/// Waits until such a ring lives; `None` when nobody reads any more.
+fn wait_for(asked: Option<&str>) -> Result<Option<Observer>, Failure> {
+    let mut is_told = false;
+    loop {
+        if let Some(observer) = rings::find_live(asked)? {
+            return Ok(Some(observer));
+        }
+        if !is_told {
+            tell(match asked {
+                Some(asked) => {
+                    format!("waiting for a ring {asked:?}, or of a program or process of that name")
+                }
+                None => "waiting for a ring".to_owned(),
+            });
+            is_told = true;
+        }
+        if !watch::pause(WAIT_EVERY) {
+            return Ok(None);
+        }
+    }
+}
 
 /// Shows the last `wanted` records that the ring still holds, or all; with `follow` those that come, too.
 pub fn tail(
@@ -29,7 +85,7 @@ pub fn tail(
     wanted: Option<usize>,
     follow: bool,
     show: &mut Show,
-) -> Result<(), Failure> {
+) -> Result<End, Failure> {
     give_way();
     let start = match wanted {
         Some(0) => Start::Now,
@@ -39,7 +95,7 @@ pub fn tail(
     show_last(observer, &mut records, wanted, show);
     match follow {
         true => go_on(observer, &mut records, show),
-        false => Ok(()),
+        false => Ok(End::OfReader),
     }
 }
 
@@ -83,7 +139,7 @@ fn show_last(observer: &Observer, records: &mut Follow, wanted: Option<usize>, s
 }
 
 /// What comes, until the ring has ended or nobody reads it any more.
-fn go_on(observer: &Observer, records: &mut Follow, show: &mut Show) -> Result<(), Failure> {
+fn go_on(observer: &Observer, records: &mut Follow, show: &mut Show) -> Result<End, Failure> {
     let mut asked = Instant::now();
     loop {
         // Asked before: what was logged up to then is read after it.
@@ -101,11 +157,11 @@ fn go_on(observer: &Observer, records: &mut Follow, show: &mut Show) -> Result<(
             show.output.flush();
         }
         if show.output.flow() == ControlFlow::Break(()) || !watch::pause(LOOK_EVERY) {
-            return Ok(());
+            return Ok(End::OfReader);
         }
         if is_over {
             tell(format!("the ring {} has ended", observer.name()));
-            return Ok(());
+            return Ok(End::OfRing);
         }
         if asked.elapsed() > ASK_EVERY {
             asked = Instant::now();
