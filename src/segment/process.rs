@@ -115,6 +115,13 @@ pub(crate) fn did_not_become(role: &str) -> String {
     )
 }
 
+/// Makes a pipe as large as `bytes`, if the system allows it. A smaller one makes its writer wait more often, and nothing else.
+#[allow(unsafe_code)]
+pub(crate) fn enlarge_pipe(pipe: &impl std::os::fd::AsRawFd, bytes: libc::c_int) {
+    // SAFETY: F_SETPIPE_SZ takes an integer and touches no memory of this process; the descriptor is open as long as `pipe` is.
+    unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETPIPE_SZ, bytes) };
+}
+
 /// What the kernel's name of a thread takes, with the zero behind it.
 pub(crate) const THREAD_NAME_BYTES: usize = 16;
 

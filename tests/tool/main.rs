@@ -44,6 +44,7 @@ cast! {
     rings
     running
     scene
+    spoken
     tail_files
     tail_follow
     tail_options

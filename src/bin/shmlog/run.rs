@@ -35,6 +35,9 @@ use crate::show;
 const NOT_FOUND: u8 = 127;
 const NOT_EXECUTABLE: u8 = 126;
 
+/// Makes Python print at once.
+const UNBUFFERED: &str = "PYTHONUNBUFFERED";
+
 const EXAMPLES: &str = "\
 Examples:
   shmlog run ./robot --speed 3            # on this terminal
@@ -58,8 +61,10 @@ set already is replaced for the program: its ring is a new one.";
 
 /// Runs a program, with a ring for it and all that it starts
 ///
-/// The program needs to know nothing: what it prints becomes records, of level info from standard output and warn from
-/// standard error. If it uses shmlog, it and all its children attach to the ring by themselves. At the end one line on
+/// The program needs to know nothing: what it prints becomes records. Their level is the one that a line says of itself
+/// (`[WARN] …`, `ERROR: …`, `<3>…`, JSON with a level), or info from standard output and warn from standard error. A traceback,
+/// the lines of one write to standard error, and indented lines are one record with what stands before them. The records bear
+/// the name and the pid of the program that was started, also those of its children: a pipe does not say who wrote. If it uses shmlog, it and all its children attach to the ring by themselves. At the end one line on
 /// standard error says how much was logged and lost.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -183,6 +188,10 @@ fn job_of_entry(entry: Entry, folder: &Path) -> Job {
 
 fn start(logger: &ShmLogger, mut job: Job, arguments: &Arguments) -> Result<Program, Refused> {
     let program = job.command.get_program().to_string_lossy().into_owned();
+    if !arguments.no_capture && std::env::var_os(UNBUFFERED).is_none() {
+        // Or what Python prints comes when its buffer is full, with the time of that moment, and not at all if it is killed.
+        job.command.env(UNBUFFERED, "1");
+    }
     let started = match arguments.no_capture {
         true => job.command.spawn().map(program::Started::Plain),
         false => logger

@@ -36,6 +36,11 @@ pub(super) struct Lines {
 }
 
 impl Lines {
+    /// Whether a line is begun that has not ended.
+    pub(super) fn is_begun(&self) -> bool {
+        !self.held.is_empty() || self.returned
+    }
+
     /// Takes more bytes, and calls `put` with the text of each line that they end, and with the number of the part,
     /// from 1, if it is not a whole line.
     pub(super) fn take(&mut self, bytes: &[u8], put: &mut impl FnMut(&str, Option<u32>)) {

@@ -8,8 +8,11 @@
 //!          └────────── starts, before ─────────────────────────────┘
 //! ```
 
+mod joined;
 mod lines;
 mod relay;
+mod severity;
+mod stream;
 mod told;
 
 use std::io::{self, Read};
@@ -26,6 +29,8 @@ use self::told::{ASKED, READY, Told, VARIABLE};
 use crate::logger::ShmLogger;
 use crate::segment::process;
 
+/// What a user may make a pipe, unless the system is set otherwise.
+const LARGEST_PIPE: i32 = 1 << 20;
 /// How long a relay may take until it has attached.
 const START_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -138,9 +143,20 @@ impl Spawned {
     }
 }
 
+/// A pipe that hands on each write by itself, up to a page: standard error is not buffered, so what a program writes there at
+/// once belongs together. It is made as large as the system allows, since each write takes a page of it.
+fn pipe_of_writes() -> io::Result<(io::PipeReader, io::PipeWriter)> {
+    use rustix::fs::{OFlags, fcntl_setfl};
+    let (reader, writer) = io::pipe()?;
+    // Where the kernel cannot do it, lines come one by one.
+    let _ = fcntl_setfl(&writer, OFlags::DIRECT);
+    process::enlarge_pipe(&writer, LARGEST_PIPE);
+    Ok((reader, writer))
+}
+
 fn spawn(ring: &str, name: &str, mut command: Command) -> io::Result<Spawned> {
     let (out, out_end) = io::pipe()?;
-    let (err, err_end) = io::pipe()?;
+    let (err, err_end) = pipe_of_writes()?;
     let told = Told {
         ring: ring.to_owned(),
         process: name.to_owned(),

@@ -4,24 +4,18 @@
 //! [`told`](super::told), its standard output and error are the ends to read of the program's. It says nothing by itself: what
 //! there is to say goes to who started it, or into the log.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{Errno, ioctl_fionread};
+use rustix::io::Errno;
 
-use super::lines::{Lines, MOST};
+use super::lines::MOST;
+use super::stream::{PATIENCE, Program, Stream};
 use super::told::{ASKED, READ, READY, Told, VARIABLE};
-use crate::level::Level;
 use crate::producer::{self, Attachment};
-use crate::record::capture::{Arguments, Put};
-use crate::record::{About, CallSite, put_entry};
 use crate::segment::{Refusal, Segment, process};
-
-/// The key of the number of a part of a line.
-const PART: &str = "part";
 
 /// Runs before `main` in every program that uses this crate; does nothing unless the program was started to be a relay.
 #[ctor::ctor(unsafe)]
@@ -51,10 +45,7 @@ fn relay(told: Told) -> io::Result<()> {
         name: told.process,
         pid: u32::from_ne_bytes(pid),
     };
-    let streams = [
-        Stream::new(out, Level::Info, &OUT),
-        Stream::new(err, Level::Warn, &ERR),
-    ];
+    let streams = [Stream::out(out), Stream::err(err)];
     Relay {
         control,
         streams,
@@ -80,63 +71,6 @@ fn attach(ring: &str) -> Result<(), String> {
     })
 }
 
-static OUT: CallSite = CallSite::new("stdout", "", 0, "{}", "", true);
-static ERR: CallSite = CallSite::new("stderr", "", 0, "{}", "", true);
-
-/// Whose lines they are.
-struct Program {
-    name: String,
-    pid: u32,
-}
-
-/// One of the two.
-struct Stream {
-    /// `None` when nobody can write into it any more.
-    pipe: Option<File>,
-    level: Level,
-    site: &'static CallSite,
-    lines: Lines,
-}
-
-impl Stream {
-    fn new(pipe: OwnedFd, level: Level, site: &'static CallSite) -> Stream {
-        Stream {
-            pipe: Some(pipe.into()),
-            level,
-            site,
-            lines: Lines::default(),
-        }
-    }
-
-    /// Reads once, and writes the lines that end in it. Returns how many bytes there were; 0 at the end of the stream.
-    fn read(&mut self, buffer: &mut [u8], program: &Program) -> usize {
-        let (level, site) = (self.level, self.site);
-        let mut put = |text: &str, part| write(level, site, program, text, part);
-        let bytes = match &mut self.pipe {
-            Some(pipe) => pipe.read(buffer),
-            None => Ok(0),
-        };
-        match bytes {
-            Ok(bytes @ 1..) => {
-                self.lines.take(&buffer[..bytes], &mut put);
-                bytes
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-            _ => {
-                self.lines.end(&mut put);
-                self.pipe = None;
-                0
-            }
-        }
-    }
-
-    /// Bytes that are there to be read.
-    fn waiting(&self) -> u64 {
-        let pipe = self.pipe.as_ref();
-        pipe.map_or(0, |pipe| ioctl_fionread(pipe).unwrap_or(0))
-    }
-}
-
 struct Relay {
     /// To who started us; `None` when that is gone.
     control: Option<UnixStream>,
@@ -150,7 +84,7 @@ impl Relay {
     /// Until both pipes are at their end.
     fn run(mut self) -> io::Result<()> {
         let mut buffer = vec![0; MOST];
-        while self.streams.iter().any(|stream| stream.pipe.is_some()) {
+        while !self.streams.iter().all(Stream::has_ended) {
             let ready = self.wait()?;
             for (index, _) in ready
                 .iter()
@@ -163,6 +97,9 @@ impl Relay {
                     owed[index] = owed[index].saturating_sub(bytes as u64);
                 }
             }
+            for stream in &mut self.streams {
+                stream.mind_silence(&self.program);
+            }
             if ready[2] {
                 self.listen();
             }
@@ -173,10 +110,7 @@ impl Relay {
 
     /// Waits for any of them: the two streams, and who started us.
     fn wait(&self) -> io::Result<[bool; 3]> {
-        let pipes = self
-            .streams
-            .each_ref()
-            .map(|stream| stream.pipe.as_ref().map(AsFd::as_fd));
+        let pipes = self.streams.each_ref().map(Stream::fd);
         let all = [pipes[0], pipes[1], self.control.as_ref().map(AsFd::as_fd)];
         let there = |index: &usize| all[*index].is_some();
         let which: Vec<usize> = (0..3).filter(there).collect();
@@ -185,8 +119,13 @@ impl Relay {
             .flatten()
             .map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN));
         let mut fds: Vec<PollFd<'_>> = fds.collect();
-        let for_ever = None::<&Timespec>;
-        match poll(&mut fds, for_ever) {
+        // A record that is held is written when nothing more comes to it.
+        let patience = Timespec {
+            tv_sec: 0,
+            tv_nsec: i64::from(PATIENCE.subsec_nanos()),
+        };
+        let is_held = self.streams.iter().any(Stream::holds);
+        match poll(&mut fds, is_held.then_some(&patience)) {
             Err(Errno::INTR) => return Ok([false; 3]),
             done => done?,
         };
@@ -215,16 +154,13 @@ impl Relay {
             let streams = owed.iter().zip(&self.streams);
             streams
                 .into_iter()
-                .all(|(owed, stream)| *owed == 0 || stream.pipe.is_none())
+                .all(|(owed, stream)| *owed == 0 || stream.has_ended())
         };
         if self.owed.take_if(done).is_none() {
             return;
         }
         for stream in &mut self.streams {
-            let (level, site) = (stream.level, stream.site);
-            stream
-                .lines
-                .end(&mut |text, part| write(level, site, &self.program, text, part));
+            stream.end(&self.program);
         }
         let answered = self
             .control
@@ -233,43 +169,5 @@ impl Relay {
         if !matches!(answered, Some(Ok(()))) {
             self.control = None;
         }
-    }
-}
-
-fn write(level: Level, site: &'static CallSite, program: &Program, text: &str, part: Option<u32>) {
-    if producer::is_enabled(level) && producer::passes(level, site, None) {
-        let thread = site.statement.target;
-        let said = Said {
-            text,
-            part,
-            program,
-            thread,
-        };
-        producer::write_captured(level, site, None, &said);
-    }
-}
-
-/// A line, and where it comes from.
-struct Said<'a> {
-    text: &'a str,
-    part: Option<u32>,
-    program: &'a Program,
-    thread: &'a str,
-}
-
-impl Arguments for Said<'_> {
-    fn words(&self) -> Option<usize> {
-        // By the buffer, then: most of the time here is the kernel's.
-        None
-    }
-
-    fn capture_all(&self, out: &mut impl Put) {
-        (self.text,).capture_all(out);
-        if let Some(part) = &self.part {
-            put_entry(out, About::Value, PART, part);
-        }
-        put_entry(out, About::Process, "", &*self.program.name);
-        put_entry(out, About::Pid, "", &self.program.pid);
-        put_entry(out, About::Thread, "", self.thread);
     }
 }
