@@ -297,7 +297,7 @@ pub fn drainers_of(ring: &str) -> Vec<u32> {
 }
 
 /// Sends a signal to a drainer and to nobody else, should its id have passed on meanwhile.
-fn signal_drainer(ring: &str, drainer: u32, signal: Signal) -> bool {
+pub fn signal_drainer(ring: &str, drainer: u32, signal: Signal) -> bool {
     let Some(pid) = Pid::from_raw(drainer as i32) else {
         return false;
     };

@@ -23,10 +23,12 @@ pub enum Figure {
     DrainerKills,
     DrainerStops,
     DrainerRestarts,
+    DrainerBytes,
+    LongestCall,
     Rounds,
 }
 
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 21] = [
     "records attempted",
     "records delivered",
     "records dropped, the ring being full",
@@ -45,8 +47,13 @@ const NAMES: [&str; 19] = [
     "drainers killed",
     "drainers stopped",
     "drainer restarts",
+    "bytes of memory of a drainer, at most (hostile rounds)",
+    "nanoseconds of processor time of a call, at most (hostile rounds)",
     "rounds (rings)",
 ];
+
+/// Of several rounds the largest counts, and not the sum.
+const MAXIMA: [Figure; 2] = [Figure::DrainerBytes, Figure::LongestCall];
 
 /// So many of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,8 +73,11 @@ impl Figures {
     }
 
     pub fn add_all(&mut self, other: &Figures) {
-        for (sum, count) in self.0.iter_mut().zip(other.0) {
-            *sum += count;
+        for (figure, (sum, count)) in self.0.iter_mut().zip(other.0).enumerate() {
+            *sum = match MAXIMA.iter().any(|maximum| *maximum as usize == figure) {
+                true => count.max(*sum),
+                false => *sum + count,
+            };
         }
     }
 

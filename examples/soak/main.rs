@@ -3,6 +3,7 @@
 //!
 //! ```sh
 //! cargo run --release --example soak -- --minutes 60 --seed 1
+//! cargo run --release --example soak -- --minutes 10 --hostile     # with a member that writes over the ring: hostile.rs
 //! ```
 //!
 //! A soak is a row of rounds, each a ring of its own: a process that makes the ring, lets members come, go, fork, be
@@ -22,6 +23,7 @@ mod book;
 mod chaos;
 mod checker;
 mod figures;
+mod hostile;
 mod member;
 mod reader;
 mod reckoning;
@@ -38,7 +40,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use figures::{Figure, Figures, News};
 use text::Dice;
 
-const USAGE: &str = "usage: soak --minutes N [--seed S]";
+const USAGE: &str = "usage: soak --minutes N [--seed S] [--hostile]";
 /// Lost records that are listed one by one; more are counted by kind.
 const MOST_LISTED: usize = 30;
 /// The shortest round, in seconds.
@@ -49,6 +51,10 @@ fn main() -> ExitCode {
     let outcome = match arguments.split_first() {
         Some((role, rest)) if role == "member" => member::play(rest).map(|()| true),
         Some((role, rest)) if role == "round" => round::play(rest).map(|()| true),
+        Some((role, rest)) if role == "hostile-round" => hostile::play(rest).map(|()| true),
+        Some((role, rest)) if role == "honest" => hostile::play_honest(rest).map(|()| true),
+        Some((role, rest)) if role == "last" => hostile::play_last(rest).map(|()| true),
+        Some((role, rest)) if role == "hostile" => hostile::play_hostile(rest).map(|()| true),
         _ => Options::parse(&arguments).and_then(|options| soak(&options)),
     };
     match outcome {
@@ -64,13 +70,19 @@ fn main() -> ExitCode {
 struct Options {
     minutes: f64,
     seed: u64,
+    /// The role that plays a round.
+    round: &'static str,
 }
 
 impl Options {
     fn parse(arguments: &[String]) -> Result<Options, Box<dyn Error>> {
-        let (mut minutes, mut seed) = (None, None);
+        let (mut minutes, mut seed, mut round) = (None, None, "round");
         let mut words = arguments.iter();
         while let Some(word) = words.next() {
+            if word == "--hostile" {
+                round = "hostile-round";
+                continue;
+            }
             let value = words.next().ok_or(USAGE)?;
             match word.as_str() {
                 "--minutes" => minutes = Some(value.parse::<f64>()?),
@@ -82,6 +94,7 @@ impl Options {
         Ok(Options {
             minutes: minutes.filter(|n| (0.0..1e6).contains(n)).ok_or(USAGE)?,
             seed: seed.unwrap_or(now.as_micros() as u64),
+            round,
         })
     }
 }
@@ -123,16 +136,23 @@ fn soak(options: &Options) -> Result<bool, Box<dyn Error>> {
         let seconds = dice.pick(&[10, 20, 40, 60]).min(left.max(SHORTEST));
         let seed = dice.next();
         let place = folder.join(format!("round-{}", tale.sums.get(Figure::Rounds)));
-        play_round(&mut tale, seed, seconds, &place, &mut |tale| {
-            if begin.elapsed().as_secs() >= minute * 60 {
-                println!(
-                    "minute {minute}: {}, {} differences",
-                    tale.all().summary(),
-                    tale.differences.len()
-                );
-                minute = begin.elapsed().as_secs() / 60 + 1;
-            }
-        })?;
+        play_round(
+            &mut tale,
+            options.round,
+            seed,
+            seconds,
+            &place,
+            &mut |tale| {
+                if begin.elapsed().as_secs() >= minute * 60 {
+                    println!(
+                        "minute {minute}: {}, {} differences",
+                        tale.all().summary(),
+                        tale.differences.len()
+                    );
+                    minute = begin.elapsed().as_secs() / 60 + 1;
+                }
+            },
+        )?;
         if tale.differences.is_empty() {
             std::fs::remove_dir_all(&place)?;
         } else {
@@ -153,6 +173,7 @@ fn soak(options: &Options) -> Result<bool, Box<dyn Error>> {
 /// Plays a round in a process of its own, and listens to it.
 fn play_round(
     tale: &mut Tale,
+    role: &str,
     seed: u64,
     seconds: u64,
     place: &PathBuf,
@@ -160,7 +181,7 @@ fn play_round(
 ) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir(place)?;
     let mut round = Command::new(std::env::current_exe()?)
-        .args(["round", &seed.to_string(), &seconds.to_string()])
+        .args([role, &seed.to_string(), &seconds.to_string()])
         .arg(Path::new(place))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

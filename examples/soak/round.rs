@@ -131,7 +131,7 @@ fn rage(
     let stats = settle(&logger, &mut chaos);
     let ring = logger.name().to_owned();
     leave(logger, &mut chaos);
-    look_for_remains(&ring, &mut chaos)?;
+    look_for_remains(&ring, &mut chaos.differences)?;
     Ok((chaos, stats))
 }
 
@@ -165,16 +165,14 @@ fn settle(logger: &ShmLogger, chaos: &mut Chaos) -> Stats {
 }
 
 /// Neither a drainer nor shared memory may remain.
-fn look_for_remains(ring: &str, chaos: &mut Chaos) -> io::Result<()> {
+pub fn look_for_remains(ring: &str, differences: &mut Vec<String>) -> io::Result<()> {
     for drainer in drainers_of(ring) {
-        chaos.differences.push(format!("drainer {drainer} remains"));
+        differences.push(format!("drainer {drainer} remains"));
     }
     for entry in fs::read_dir("/dev/shm")? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if name.split('.').next() == Some(ring) {
-            chaos
-                .differences
-                .push(format!("{name} remains in shared memory"));
+            differences.push(format!("{name} remains in shared memory"));
         }
     }
     Ok(())
