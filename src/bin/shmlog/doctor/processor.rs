@@ -81,6 +81,22 @@ pub fn governor(machine: &Machine) -> Finding {
     Finding::note(NAME, governors.join(", "), why, advice)
 }
 
+/// For the last of the processors that there are: the first one has the interrupts, and the drainer needs one too.
+fn isolation_advice(cpus: &[usize]) -> String {
+    let free = match cpus {
+        [] | [_] => {
+            return "with one processor none can be kept free: give the robot a second one"
+                .to_owned();
+        }
+        [_, last] | [_, _, last] => last.to_string(),
+        [.., before, last] => format!("{before},{last}"),
+    };
+    format!(
+        "isolcpus={free} nohz_full={free} rcu_nocbs={free} on the kernel's command line, with your control loop pinned there: \
+         taskset -c {free} …"
+    )
+}
+
 pub fn isolation(machine: &Machine) -> Finding {
     const NAME: &str = "CPU isolation";
     let given = |path: &str| {
@@ -95,7 +111,7 @@ pub fn isolation(machine: &Machine) -> Finding {
     let callbacks = words
         .filter_map(|word| word.strip_prefix("rcu_nocbs="))
         .next();
-    let advice = "isolcpus=2,3 nohz_full=2,3 rcu_nocbs=2,3 on the kernel's command line, with your control loop's CPUs";
+    let advice = &isolation_advice(&machine.cpus);
     match (isolated, quiet) {
         (None, None) => {
             let why = "the scheduler and the timer may interrupt any thread: only control loops of 1 kHz and more mind";
@@ -216,7 +232,13 @@ mod tests {
             ("/sys/devices/system/cpu/isolated", "\n"),
             ("/sys/devices/system/cpu/nohz_full", "(null)\n"),
         ];
-        assert_finds_in(isolation, &none, Note, &["isolcpus="]);
+        // Of two processors the last.
+        assert_finds_in(isolation, &none, Note, &["isolcpus=1 "]);
+        let (_root, mut machine) = with(&none);
+        machine.cpus = vec![0, 1, 2, 3, 6, 7];
+        assert_finds(isolation, &machine, Note, &["isolcpus=6,7 "]);
+        machine.cpus = vec![0];
+        assert_finds(isolation, &machine, Note, &["a second one"]);
         assert_finds_in(isolation, &[ISOLATED], Note, &["2-3", "nohz_full="]);
         assert_finds_in(isolation, &[ISOLATED, QUIET, LINE], Ok, &["callbacks: 2-3"]);
 
