@@ -20,6 +20,7 @@ pub fn trials() -> Vec<Trial> {
         a_filter_that_makes_no_sense_is_refused_with_the_reason,
         a_large_terminal_has_all_tables_and_a_tiny_one_breaks_nothing,
         rows_are_found_and_sorted_by_keys,
+        the_last_message_of_a_chosen_row_is_shown,
         it_gives_the_terminal_back_when_it_quits_and_when_it_is_killed,
         it_ends_when_its_terminal_is_closed,
         the_end_of_the_ring_is_told_and_its_successor_is_gone_on_with,
@@ -170,6 +171,23 @@ fn rows_are_found_and_sorted_by_keys() -> Result<(), Ignored> {
     tmux.until_shown("any key takes this away");
     tmux.press(&["x", " "]);
     tmux.until_shown(" paused ");
+    robot.finish();
+    Ok(())
+}
+
+fn the_last_message_of_a_chosen_row_is_shown() -> Result<(), Ignored> {
+    let mut robot = Robot::start("top-chosen");
+    robot.tell("warn 3");
+    robot.tell("info 9");
+    robot.tell("flush");
+    let tmux = watch(&robot.ring, 80, 24, "-i 100ms")?;
+    tmux.press(&["2", "/"]);
+    tmux.type_text("limit");
+    tmux.press(&["Enter", "Down", "Enter"]);
+    let screen = tmux.until_shown("limit 2");
+    assert_says(&screen, &["the last record of WARN imu", "torque = 2", "arm["]);
+    tmux.press(&["Escape"]);
+    tmux.until("the record is gone", |screen| !screen.contains("limit 2"));
     robot.finish();
     Ok(())
 }

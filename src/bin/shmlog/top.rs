@@ -8,6 +8,7 @@
 //! | `app.rs` | what the screen is at: panel, order, row filter, what is being typed |
 //! | `keys.rs` | what each key does to that |
 //! | `line.rs` | a line that is being typed |
+//! | `last.rs` | the last record of a row |
 //! | `watch.rs` | the ring that is watched: its end, its successor |
 //! | `screen.rs` | the terminal, and that it is never left broken |
 //! | `view/` | the drawing, a file a panel |
@@ -15,6 +16,7 @@
 mod app;
 mod history;
 mod keys;
+mod last;
 mod line;
 mod model;
 mod sample;
@@ -49,7 +51,7 @@ Examples:
 pub struct Arguments {
     /// The ring: its name, its program or its process; may be left out if only one lives
     ring: Option<String>,
-    /// How long each rate is counted for
+    /// How often it looks; rates are counted over two seconds, or over this if it is longer
     #[arg(short, long, value_name = "TIME", default_value = "500ms", value_parser = interval)]
     interval: Duration,
     /// Prints one screen of text, with all rows, and ends; needs no terminal
@@ -136,6 +138,7 @@ fn live(mut watch: Watch, interval: Duration) -> Outcome {
             Wish::Nothing => {}
             Wish::Quit => return Ok(ExitCode::SUCCESS),
             Wish::SetFilter(directives) => watch.set_filter(&mut app, &directives),
+            Wish::Detail(row) => watch.show_detail(&mut app, &row),
             Wish::Switch => {
                 watch.switch(&mut app);
                 next = Instant::now();

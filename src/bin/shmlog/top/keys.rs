@@ -2,7 +2,7 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::app::{App, Panel, Typing};
+use super::app::{App, Panel, RowKey, Typing};
 use super::line::TypedLine;
 use super::view;
 
@@ -15,6 +15,8 @@ pub enum Wish {
     SetFilter(String),
     /// Watch the successor of a ring that has ended.
     Switch,
+    /// Show what is known of a row, with its last record.
+    Detail(RowKey),
 }
 
 /// Obeys a key.
@@ -28,6 +30,10 @@ pub fn press(app: &mut App, key: KeyEvent) -> Wish {
     app.notice.clear();
     match app.typing.take() {
         Some(typing) => type_on(app, typing, key),
+        None if app.detail.is_some() && matches!(key.code, KeyCode::Esc | KeyCode::Char('q')) => {
+            app.detail = None;
+            Wish::Nothing
+        }
         None if app.is_help => {
             // Any key takes the help away; q and Esc no more than that.
             app.is_help = false;
@@ -67,9 +73,14 @@ fn command(app: &mut App, key: KeyEvent) -> Wish {
         KeyCode::Char('q') => return Wish::Quit,
         // What was looked for is given up first.
         KeyCode::Esc if !app.needle.is_empty() => app.needle.clear(),
+        KeyCode::Esc if app.order().chosen.is_some() => app.order().chosen = None,
         KeyCode::Esc => return Wish::Quit,
         KeyCode::Char('n') if app.life.successor().is_some() => return Wish::Switch,
         KeyCode::Char('?' | 'h') | KeyCode::F(1) => app.is_help = true,
+        KeyCode::Enter => match app.order().chosen.clone() {
+            Some(row) => return Wish::Detail(row),
+            None => app.notice = "choose a row with the arrow keys first".to_owned(),
+        },
         KeyCode::Char(' ') => app.is_paused = !app.is_paused,
         KeyCode::Char('/') => {
             let before = app.needle.clone();
@@ -115,16 +126,19 @@ fn turn_column(app: &mut App, by: usize) {
 /// How far may be too far; the drawing knows how many rows there are.
 fn scroll(app: &mut App, key: KeyCode) {
     let order = app.order();
-    let page = order.page.max(1);
-    order.offset = match key {
-        KeyCode::Up | KeyCode::Char('k') => order.offset.saturating_sub(1),
-        KeyCode::Down | KeyCode::Char('j') => order.offset.saturating_add(1),
-        KeyCode::PageUp => order.offset.saturating_sub(page),
-        KeyCode::PageDown => order.offset.saturating_add(page),
-        KeyCode::Home => 0,
-        KeyCode::End => usize::MAX,
-        _ => order.offset,
+    let page = isize::try_from(order.page.max(1)).unwrap_or(isize::MAX);
+    let step = match key {
+        KeyCode::Up | KeyCode::Char('k') => -1,
+        KeyCode::Down | KeyCode::Char('j') => 1,
+        KeyCode::PageUp => -page,
+        KeyCode::PageDown => page,
+        KeyCode::Home => isize::MIN,
+        KeyCode::End => isize::MAX,
+        _ => return,
     };
+    order.step = order.step.saturating_add(step);
+    // What is shown in full is of another row.
+    app.detail = None;
 }
 
 #[cfg(test)]

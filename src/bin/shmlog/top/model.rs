@@ -27,6 +27,8 @@ pub struct Sight {
 /// A thread, with rates.
 #[derive(Clone, Debug)]
 pub struct ProducerRow {
+    pub pid: u32,
+    pub tid: u32,
     pub name: String,
     pub thread: String,
     pub records: f64,
@@ -111,6 +113,8 @@ fn producers(before: Option<&Sample>, now: &Sample, pace: Pace) -> Vec<ProducerR
         let rate = |was: Option<u64>, is| pace.of(was.unwrap_or(0), is);
         let dropped_before = old.map_or(0, |old| dropped(&old.drops));
         ProducerRow {
+            pid: of.pid,
+            tid: of.tid,
             name: format!("{}[{}]", of.process, of.pid),
             thread: of.thread.clone(),
             records: rate(old.map(|old| old.delivered), of.delivered),

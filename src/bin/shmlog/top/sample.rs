@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use shmlog::Level;
 use shmlog::observe::{CallSite, Producer, SinkState, Snapshot};
 
+use super::last::place_of;
 use crate::show::harmless;
 
 /// One look.
@@ -131,7 +132,7 @@ impl SiteSample {
             id: site.id,
             level: site.level,
             target: harmless(&site.target),
-            place: format!("{}:{}", harmless(&site.file), site.line),
+            place: place_of(&site.file, site.line),
             text: harmless(&site.format),
             records: site.records,
             bytes: site.bytes,

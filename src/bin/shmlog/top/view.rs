@@ -2,6 +2,7 @@
 //!
 //! From 36 rows on all tables are there at once, before that one at a time. Nothing here trusts a size.
 
+mod detail;
 mod graphs;
 mod header;
 mod help;
@@ -45,8 +46,13 @@ pub fn draw(frame: &mut Frame, app: &mut App) {
         16..=ALL_FROM => 4,
         _ => 6,
     };
+    // Where there is room for it nothing of the header is cut.
+    let header = match area.height {
+        0..20 => 3.min(area.height / 2),
+        _ => header::height(app, area.width),
+    };
     let parts = [
-        Constraint::Length(3.min(area.height / 2)),
+        Constraint::Length(header),
         Constraint::Length(graphs),
         Constraint::Fill(1),
         Constraint::Length(typing::height(app, area.width).min(area.height)),
@@ -56,6 +62,9 @@ pub fn draw(frame: &mut Frame, app: &mut App) {
     graphs::draw(frame, middle, app);
     draw_tables(frame, tables, app, area.height >= ALL_FROM);
     typing::draw(frame, bottom, app);
+    if let Some(detail) = &app.detail {
+        detail::draw(frame, tables, detail);
+    }
     if app.is_help {
         help::draw(frame, area);
     }

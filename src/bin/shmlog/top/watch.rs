@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use shmlog::observe::{Observer, RingState, rings};
 
-use super::app::{App, Life};
+use super::app::{App, Life, RowKey};
+use super::last;
 use super::sample::Sample;
 use crate::failure::Failure;
 use crate::show::harmless;
@@ -81,6 +82,11 @@ impl Watch {
         }
     }
 
+    /// Shows what is known of a row.
+    pub fn show_detail(&self, app: &mut App, row: &RowKey) {
+        app.detail = Some(last::look(&self.observer, row));
+    }
+
     /// Goes on with the successor of a ring that has ended. Panels and orders stay as they are.
     pub fn switch(&mut self, app: &mut App) {
         let Some(name) = app.life.successor().map(str::to_owned) else {
@@ -92,6 +98,7 @@ impl Watch {
                 self.listed = Instant::now();
                 app.life = Life::Live;
                 app.sight = None;
+                app.detail = None;
                 app.history = Default::default();
                 app.is_paused = false;
             }

@@ -12,6 +12,8 @@ use crate::top::app::App;
 
 /// The steps that a row of a graph has.
 const STEPS: u64 = 8;
+/// Columns of what the height means: `12.3k/s`, and a blank.
+const AXIS: u16 = 8;
 
 /// Draws both, side by side.
 pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
@@ -27,14 +29,18 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
         Constraint::Fill(1),
     ];
     let [left, _, right] = Layout::horizontal(halves).areas(area);
-    let rates = app.history.rates(left.width.into());
+    let rates = app.history.rates(left.width.saturating_sub(AXIS).into());
     let most = rates.iter().copied().fold(0.0, f64::max);
     let title = title(
         "records",
         show::rate(sight.delivered),
-        format!("most {}", show::rate(most)),
+        format!("the last {}", show::age(app.span(rates.len()))),
     );
-    graph(frame, left, title, Color::Green, &rates, most);
+    let scale = Scale {
+        most,
+        words: show::rate(most),
+    };
+    graph(frame, left, title, Color::Green, &rates, &scale);
 
     let now = &sight.now;
     let slots = now.slots.max(1) as f64;
@@ -45,14 +51,18 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
         show::count(now.slots)
     );
     let title = self::title("full", share(now.taken), rest);
-    let fills = app.history.fills(right.width.into());
+    let fills = app.history.fills(right.width.saturating_sub(AXIS).into());
+    let scale = Scale {
+        most: 1.0,
+        words: show::percent(1.0),
+    };
     graph(
         frame,
         right,
         title,
         of_fill(now.taken as f64 / slots),
         &fills,
-        1.0,
+        &scale,
     );
 }
 
@@ -74,12 +84,41 @@ fn title(name: &'static str, now: String, rest: String) -> Line<'static> {
     ])
 }
 
-/// The newest value is at the right. What is not nothing is to be seen.
-fn graph(frame: &mut Frame, area: Rect, title: Line, colour: Color, values: &[f64], most: f64) {
+/// What the height of a graph stands for.
+struct Scale {
+    most: f64,
+    words: String,
+}
+
+/// The newest value is at the right. What is not nothing is to be seen. At the left stands what the height means.
+fn graph(frame: &mut Frame, area: Rect, title: Line, colour: Color, values: &[f64], scale: &Scale) {
+    let most = scale.most;
     frame.render_widget(title, Rect { height: 1, ..area });
     let area = Rect {
         y: area.y.saturating_add(1),
         height: area.height - 1,
+        ..area
+    };
+    let axis = Rect {
+        width: AXIS.min(area.width),
+        ..area
+    };
+    let at = |y: u16| Rect {
+        y,
+        height: 1,
+        width: axis.width.saturating_sub(1),
+        ..axis
+    };
+    let label = |words: String| Line::styled(words, look::QUIET).right_aligned();
+    if area.height > 1 {
+        frame.render_widget(label("0".to_owned()), at(area.bottom() - 1));
+    }
+    if area.height > 0 {
+        frame.render_widget(label(scale.words.clone()), at(area.y));
+    }
+    let area = Rect {
+        x: axis.right(),
+        width: area.width - axis.width,
         ..area
     };
     let steps = u64::from(area.height) * STEPS;

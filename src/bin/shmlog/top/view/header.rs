@@ -10,12 +10,67 @@ use crate::show::{self, harmless};
 use crate::top::app::{App, Life};
 use crate::top::model::Sight;
 
+/// Lines that it takes if nothing is cut.
+pub fn height(app: &App, width: u16) -> u16 {
+    let Some(sight) = &app.sight else {
+        return 1;
+    };
+    let lines = whole(app, sight, width.into());
+    u16::try_from(lines.len()).unwrap_or(u16::MAX)
+}
+
+/// All lines, those that are too long broken into two.
+fn whole(app: &App, sight: &Sight, width: usize) -> Vec<Line<'static>> {
+    let mut lines = vec![ring(app, sight)];
+    lines.extend(sign(app));
+    lines.extend([processes(sight, width), totals(sight)]);
+    lines
+        .into_iter()
+        .flat_map(|line| broken(line, width))
+        .collect()
+}
+
+/// A line, and what finds no room in it as another one. It is broken only where two blanks stand.
+fn broken(line: Line<'static>, width: usize) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::default()];
+    let mut words: Vec<Vec<Span<'static>>> = Vec::new();
+    for span in line.spans {
+        let before = words.last().and_then(|word| word.last());
+        let is_apart = before.is_none_or(|before| before.content.ends_with("  "));
+        match words.last_mut() {
+            Some(word) if !is_apart && !span.content.starts_with("  ") => word.push(span),
+            _ => words.push(vec![span]),
+        }
+    }
+    let mut used = 0;
+    for word in words {
+        let wide: usize = word.iter().map(Span::width).sum();
+        let blanks = word
+            .last()
+            .map_or(0, |last| last.content.len() - last.content.trim_end().len());
+        if used > 0 && used + wide - blanks > width && wide > blanks {
+            lines.push(Line::default());
+            used = 0;
+        }
+        used += wide;
+        if let Some(last) = lines.last_mut() {
+            last.spans.extend(word);
+        }
+    }
+    lines.iter_mut().for_each(|part| part.style = line.style);
+    lines
+}
+
 /// Draws them.
 pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
     let Some(sight) = &app.sight else {
         return frame.render_widget("shmlog top", area);
     };
     let width = usize::from(area.width);
+    let lines = whole(app, sight, width);
+    if lines.len() <= area.height.into() {
+        return frame.render_widget(Text::from(lines), area);
+    }
     let mut lines = vec![ring(app, sight), processes(sight, width)];
     // The end of the ring is told even where there is one line.
     match sign(app) {

@@ -7,10 +7,11 @@ use ratatui::widgets::{Block, Clear, Padding, Paragraph, Wrap};
 
 use super::look;
 
-const HELP: [(&str, &str); 17] = [
+const HELP: [(&str, &str); 18] = [
     ("q Esc ^C", "quit"),
     ("Tab 1 2 3", "table: producers, call sites, sinks"),
-    ("↑↓ PgUp PgDn", "scroll; Home and End too"),
+    ("↑↓ PgUp PgDn", "choose a row; Home and End too"),
+    ("Enter", "the row in full, with its last message"),
     ("s < >", "sort by the next or the previous column"),
     ("r", "reverse the order"),
     ("/", "only rows with a text: process, thread, target, file"),

@@ -28,6 +28,8 @@ pub const COLUMN: Style = Style::new()
 pub const SORTED: Style = Style::new()
     .fg(Color::Cyan)
     .add_modifier(Modifier::BOLD.union(Modifier::UNDERLINED));
+/// The row that is chosen.
+pub const CHOSEN: Style = Style::new().add_modifier(Modifier::REVERSED);
 /// The keys in the line at the bottom.
 pub const KEY: Style = Style::new().fg(Color::Cyan).add_modifier(Modifier::BOLD);
 

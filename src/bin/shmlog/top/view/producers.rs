@@ -8,6 +8,7 @@ use shmlog::Level;
 use super::look;
 use super::table::{Cell, Column, TableRow, cell, descending};
 use crate::show;
+use crate::top::app::RowKey;
 use crate::top::model::ProducerRow;
 
 impl TableRow for ProducerRow {
@@ -60,6 +61,13 @@ impl TableRow for ProducerRow {
 
     fn texts(&self) -> Vec<&str> {
         vec![&self.name, &self.thread]
+    }
+
+    fn key(&self) -> RowKey {
+        RowKey::Thread {
+            pid: self.pid,
+            tid: self.tid,
+        }
     }
 }
 

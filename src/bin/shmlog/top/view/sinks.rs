@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use super::look;
 use super::table::{Cell, Column, TableRow, cell};
 use crate::show;
+use crate::top::app::RowKey;
 use crate::top::model::SinkRow;
 
 impl TableRow for SinkRow {
@@ -46,5 +47,11 @@ impl TableRow for SinkRow {
 
     fn texts(&self) -> Vec<&str> {
         vec![&self.sink.name, &self.sink.last_error]
+    }
+
+    fn key(&self) -> RowKey {
+        RowKey::Sink {
+            name: self.sink.name.clone(),
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use super::look;
 use super::table::{Cell, Column, TableRow, cell, descending};
 use crate::show;
+use crate::top::app::RowKey;
 use crate::top::model::SiteRow;
 
 impl TableRow for SiteRow {
@@ -48,5 +49,13 @@ impl TableRow for SiteRow {
 
     fn texts(&self) -> Vec<&str> {
         vec![&self.target, &self.place, &self.text]
+    }
+
+    fn key(&self) -> RowKey {
+        RowKey::Site {
+            level: self.level,
+            target: self.target.clone(),
+            place: self.place.clone(),
+        }
     }
 }

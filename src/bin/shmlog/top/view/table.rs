@@ -8,7 +8,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::super::app::Order;
+use super::super::app::{Order, RowKey};
 use super::look;
 
 /// A column: its name, its least width, its part of what is left over, and from which width of the screen on it is there.
@@ -80,6 +80,9 @@ pub trait TableRow {
 
     /// The texts that the row filter looks into.
     fn texts(&self) -> Vec<&str>;
+
+    /// What tells it from the others.
+    fn key(&self) -> RowKey;
 }
 
 /// Draws it and says which rows are to be seen: `1-9 of 12`, or nothing if all are.
@@ -97,6 +100,13 @@ pub fn draw_table<R: TableRow>(
     });
     let page = usize::from(area.height.saturating_sub(1));
     order.page = page;
+    let chosen = choose(&rows, order);
+    if let Some(chosen) = chosen.filter(|_| page > 0) {
+        // To be seen.
+        order.offset = order
+            .offset
+            .clamp((chosen + 1).saturating_sub(page), chosen);
+    }
     order.offset = order.offset.min(rows.len().saturating_sub(page));
     if area.is_empty() {
         return String::new();
@@ -106,9 +116,12 @@ pub fn draw_table<R: TableRow>(
         names(R::COLUMNS, &widths, order),
         Rect { height: 1, ..area },
     );
-    let seen = rows.iter().skip(order.offset).take(page);
-    for (y, row) in (area.y.saturating_add(1)..).zip(seen) {
-        let line = joined(R::COLUMNS, &widths, row.cells());
+    let seen = rows.iter().enumerate().skip(order.offset).take(page);
+    for (y, (place, row)) in (area.y.saturating_add(1)..).zip(seen) {
+        let mut line = joined(R::COLUMNS, &widths, row.cells());
+        if chosen == Some(place) {
+            line = line.patch_style(look::CHOSEN);
+        }
         frame.render_widget(
             line,
             Rect {
@@ -127,6 +140,26 @@ pub fn draw_table<R: TableRow>(
         ),
         false => String::new(),
     }
+}
+
+/// Moves the choice as far as was asked for, and returns where the chosen row stands now. Without a choice the first step chooses
+/// the first row that is to be seen; a row that has gone leaves none.
+fn choose<R: TableRow>(rows: &[&R], order: &mut Order) -> Option<usize> {
+    let step = std::mem::take(&mut order.step);
+    let last = rows.len().checked_sub(1);
+    let before = order
+        .chosen
+        .as_ref()
+        .and_then(|key| rows.iter().position(|row| row.key() == *key));
+    let now = match (before, last) {
+        (_, None) => None,
+        (Some(before), Some(last)) => Some(before.saturating_add_signed(step).min(last)),
+        (None, Some(_)) if step == 0 => None,
+        (None, Some(last)) if step == isize::MAX => Some(last),
+        (None, Some(last)) => Some(order.offset.min(last)),
+    };
+    order.chosen = now.map(|place| rows[place].key());
+    now
 }
 
 fn has<R: TableRow>(row: &R, needle: &str) -> bool {

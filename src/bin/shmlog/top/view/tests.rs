@@ -197,17 +197,70 @@ fn the_end_of_the_ring_is_told_with_the_way_on() {
 fn what_goes_backwards_or_wraps_is_no_rate() {
     let mut app = robot();
     let mut sample = app.sight.as_ref().unwrap().now.clone();
-    sample.at += Duration::from_secs(1);
+    // Beyond what rates are counted over.
+    let long = Duration::from_secs(4);
+    sample.at += long;
     sample.delivered -= 1000;
     sample.sinks[0].errors = 0;
     app.take(sample.clone());
     assert_eq!(app.sight.as_ref().unwrap().delivered, 0.0);
     sample.delivered = u64::MAX - 9;
     app.take(sample.clone());
-    sample.at += Duration::from_secs(1);
+    sample.at += long;
     sample.delivered = 10;
     app.take(sample);
-    assert_eq!(app.sight.as_ref().unwrap().delivered, 20.0);
+    assert_eq!(app.sight.as_ref().unwrap().delivered, 5.0);
+}
+
+#[test]
+fn a_slow_rate_does_not_flicker() {
+    let mut app = App::default();
+    let mut sample = quiet();
+    app.take(sample.clone());
+    // One record a second, looked at twice a second.
+    for half in 1..20_u64 {
+        sample.at += Duration::from_millis(500);
+        sample.delivered = half / 2;
+        app.take(sample.clone());
+        let rate = app.sight.as_ref().unwrap().delivered;
+        assert!(half < 4 || (0.5..=1.5).contains(&rate), "{half}: {rate}");
+    }
+}
+
+#[test]
+fn a_chosen_row_stays_chosen_however_the_table_is_sorted() {
+    let mut app = robot();
+    let row = |app: &mut App| {
+        screen(app, 100, 24);
+        app.orders[0].chosen.clone()
+    };
+    assert_eq!(row(&mut app), None);
+    press(&mut app, plain(KeyCode::Down));
+    let first = row(&mut app);
+    assert!(first.is_some());
+    press(&mut app, plain(KeyCode::Char('r')));
+    assert_eq!(row(&mut app), first);
+    press(&mut app, plain(KeyCode::Up));
+    assert_ne!(row(&mut app), first);
+    let wish = press(&mut app, plain(KeyCode::Enter));
+    assert!(matches!(wish, Wish::Detail(_)), "{wish:?}");
+    press(&mut app, plain(KeyCode::Esc));
+    assert_eq!(row(&mut app), None);
+}
+
+#[test]
+fn nothing_of_the_header_is_cut_where_rows_are_left() {
+    let mut app = robot();
+    if let Some(sight) = &mut app.sight {
+        let now = &mut sight.now;
+        now.program = "a-program-of-a-long-name".to_owned();
+        now.ring = "shmlog-1234567-0123456789abcdef0123".to_owned();
+        (now.dropped, now.lost, now.behind) = (1_234_567, 2_345_678, 3_456_789);
+    }
+    let text = screen(&mut app, 80, 24);
+    for shown in ["0123456789abcdef0123", "not written yet 3.46M", "filter"] {
+        place(&text, shown);
+    }
 }
 
 fn any_text() -> impl Strategy<Value = String> {

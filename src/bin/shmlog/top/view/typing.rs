@@ -14,10 +14,11 @@ use crate::top::line::TypedLine;
 /// The most rows of a reason.
 const REASON: u16 = 4;
 
-const KEYS: [(&str, &str); 8] = [
+const KEYS: [(&str, &str); 9] = [
     ("q", "quit"),
     ("Tab", "table"),
-    ("↑↓", "scroll"),
+    ("↑↓", "row"),
+    ("⏎", "its last"),
     ("s r", "sort"),
     ("/", "find"),
     ("f", "filter"),
