@@ -78,7 +78,7 @@ fn words(time_ns: i64, step: i64) -> String {
     time.format(form).to_string()
 }
 
-/// Numbers from 0 on up to one, about four, and their words: 1, 2 or 5 and zeros.
+/// Numbers from 0 on, about four, of which the last is not below `most`, and their words: 1, 2 or 5 and zeros.
 pub fn numbers(most: f64) -> Vec<(f64, String)> {
     let rough = (most / 4.0).max(1e-9);
     let ten = 10_f64.powf(rough.log10().floor());
@@ -87,7 +87,7 @@ pub fn numbers(most: f64) -> Vec<(f64, String)> {
         .into_iter()
         .find(|step| *step >= rough)
         .unwrap_or(10.0 * ten);
-    let count = (most / step).floor() as usize;
+    let count = (most / step).ceil() as usize;
     (0..=count)
         .map(|number| (number as f64 * step, short(number as f64 * step)))
         .collect()
@@ -147,8 +147,8 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(words(10.0), ["0", "5", "10"]);
-        assert_eq!(words(4_100.0), ["0", "2k", "4k"]);
-        assert_eq!(words(0.9), ["0", "0.5"]);
+        assert_eq!(words(4_100.0), ["0", "2k", "4k", "6k"]);
+        assert_eq!(words(0.9), ["0", "0.5", "1"]);
         assert_eq!(
             (grouped(7), grouped(1_234_567)),
             ("7".into(), "1\u{202f}234\u{202f}567".into())

@@ -19,7 +19,7 @@ const ABOVE: i32 = 18;
 /// Between two panels: room for the title of the lower one.
 const BETWEEN: i32 = 46;
 /// What is rare but matters is at least so high.
-const LEAST_HEIGHT: f64 = 2.0;
+const LEAST_HEIGHT: f64 = 6.0;
 /// Losses that would be told closer together are told as one.
 const MARK_WIDTH: i32 = 44;
 /// Pixels for the words of a time.
@@ -124,7 +124,7 @@ pub fn draw(picture: &Picture, size: (u32, u32)) -> Result<String, Error> {
                 bottom: top + each,
                 start_ns: picture.start_ns,
                 span_ns: picture.width_ns * picture.bins as i64,
-                most: picture.most(panel) * 1.08,
+                most: picture.top(panel),
             };
             picture.panel(&area, panel, &frame, number == 0)?;
         }
@@ -154,6 +154,12 @@ impl Picture {
                 .sum::<u64>()
         };
         self.rate((0..self.bins).map(total).max().unwrap_or(0).max(1))
+    }
+
+    /// The mark above all of them.
+    fn top(&self, panel: &Panel) -> f64 {
+        let marks = axis::numbers(self.most(panel));
+        marks.last().map_or(1.0, |(top, _)| top.max(1e-9))
     }
 
     fn panel(
