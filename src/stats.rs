@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::level::Level;
 use crate::segment::{Count, DropReason, Drops, Segment, Tag};
-use crate::sync::{Ordering, fence};
+use crate::sync::{Ordering, fence, load_acquire};
 
 /// How often numbers that were changing are read again, before they are taken as they are.
 const PATIENCE: u32 = 1000;
@@ -77,7 +77,7 @@ impl Stats {
         // The drainer's change takes a microsecond; one that was killed in its midst leaves it to the next.
         for _ in 0..PATIENCE {
             // [changes] Acquire: pairs with the store in Ledger::publish.
-            let before = changes.load(Ordering::Acquire);
+            let before = load_acquire(changes);
             stats = Stats::read(segment);
             fence(Ordering::Acquire);
             if before & 1 == 0 && changes.load(Ordering::Relaxed) == before {
@@ -100,8 +100,8 @@ impl Stats {
         drops.add(&segment.dropped_by_left().load());
         producers.iter().for_each(|of| drops.add(&of.drops));
         // The tail first: so it is never more than there was. The drainer notes the most only when it comes by.
-        let tail = segment.tail().load(Ordering::Acquire);
-        let taken = tail.wrapping_sub(segment.head().load(Ordering::Acquire)) as i64;
+        let tail = load_acquire(segment.tail());
+        let taken = tail.wrapping_sub(load_acquire(segment.head())) as i64;
         let taken = taken.clamp(0, segment.geometry().slots as i64) as u64;
         Stats {
             attempted: attempted.wrapping_add(count(Count::AttemptedByLeft)),

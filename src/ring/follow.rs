@@ -33,7 +33,7 @@ mod tests;
 use super::Ring;
 use super::read::Run;
 use super::sequence::{MAX_RUN, free, published};
-use crate::sync::{AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence, load_acquire};
 
 /// Second word of a slot in which no run began: of an impossible length.
 pub(super) const VOID: u64 = u64::MAX;
@@ -216,7 +216,7 @@ impl<'a> Follower<'a> {
 
     fn state(&self, n: u64) -> u64 {
         // [publish], [release]: pair with the stores in Claim::publish_with and Reader::release.
-        self.ring.slot(n)[0].load(Ordering::Acquire)
+        load_acquire(&self.ring.slot(n)[0])
     }
 
     /// What the drainer has to say of a slot that it has given back, if it has.

@@ -52,7 +52,7 @@ pub(crate) use follow::{Batch, Follower, Trail};
 pub(crate) use read::{Delivered, Floors, Hole, Next, Reader, Run};
 pub(crate) use sequence::{IDLE, MAX_RUN_BYTES, RunShape};
 
-use crate::sync::AtomicU64;
+use crate::sync::{AtomicU64, load_acquire};
 
 /// The words of a ring, wherever they lie: in the segment, or in a loom test's own memory.
 #[derive(Clone, Copy)]
@@ -166,12 +166,12 @@ impl<'a> Ring<'a> {
     pub(crate) fn has_late(&self) -> bool {
         let words = self.parked.iter();
         let parked = words.filter_map(|word| {
-            let word = word.load(crate::sync::Ordering::Acquire);
+            let word = load_acquire(word);
             word.checked_sub(1)
         });
         parked.into_iter().any(|p| {
             // [publish]: pairs with the store in Claim::publish_with.
-            let state = self.slot(p)[0].load(crate::sync::Ordering::Acquire);
+            let state = load_acquire(&self.slot(p)[0]);
             state == sequence::published(p)
         })
     }
@@ -179,13 +179,13 @@ impl<'a> Ring<'a> {
     /// The tail as it was a moment ago: it may have moved since.
     pub(crate) fn tail(&self) -> u64 {
         // [tail]: pairs with the fetch_add in claim.
-        self.tail.load(crate::sync::Ordering::Acquire)
+        load_acquire(self.tail)
     }
 
     /// The head as it was a moment ago: it may have moved since.
     pub(crate) fn head(&self) -> u64 {
         // [head]: pairs with the store in Reader::release.
-        self.head.load(crate::sync::Ordering::Acquire)
+        load_acquire(self.head)
     }
 
     #[inline(always)]

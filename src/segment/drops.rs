@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::level::Level;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, load_acquire};
 
 /// Why a record was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,7 +74,7 @@ impl Drops {
         let room = &mut drops.0[DropReason::NoEntry as usize * LEVELS..];
         for (count, word) in room.iter_mut().zip(words) {
             // [drops] Acquire: pairs with the count.
-            *count = word.load(Ordering::Acquire);
+            *count = load_acquire(word);
         }
         drops
     }
@@ -106,7 +106,7 @@ impl DropWords<'_> {
         let mut drops = Drops::default();
         for (count, word) in drops.0.iter_mut().zip(self.0) {
             // [drops] Acquire: pairs with the count.
-            *count = word.load(Ordering::Acquire);
+            *count = load_acquire(word);
         }
         drops
     }

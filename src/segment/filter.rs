@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::filter::{directives, least_for};
 use crate::hash::fnv1a;
 use crate::level::Level;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, load_acquire};
 use crate::words::{WORD, store_bytes};
 
 /// In `least`: no record of any level.
@@ -119,7 +119,7 @@ impl SharedFilter {
 
     fn load(&self) -> FilterWord {
         // [filter] Acquire: pairs with the exchange in `set`.
-        FilterWord(self.word().load(Ordering::Acquire))
+        FilterWord(load_acquire(self.word()))
     }
 
     fn buffer(&self, generation: u64) -> &'static [AtomicU64] {

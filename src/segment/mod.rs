@@ -51,7 +51,7 @@ pub(crate) use platform::{CAN_LOCK, DrainLock};
 pub(crate) use refusal::Refusal;
 pub(crate) use registry::{Member, Producer, State, Tag};
 
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, load_acquire};
 use crate::words::{load_bytes, store_bytes};
 use layout::Layout;
 
@@ -188,7 +188,7 @@ impl Segment {
 
     /// The sequence below which every sink is done. `[flushed]` Acquire.
     pub(crate) fn flushed(&self) -> u64 {
-        self.words[layout::FLUSHED_AT].load(Ordering::Acquire)
+        load_acquire(&self.words[layout::FLUSHED_AT])
     }
 
     /// `[flushed]` Release: the sinks' work happens before.
@@ -199,7 +199,7 @@ impl Segment {
     /// `[phase]` A drainer that closes and a member that enters at the same moment each store first, then fence
     /// (`[close]`), then look at the other; at least one of them sees the other.
     pub(crate) fn phase(&self) -> Phase {
-        match self.words[layout::PHASE_AT].load(Ordering::SeqCst) {
+        match load_acquire(&self.words[layout::PHASE_AT]) {
             0 => Phase::Starting,
             1 => Phase::Running,
             2 => Phase::Lingering,
@@ -220,7 +220,7 @@ impl Segment {
 
     /// The parent has asked the drainer to end. `[stop]` Acquire.
     pub(crate) fn is_stopping(&self) -> bool {
-        self.words[layout::STOP_AT].load(Ordering::Acquire) == STOP
+        load_acquire(&self.words[layout::STOP_AT]) == STOP
     }
 
     /// `[stop]` Release: what the parent logged before is in the ring for whoever sees this.
@@ -270,7 +270,7 @@ impl Segment {
 
 /// Text behind a word with its length.
 fn load_text(words: &[AtomicU64]) -> String {
-    let len = usize::try_from(words[0].load(Ordering::Acquire)).unwrap_or(usize::MAX);
+    let len = usize::try_from(load_acquire(&words[0])).unwrap_or(usize::MAX);
     let mut text = Vec::new();
     load_bytes(&words[1..], len, &mut text);
     String::from_utf8_lossy(&text).into_owned()

@@ -6,7 +6,7 @@
 //! ```
 
 use super::{Segment, layout};
-use crate::sync::{AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence, load_acquire};
 use crate::words::{load_bytes, store_bytes};
 
 const SERIAL: usize = 0;
@@ -86,7 +86,7 @@ impl ShownOutlet {
         let serial = &self.0[SERIAL];
         for _ in 0..TRIES {
             // [shown] Acquire: pairs with the store in `show_texts`.
-            let before = serial.load(Ordering::Acquire);
+            let before = load_acquire(serial);
             let texts = (self.text(NAME_LEN, NAME), self.text(ERROR_LEN, ERROR));
             fence(Ordering::Acquire);
             if before & 1 == 0 && serial.load(Ordering::Relaxed) == before {

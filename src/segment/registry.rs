@@ -11,7 +11,7 @@ use super::identity::Identity;
 use super::layout::{LINE, MEMBER_WORDS, PRODUCER_WORDS};
 use crate::boundary::floor_char_boundary;
 use crate::level::Level;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, load_acquire};
 use crate::words::{WORD, load_bytes, store_bytes};
 
 /// What an entry is doing; the low byte of its state word.
@@ -91,7 +91,7 @@ pub(crate) struct StateWord<'a>(&'a AtomicU64);
 impl StateWord<'_> {
     /// The state as it was a moment ago. Acquire, label `[entry]`: what its owner wrote down is visible.
     pub(crate) fn load(self) -> State {
-        State(self.0.load(Ordering::Acquire))
+        State(load_acquire(self.0))
     }
 
     fn try_claim(self, owner: u32) -> bool {

@@ -17,7 +17,7 @@
 use super::{MAX_NAME, STATEMENT_TEXTS, Site, SiteId, Statement};
 use crate::hash::fnv1a;
 use crate::segment::SITE_WORDS;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, load_acquire};
 use crate::words::{WORD, load_bytes, store_bytes, words_for};
 
 const HASH: usize = 0;
@@ -173,7 +173,7 @@ impl<'a> SiteTable<'a> {
         }
         let entry = self.entry(index);
         // [seal] Acquire: pairs with the store in `fill`.
-        let at = entry[SEAL].load(Ordering::Acquire).checked_sub(1)?;
+        let at = load_acquire(&entry[SEAL]).checked_sub(1)?;
         let mut rest = self.text.get(usize::try_from(at).ok()?.checked_add(1)?..)?;
         let mut texts: [Text<'a>; STATEMENT_TEXTS] = Default::default();
         for (text, word) in texts.iter_mut().zip(&entry[LENGTHS..]) {
