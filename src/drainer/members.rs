@@ -2,21 +2,34 @@
 //!
 //! The picture is renewed now and then, not at every look. A picture that is out of date errs in one
 //! direction only: it calls somebody alive who has just died, which costs a moment's patience.
+//!
+//! An entry says who its owner is, and any member can write any entry. So the owner counts as alive only if that process
+//! has the ring mapped (`segment/identity/mapping.rs`), which is looked at when an entry is seen first and once a second.
+//! Where the system does not let the drainer look (a process that is not dumpable, or of another user beside a drainer
+//! without that right), what the entry says is believed as long as the process lives and started when it should have.
 
 use crate::ring::IDLE;
-use crate::segment::{self, Identity, Segment, State, Tag, Watch};
+use crate::segment::process::Namespace;
+use crate::segment::{self, Backing, Identity, Segment, State, Tag, Watch};
 use crate::sync::Ordering;
 
 /// What is known about one process.
 struct Known {
     state: State,
     identity: Identity,
+    /// When it entered, by its own account.
+    entered: u64,
     name: String,
     watch: Watch,
     gone: bool,
 }
 
 impl Known {
+    fn note_gone(&mut self) {
+        self.watch.note_gone();
+        self.gone = true;
+    }
+
     fn look_closely(&mut self) {
         self.watch.look_closely();
         self.gone = self.watch.is_gone();
@@ -39,6 +52,11 @@ struct Departed {
 /// The processes and threads of a ring, and which of them are proven dead.
 pub(super) struct Members {
     segment: &'static Segment,
+    /// By what a member is known to have the ring mapped.
+    ring: Option<Backing>,
+    /// Start times are others here than for the members: a drainer that was started again after its parent had left
+    /// their time namespace. They are not compared then.
+    is_shifted: bool,
     parent: Identity,
     /// The parent itself, not what the registry says of it.
     parent_watch: Watch,
@@ -58,10 +76,18 @@ pub(super) struct Members {
 impl Members {
     pub(super) fn new(segment: &'static Segment, parent: Identity) -> Members {
         let entries = segment.entries();
+        let ring = segment.backing();
+        let is_shifted = segment.is_of_another() == Some(Namespace::Time);
+        let seen_from_here = Identity {
+            start: if is_shifted { 0 } else { parent.start },
+            ..parent
+        };
         Members {
             segment,
+            ring,
+            is_shifted,
             parent,
-            parent_watch: Watch::new(parent),
+            parent_watch: Watch::of_member(seen_from_here, ring),
             parent_gone: false,
             strays: Vec::new(),
             damage: 0,
@@ -137,15 +163,29 @@ impl Members {
         self.damage += 1;
         let entry = self.segment.member(index);
         let newcomer = matches!(state.tag(), Tag::Claiming | Tag::Active)
-            && !Watch::new(entry.identity()).is_gone();
+            && !self.watch_over(entry.identity()).is_gone();
         if newcomer {
             if self.strays.len() < self.members.len() {
                 self.strays.extend(self.members[index].take());
             }
             self.watch(index, state, entry.identity());
         } else if let Some(known) = &self.members[index] {
-            entry.restore(known.state, known.identity);
+            entry.restore(known.state, known.identity, known.entered);
         }
+    }
+
+    /// Watches the owner of an entry, which is gone from the start if it does not have the ring mapped. This process has,
+    /// to drain it, and is no member.
+    fn watch_over(&self, identity: Identity) -> Watch {
+        let seen_from_here = Identity {
+            start: if self.is_shifted { 0 } else { identity.start },
+            ..identity
+        };
+        let mut watch = Watch::of_member(seen_from_here, self.ring);
+        if self.ring.is_some() && identity.pid == std::process::id() {
+            watch.note_gone();
+        }
+        watch
     }
 
     /// Entries found damaged since the last call.
@@ -154,32 +194,59 @@ impl Members {
     }
 
     fn watch(&mut self, index: usize, state: State, identity: Identity) {
-        let slot = &mut self.members[index];
-        let is_new = slot.as_ref().is_none_or(|known| known.state != state);
+        let known = &self.members[index];
+        let is_new = known.as_ref().is_none_or(|known| known.state != state);
         if is_new {
-            let watch = Watch::new(identity);
-            let name = self.segment.member(index).name();
-            *slot = Some(Known {
+            let entry = self.segment.member(index);
+            self.members[index] = Some(Known {
                 state,
                 identity,
-                name,
-                watch,
+                entered: entry.entered(),
+                name: entry.name(),
+                watch: self.watch_over(identity),
                 gone: false,
             });
         }
-        if let Some(known) = slot {
+        if let Some(known) = &mut self.members[index] {
             known.gone = known.watch.is_gone();
         }
         if is_new {
-            // Had it entered before and begun another program since, its earlier entry is nobody's now.
-            let same = |known: &&mut Known| known.identity.pid == identity.pid;
-            let entries = self.members.iter_mut().flatten();
-            entries.filter(same).for_each(Known::look_closely);
+            self.end_former_programs(identity);
         }
     }
 
-    /// Looks whether members have begun another program, which cannot write what the one before was about to:
-    /// a part of them at each call, since it takes a look at a file for each.
+    /// A process runs one program at a time. So of entries of one process that speak of different programs, which
+    /// `exec` leaves behind, all but those of the present one are nobody's. Which that is its memory says; where the
+    /// system does not let us look there, the one that entered last.
+    fn end_former_programs(&mut self, of: Identity) {
+        let all = self.members.iter_mut().flatten().chain(&mut self.strays);
+        let mut entries: Vec<&mut Known> = all
+            .filter(|known| !known.gone && known.identity.is_same_process(of))
+            .filter(|known| known.identity.image != 0)
+            .collect();
+        let is_parent = self.parent.is_same_process(of) && self.parent.image != 0;
+        let of_parent = is_parent.then_some(self.parent.image);
+        let images = entries.iter().map(|known| known.identity.image);
+        let mut images = images.chain(of_parent);
+        let first = images.next();
+        if images.all(|image| Some(image) == first) {
+            return;
+        }
+        let last = entries.iter().max_by_key(|known| known.entered);
+        let last = last.map(|known| known.identity.image);
+        let Some(present) = segment::image_of(of.pid).or(last) else {
+            return;
+        };
+        let former = entries.iter_mut();
+        let former = former.filter(|known| known.identity.image != present);
+        former.for_each(|known| known.note_gone());
+        if of_parent.is_some_and(|image| image != present) {
+            self.parent_watch.note_gone();
+        }
+    }
+
+    /// Looks whether members have begun another program, which cannot write what the one before was about to, and does
+    /// not have the ring mapped: a part of them at each call, since it takes a look at a file for each.
     pub(super) fn look_for_other_programs(&mut self) {
         self.parent_watch.look_closely();
         self.strays.iter_mut().for_each(Known::look_closely);
@@ -292,7 +359,9 @@ impl Members {
 
     /// Whether anybody but the parent is alive.
     pub(super) fn others_live(&self) -> bool {
-        self.living().any(|known| known.identity != self.parent)
+        // An entry that says no more than the parent's pid is the parent's.
+        self.living()
+            .any(|known| !known.identity.may_be(self.parent))
     }
 
     /// Whether the parent is proven dead.
@@ -300,12 +369,9 @@ impl Members {
         self.parent_gone
     }
 
-    /// Whether this process has entered.
+    /// Whether this process has entered, with the program that it runs now.
     pub(super) fn includes(&self, pid: u32) -> bool {
-        self.members
-            .iter()
-            .flatten()
-            .any(|known| known.identity.pid == pid)
+        self.living().any(|known| known.identity.pid == pid)
     }
 
     fn living(&self) -> impl Iterator<Item = &Known> {

@@ -31,7 +31,7 @@ use super::work::{Drainer, HEIR_AGE_S};
 use crate::clock::Clock;
 use crate::filter::Directives;
 use crate::level::Level;
-use crate::segment::{self, AttachError, Home, Identity, Phase, Segment, Watch, process};
+use crate::segment::{self, AttachError, Heir, Home, Identity, Phase, Segment, Watch, process};
 use crate::sink::file::{Folders, OpenFileError, RecoveredFile};
 use crate::sink::{FilePlace, say_owed};
 use crate::sync::Ordering;
@@ -136,8 +136,8 @@ fn recover_into(name: &str, folders: &[PathBuf]) -> Result<Recovered, RecoverErr
         }
         home => home?,
     };
-    let here = process::pid_namespace();
-    if here != 0 && home.namespace != 0 && here != home.namespace {
+    let here = process::Namespaces::of_this_process();
+    if here.differ(home.namespaces).is_some() {
         return Err(RecoverError::Elsewhere {
             name: name.to_owned(),
         });
@@ -174,8 +174,8 @@ fn close(segment: &'static Segment) -> bool {
     let mut members = Members::new(segment, NOBODY);
     members.renew(tail);
     let me = std::process::id();
-    let heirs = segment::heirs_of(segment.name(), HEIR_AGE_S);
-    let is_coming = |(heir, _): &(Identity, bool)| heir.pid != me && !Watch::new(*heir).is_gone();
+    let heirs = segment.heirs(HEIR_AGE_S);
+    let is_coming = |heir: &Heir| heir.identity.pid != me && !Watch::new(heir.identity).is_gone();
     if members.others_live() || heirs.iter().any(is_coming) {
         return false;
     }

@@ -21,6 +21,7 @@ use super::work::Drainer;
 use crate::builder::InitError;
 use crate::clock::Clock;
 use crate::level::Level;
+use crate::segment::process::Namespace;
 use crate::segment::{self, AttachError, Count, LockRefusal, Phase, Segment, process};
 use crate::sink::kinds::{self, Stdout};
 
@@ -69,13 +70,26 @@ fn drain(told: &OsStr) -> Outcome {
     serve(segment, config)
 }
 
+/// Why a drainer that is not where its parent is cannot work.
+fn is_elsewhere(namespace: Namespace) -> &'static str {
+    match namespace {
+        Namespace::Pid => {
+            "the drainer is in another pid namespace than its parent, and could not tell whether that lives: \
+             call init_parent() before unshare(CLONE_NEWPID), or in the child that is in the new one"
+        }
+        Namespace::Time => {
+            "the drainer is in another time namespace than its parent, and could not tell whether that lives: \
+             call init_parent() before unshare(CLONE_NEWTIME), or in the child that is in the new one"
+        }
+    }
+}
+
 /// What it does once the ring is its own.
 fn serve(segment: &'static Segment, config: DrainerConfig) -> Outcome {
-    if segment.phase() == Phase::Starting && segment.is_of_another_namespace() {
-        segment.fail(
-            "the drainer is in another pid namespace than its parent, and could not tell whether that lives: \
-             call init_parent() before unshare(CLONE_NEWPID), or in the child that is in the new one",
-        );
+    if segment.phase() == Phase::Starting
+        && let Some(namespace) = segment.is_of_another()
+    {
+        segment.fail(is_elsewhere(namespace));
         return Outcome::Failed;
     }
     let locked = segment.lock_pages();

@@ -152,7 +152,7 @@ fn make_segment(
         let _ = segment.filter().set(filter);
         segment.set_home(&Home {
             maker: Identity::of_this_process(),
-            namespace: process::pid_namespace(),
+            namespaces: process::Namespaces::of_this_process(),
             made: clock::note(clock),
             program: process_name.to_owned(),
             folder: folder.map(Path::to_owned),

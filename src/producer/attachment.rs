@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::level::Level;
 use crate::record::SiteTable;
 use crate::ring::Ring;
+use crate::segment::process::Namespace;
 use crate::segment::{self, AttachError, Identity, Phase, Refusal, Segment, Tag};
 
 /// A ring that this process logs into. Made once and kept for good, like the mapping behind it.
@@ -95,7 +96,8 @@ impl Attachment {
         })?;
         match self.member(generation) {
             Ok(_) => Ok(()),
-            Err(Refusal::Namespace) => Err(AttachError::OtherNamespace { name: name() }),
+            Err(Refusal::PidNamespace) => Err(AttachError::OtherNamespace { name: name() }),
+            Err(Refusal::TimeNamespace) => Err(AttachError::OtherTimeNamespace { name: name() }),
             Err(Refusal::Processes) => Err(AttachError::TooManyMembers {
                 max: self.segment.geometry().max_producers,
             }),
@@ -160,8 +162,10 @@ impl Attachment {
             return self.settle(known, generation, index);
         }
         // A child made by fork may be in another one than its parent.
-        if self.segment.is_of_another_namespace() {
-            return Err(Refusal::Namespace);
+        match self.segment.is_of_another() {
+            Some(Namespace::Pid) => return Err(Refusal::PidNamespace),
+            Some(Namespace::Time) => return Err(Refusal::TimeNamespace),
+            None => {}
         }
         // A child made by fork sees none of the pages yet, and none is locked.
         self.segment.prefault();

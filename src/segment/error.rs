@@ -113,6 +113,12 @@ pub enum AttachError {
         /// The name that was given.
         name: String,
     },
+    /// The ring belongs to another time namespace: start times of processes are others there, so its drainer would take
+    /// this process for dead.
+    OtherTimeNamespace {
+        /// The name that was given.
+        name: String,
+    },
     /// All places for processes are taken.
     TooManyMembers {
         /// How many there are.
@@ -180,6 +186,11 @@ impl fmt::Display for AttachError {
                 "the ring {name} was made in another pid namespace (a container that shares /dev/shm?), where \
                  nobody could tell whether this process is alive; run both in one (docker run --pid=…), or make \
                  a ring of its own here with init_parent()"
+            ),
+            AttachError::OtherTimeNamespace { name } => write!(
+                f,
+                "the ring {name} was made in another time namespace, whose drainer would take this process for dead; \
+                 run both in one (unshare --time=…, nsenter --time=…), or make a ring of its own here with init_parent()"
             ),
             AttachError::TooManyMembers { max } => write!(
                 f,

@@ -8,6 +8,8 @@ use super::Segment;
 use super::layout::Layout;
 use super::layout::{self, Geometry, READY, Settings};
 #[cfg(any(test, fuzzing))]
+use super::process::Namespaces;
+#[cfg(any(test, fuzzing))]
 use crate::sync::AtomicU64;
 use crate::sync::Ordering;
 
@@ -46,7 +48,7 @@ impl Segment {
                 mended += 1;
             }
         }
-        mended + u64::from(self.mend_namespace())
+        mended + self.mend_namespaces()
     }
 
     /// A segment in private memory, ready, for tests and fuzzing.
@@ -59,7 +61,7 @@ impl Segment {
             geometry,
             settings,
             layout,
-            namespace: 0,
+            namespaces: Namespaces::default(),
             words: words.leak(),
         };
         segment.begin_anew();

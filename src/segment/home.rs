@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   words  0 start of the maker │ 1 its pid namespace │ 2 ticks │ 3 monotonic clock at those ticks
-//!          4 length of the program's name │ 5 of the folder, 0 when there are no files │ 6‥ the two, in a row
+//!          4 length of the program's name │ 5 of the folder, 0 when there are no files │ 6 the maker's time namespace
+//!          7‥ the two texts, in a row
 //! ```
 //!
 //! Any member could have scribbled over it, so it is used for nothing that a member could not do by itself: the
@@ -14,18 +15,20 @@ use std::path::{Path, PathBuf};
 
 use super::layout::{HEADER_WORDS, HOME_AT, HOME_WORDS};
 use super::opening::{Access, examine};
-use super::{AttachError, Identity, Segment, name, process};
+use super::process::{Namespace, Namespaces};
+use super::{AttachError, Identity, Segment, name};
 use crate::boundary::floor_char_boundary;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{WORD, load_bytes, store_bytes};
 
 const START: usize = 0;
-const NAMESPACE: usize = 1;
+const PID_NAMESPACE: usize = 1;
 const TICKS: usize = 2;
 const MONOTONIC: usize = 3;
 const PROGRAM_LEN: usize = 4;
 const FOLDER_LEN: usize = 5;
-const TEXT: usize = 6;
+const TIME_NAMESPACE: usize = 6;
+const TEXT: usize = 7;
 /// The longest name of a program that is kept, in bytes.
 const PROGRAM_MAX: usize = 255;
 
@@ -34,8 +37,8 @@ const PROGRAM_MAX: usize = 255;
 pub(crate) struct Home {
     /// Who made it.
     pub(crate) maker: Identity,
-    /// Number of the namespace in which the members' pids mean something; 0 when unknown.
-    pub(crate) namespace: u64,
+    /// Where the members' pids, and their start times, mean something.
+    pub(crate) namespaces: Namespaces,
     /// Ticks of the ring's clock, and the monotonic clock in nanoseconds, when it was made.
     pub(crate) made: (u64, i64),
     /// The program's name, as its files have it.
@@ -45,23 +48,30 @@ pub(crate) struct Home {
 }
 
 impl Segment {
-    /// Whether pids mean something else here than where the ring was made, as far as both are known. Nobody could
-    /// tell then whether a member lives.
-    pub(crate) fn is_of_another_namespace(&self) -> bool {
-        let home = self.words[HOME_AT + NAMESPACE].load(Ordering::Relaxed);
-        let here = process::pid_namespace();
-        home != 0 && here != 0 && home != here
+    /// A namespace in which this process is not where the ring was made, as far as both are known. Nobody could tell
+    /// then whether it lives, nor could it tell that of others.
+    pub(crate) fn is_of_another(&self) -> Option<Namespace> {
+        let word = |at: usize| self.words[HOME_AT + at].load(Ordering::Relaxed);
+        let home = Namespaces {
+            pid: word(PID_NAMESPACE),
+            time: word(TIME_NAMESPACE),
+        };
+        home.differ(Namespaces::of_this_process())
     }
 
-    /// Says where pids mean what they mean here, if it says something else, and returns whether it did.
-    pub(super) fn mend_namespace(&self) -> bool {
-        let home = &self.words[HOME_AT + NAMESPACE];
-        // Relaxed: our own copy counts.
-        let damaged = self.namespace != 0 && home.load(Ordering::Relaxed) != self.namespace;
-        if damaged {
-            home.store(self.namespace, Ordering::Relaxed);
+    /// Writes the namespaces again if something else stands there, and returns how many did.
+    pub(super) fn mend_namespaces(&self) -> u64 {
+        let Namespaces { pid, time } = self.namespaces;
+        let mut mended = 0;
+        for (at, number) in [(PID_NAMESPACE, pid), (TIME_NAMESPACE, time)] {
+            let home = &self.words[HOME_AT + at];
+            // Relaxed: our own copy counts.
+            if number != 0 && home.load(Ordering::Relaxed) != number {
+                home.store(number, Ordering::Relaxed);
+                mended += 1;
+            }
         }
-        damaged
+        mended
     }
 
     /// Writes down where the ring comes from.
@@ -69,7 +79,8 @@ impl Segment {
         let words = &self.words[HOME_AT..][..HOME_WORDS];
         let store = |at: usize, value: u64| words[at].store(value, Ordering::Relaxed);
         store(START, home.maker.start);
-        store(NAMESPACE, home.namespace);
+        store(PID_NAMESPACE, home.namespaces.pid);
+        store(TIME_NAMESPACE, home.namespaces.time);
         store(TICKS, home.made.0);
         store(MONOTONIC, home.made.1 as u64);
         let end = floor_char_boundary(&home.program, PROGRAM_MAX);
@@ -109,14 +120,19 @@ fn decode(ring: &str, words: &[u64]) -> Home {
     let (mut text, program) = (Vec::new(), len(PROGRAM_LEN).min(PROGRAM_MAX));
     load_bytes(&shared, program.saturating_add(len(FOLDER_LEN)), &mut text);
     let folder = PathBuf::from(OsString::from_vec(text.split_off(program.min(text.len()))));
+    let namespaces = Namespaces {
+        pid: words[PID_NAMESPACE],
+        time: words[TIME_NAMESPACE],
+    };
+    let is_shifted = namespaces.differ(Namespaces::of_this_process()) == Some(Namespace::Time);
     Home {
         maker: Identity {
             pid: name::maker(ring).unwrap_or(0),
-            start: words[START],
+            start: if is_shifted { 0 } else { words[START] },
             // Not written down: a maker that runs another program still holds its ring in no one's way.
             image: 0,
         },
-        namespace: words[NAMESPACE],
+        namespaces,
         made: (words[TICKS], words[MONOTONIC] as i64),
         program: String::from_utf8_lossy(&text).into_owned(),
         folder: Some(folder).filter(|folder| is_usable(folder)),

@@ -42,7 +42,7 @@ use crate::words::WORD;
 
 /// First word of a segment that may be used. The low byte is the layout version: any change of this file,
 /// of the protocol or of the record format raises it.
-pub(crate) const READY: u64 = u64::from_be_bytes(*b"shmlog\0\x07");
+pub(crate) const READY: u64 = u64::from_be_bytes(*b"shmlog\0\x08");
 
 /// The part of [`READY`] that every version shares.
 pub(crate) const MAGIC: u64 = READY & !0xff;

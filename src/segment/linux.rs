@@ -234,20 +234,6 @@ pub(super) fn discard(name: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// What stands in `/proc/‥/maps` of whoever has the segment mapped, beside its name: device and number of the file. Where
-/// it was mapped before it had a name, that does not stand there.
-pub(super) fn as_in_maps(name: &str) -> Option<String> {
-    use rustix::fs::{major, minor};
-    let metadata = std::fs::metadata(path_of(name)).ok()?;
-    let device = metadata.dev();
-    Some(format!(
-        " {:02x}:{:02x} {} ",
-        major(device),
-        minor(device),
-        metadata.ino()
-    ))
-}
-
 /// Owner and size in bytes.
 pub(super) fn owner(name: &str) -> Option<(u32, u64)> {
     let metadata = std::fs::symlink_metadata(path_of(name)).ok()?;

@@ -19,8 +19,9 @@ pub(super) unsafe fn words_of(start: *mut u8, words: usize) -> &'static [AtomicU
     debug_assert!(!start.is_null() && (start as usize).is_multiple_of(WORD));
     // SAFETY: AtomicU64 has the size of u64, 8, which is also its alignment here; all bit patterns are valid;
     // the bytes are readable and mapped for 'static, and are only seen through these atomics, as the caller promises, which
-    // may be stored to if they are writable. To load one only reads: on the processors we know a load of eight
-    // bytes is a plain one, of any order. Other processes write them too: atomics allow that.
+    // may be stored to if they are writable. If they are not, they are only loaded, by relaxed loads of eight bytes
+    // (`sync::load_acquire`), of which std promises on the 64-bit processors we know that they only read. Other processes
+    // write them too: atomics allow that.
     unsafe { std::slice::from_raw_parts(start.cast::<AtomicU64>(), words) }
 }
 

@@ -39,7 +39,10 @@ pub(crate) use filter::{FilterWord, OFF as FILTER_OFF, SharedFilter, TooLong};
 #[cfg(fuzzing)]
 pub(crate) use header::validate_header;
 pub(crate) use home::{Home, peek};
-pub(crate) use identity::{Identity, Watch, heirs_of, raise_descriptor_limit, thread_is_gone};
+pub(crate) use identity::heirs::Heir;
+pub(crate) use identity::mapping::Backing;
+pub(crate) use identity::watch::{Watch, raise_descriptor_limit, thread_is_gone};
+pub(crate) use identity::{Identity, image_of};
 pub(crate) use layout::{
     CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, CHECKPOINT_PLACE_WORDS, CHECKPOINT_PLACES_AT,
     FILE_SINKS, Geometry, Limits, SITE_WORDS, Settings,
@@ -54,6 +57,7 @@ pub(crate) use registry::{Member, Producer, State, Tag};
 use crate::sync::{AtomicU64, Ordering, load_acquire};
 use crate::words::{load_bytes, store_bytes};
 use layout::Layout;
+use process::Namespaces;
 
 /// What the parent stores to ask for the end: nothing that is written by mistake.
 const STOP: u64 = u64::from_be_bytes(*b"stop now");
@@ -112,8 +116,8 @@ pub(crate) struct Segment {
     geometry: Geometry,
     settings: Settings,
     layout: Layout,
-    /// The pid namespace of this process, which it has in common with all members; 0 when unknown.
-    namespace: u64,
+    /// Those of this process, which it has in common with all members.
+    namespaces: Namespaces,
     words: &'static [AtomicU64],
 }
 
@@ -132,6 +136,11 @@ impl Segment {
     /// another one is at work.
     pub(crate) fn lock_for_draining(&self) -> io::Result<Option<DrainLock>> {
         platform::lock(&self.name)
+    }
+
+    /// The file behind this mapping, by which others are known to have it mapped too; `None` where that cannot be known.
+    pub(crate) fn backing(&self) -> Option<Backing> {
+        Backing::of(self.words.as_ptr().addr())
     }
 
     /// Gives the memory of the slots back to the system. Only for the last user of the ring.
@@ -330,38 +339,4 @@ pub(crate) fn is_forsaken(name: &str) -> bool {
 /// A word that reads 0 in every child made by fork, and what was stored in every other process.
 pub(crate) fn word_wiped_on_fork() -> io::Result<&'static AtomicU64> {
     map::wiped_on_fork().map(|page| &page[0])
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whoever_has_a_segment_mapped_is_seen_to_and_nobody_else() {
-        let geometry = Geometry {
-            slots: 16,
-            slot_size: 64,
-            max_producers: 2,
-            site_slots: 16,
-            site_bytes: 1024,
-        };
-        let settings = Settings {
-            level: 0,
-            block_ns: 0,
-            clock: 2,
-            leave: [0; 6],
-            lock_memory: 0,
-            huge_pages: 0,
-        };
-        let segment = Segment::create(geometry, settings, |_| {}).unwrap();
-        let mine = |name: &str| {
-            let heirs = heirs_of(name, 0).into_iter();
-            heirs
-                .filter(|(heir, _)| heir.pid == std::process::id())
-                .collect::<Vec<_>>()
-        };
-        assert!(matches!(mine(segment.name())[..], [(_, true)]));
-        assert_eq!(mine(&name::unguessable().unwrap()), []);
-        remove(segment.name());
-    }
 }

@@ -2,7 +2,8 @@
 
 use super::error::{AttachError, CreateError};
 use super::layout::{self, Flaw, Geometry, Layout, READY, Settings};
-use super::{Segment, name, platform, process};
+use super::process::Namespaces;
+use super::{Segment, name, platform};
 use crate::failpoint;
 use crate::sync::Ordering;
 
@@ -32,7 +33,7 @@ impl Segment {
             geometry,
             settings,
             layout,
-            namespace: process::pid_namespace(),
+            namespaces: Namespaces::of_this_process(),
             words,
         };
         segment.format();
@@ -118,7 +119,7 @@ impl Segment {
             geometry,
             settings,
             layout,
-            namespace: process::pid_namespace(),
+            namespaces: Namespaces::of_this_process(),
             words,
         })
     }

@@ -38,11 +38,6 @@ impl Unnamed {
     }
 }
 
-/// What stands in `/proc/‥/maps` of whoever has the segment mapped, beside its name.
-pub(super) fn as_in_maps(_name: &str) -> Option<String> {
-    None
-}
-
 pub(super) fn create(
     name: &str,
     bytes: usize,

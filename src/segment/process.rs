@@ -4,11 +4,40 @@ use std::ffi::OsString;
 use std::io;
 use std::process::Command;
 
-/// The number of the pid namespace that this process sees; 0 when `/proc` does not tell. Pids of another
-/// namespace say nothing here.
-pub(crate) fn pid_namespace() -> u64 {
-    // Allocates nothing: the first record after a fork may come from a signal handler.
-    rustix::fs::stat(c"/proc/self/ns/pid").map_or(0, |namespace| namespace.st_ino)
+/// A kind of namespace in which members must agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Namespace {
+    /// Pids of another one say nothing here.
+    Pid,
+    /// Start times of processes, as `/proc` gives them, are shifted by it: whoever lives would be proven dead.
+    Time,
+}
+
+/// The numbers of a process's namespaces; 0 for one that `/proc` does not tell of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Namespaces {
+    pub(crate) pid: u64,
+    pub(crate) time: u64,
+}
+
+impl Namespaces {
+    /// Those of this process. Allocates nothing: the first record after a fork may come from a signal handler.
+    pub(crate) fn of_this_process() -> Namespaces {
+        let number = |of| rustix::fs::stat(of).map_or(0, |namespace| namespace.st_ino);
+        Namespaces {
+            pid: number(c"/proc/self/ns/pid"),
+            time: number(c"/proc/self/ns/time"),
+        }
+    }
+
+    /// One in which the two certainly differ.
+    pub(crate) fn differ(self, other: Namespaces) -> Option<Namespace> {
+        let differ = |mine: u64, its: u64| mine != 0 && its != 0 && mine != its;
+        if differ(self.pid, other.pid) {
+            return Some(Namespace::Pid);
+        }
+        differ(self.time, other.time).then_some(Namespace::Time)
+    }
 }
 
 /// Makes this process deaf to what a terminal or a supervisor sends to all of a group, so that a drainer

@@ -15,9 +15,11 @@ pub(crate) enum Refusal {
     /// The ring is about to end.
     Closing = 4,
     /// Pids mean something else where the process is.
-    Namespace = 8,
+    PidNamespace = 8,
     /// The system gave no page that a fork wipes.
     System = 16,
+    /// Start times of processes mean something else where the process is.
+    TimeNamespace = 32,
 }
 
 impl Segment {
@@ -49,8 +51,12 @@ impl Segment {
             (Refusal::Processes, full("processes")),
             (Refusal::Closing, "the ring was about to end".to_owned()),
             (
-                Refusal::Namespace,
+                Refusal::PidNamespace,
                 "their process is in another pid namespace than the ring".to_owned(),
+            ),
+            (
+                Refusal::TimeNamespace,
+                "their process is in another time namespace than the ring".to_owned(),
             ),
             (Refusal::System, "the system gave them no memory".to_owned()),
         ];

@@ -10,6 +10,7 @@ use super::drops::{DropReason, DropWords, Drops, OWN_DROP_WORDS};
 use super::identity::Identity;
 use super::layout::{LINE, MEMBER_WORDS, PRODUCER_WORDS};
 use crate::boundary::floor_char_boundary;
+use crate::clock::Clock;
 use crate::level::Level;
 use crate::sync::{AtomicU64, Ordering, load_acquire};
 use crate::words::{WORD, load_bytes, store_bytes};
@@ -123,6 +124,7 @@ mod member_word {
     pub(super) const NAME_LEN: usize = 2;
     pub(super) const NAME: std::ops::Range<usize> = 3..19;
     pub(super) const IMAGE: usize = 19;
+    pub(super) const ENTERED: usize = 20;
 }
 
 /// One process's entry.
@@ -143,23 +145,33 @@ impl<'a> Member<'a> {
         }
     }
 
+    /// When the member entered, by the monotonic clock in nanoseconds: of two programs of one process, which was later.
+    pub(crate) fn entered(&self) -> u64 {
+        self.0[member_word::ENTERED].load(Ordering::Relaxed)
+    }
+
     pub(crate) fn name(&self) -> String {
         load_name(&self.0[member_word::NAME], &self.0[member_word::NAME_LEN])
     }
 
     /// Writes again what is known of its owner. Only the drainer does this, to an entry that is damaged.
-    pub(crate) fn restore(&self, state: State, identity: Identity) {
-        self.0[member_word::START].store(identity.start, Ordering::Relaxed);
-        self.0[member_word::IMAGE].store(identity.image, Ordering::Relaxed);
+    pub(crate) fn restore(&self, state: State, identity: Identity, entered: u64) {
+        self.store_identity(identity, entered);
         // [entry] Release: as `set`.
         self.state().0.store(state.0, Ordering::Release);
     }
 
     /// Gives the entry back. Only the drainer does this.
     pub(crate) fn clear(&self) {
-        self.0[member_word::START].store(0, Ordering::Relaxed);
-        self.0[member_word::IMAGE].store(0, Ordering::Relaxed);
+        self.store_identity(Identity::of_pid(0), 0);
         self.state().set(Tag::Free);
+    }
+
+    /// Relaxed: ordered by the state word, which is stored next.
+    fn store_identity(&self, identity: Identity, entered: u64) {
+        self.0[member_word::START].store(identity.start, Ordering::Relaxed);
+        self.0[member_word::IMAGE].store(identity.image, Ordering::Relaxed);
+        self.0[member_word::ENTERED].store(entered, Ordering::Relaxed);
     }
 }
 
@@ -350,8 +362,7 @@ impl Segment {
         let index =
             (0..self.entries()).find(|&i| self.member(i).state().try_claim(identity.pid))?;
         let member = self.member(index);
-        member.0[member_word::START].store(identity.start, Ordering::Relaxed);
-        member.0[member_word::IMAGE].store(identity.image, Ordering::Relaxed);
+        member.store_identity(identity, Clock::Monotonic.ticks());
         store_name(
             name,
             &member.0[member_word::NAME],

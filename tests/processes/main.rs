@@ -51,6 +51,7 @@ cast! {
     ;
     tests:
         attach
+        bystanders
         comings
         console
         crashes

@@ -1,4 +1,4 @@
-//! Programs with rights that their starter does not have, and processes in another pid namespace.
+//! Programs with rights that their starter does not have, and processes in another namespace of pids or times.
 //!
 //! Only root can play this; for others the tests are ignored.
 
@@ -14,7 +14,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use shmlog::{AttachError, InitError, ShmLogger, info};
+use shmlog::{AttachError, InitError, RecoverError, ShmLogger, info};
 
 use crate::forking::{fork, wait};
 use crate::support::{
@@ -22,6 +22,7 @@ use crate::support::{
     role_by, role_of_copy, say, segments_made_by,
 };
 use crate::tally::{Log, settled};
+use crate::trial::Ignored;
 use crate::trials;
 
 pub const ROLES: &[Role] = &[
@@ -30,6 +31,8 @@ pub const ROLES: &[Role] = &[
     ("with_capabilities", with_capabilities),
     ("in_another_namespace", in_another_namespace),
     ("parent_of_other_namespaces", parent_of_other_namespaces),
+    ("in_another_time_namespace", in_another_time_namespace),
+    ("parent_of_other_times", parent_of_other_times),
 ];
 
 pub fn trials() -> Vec<Trial> {
@@ -41,6 +44,8 @@ pub fn trials() -> Vec<Trial> {
         a_program_with_capabilities_of_its_file_obeys_no_variable_and_its_drainer_has_none,
         a_process_of_another_pid_namespace_is_refused_by_name,
         what_forks_into_another_pid_namespace_is_counted_and_told_of,
+        a_process_of_another_time_namespace_is_refused_by_name,
+        what_forks_into_another_time_namespace_is_counted_and_told_of,
     ];
     let is_root = rustix::process::geteuid().is_root();
     all.into_iter().map(|trial| trial.with_ignored_flag(!is_root)).collect()
@@ -208,12 +213,17 @@ fn a_process_of_another_pid_namespace_is_refused_by_name() {
 
 /// `folder`: its children are elsewhere, a child that forks and a drainer.
 fn parent_of_other_namespaces(arguments: &[String]) {
-    let logger = quiet(&arguments[0]).init_parent().unwrap();
+    play_parent_of_others(&arguments[0], "pid", unshare_pids);
+}
+
+/// Plays a parent whose children come into another namespace of this `kind` once `leave` has been called.
+fn play_parent_of_others(folder: &str, kind: &str, leave: fn()) {
+    let logger = quiet(folder).init_parent().unwrap();
     say(logger.name());
     info!("parent before");
     wait(fork(|| {
         info!("child before");
-        unshare_pids();
+        leave();
         wait(fork(|| {
             info!("goes nowhere");
             info!("goes nowhere");
@@ -224,16 +234,20 @@ fn parent_of_other_namespaces(arguments: &[String]) {
     let stats = settled(&logger, 1);
     assert_eq!((stats.dropped, stats.lost), (2, 0));
     drop(logger);
-    unshare_pids();
-    let error = quiet(&arguments[0]).init_parent().unwrap_err();
+    leave();
+    let error = quiet(folder).init_parent().unwrap_err();
     assert!(matches!(error, InitError::Drainer(_)), "{error:?}");
-    assert_says(&error.to_string(), &["pid namespace", "init_parent", "unshare"]);
+    assert_says(&error.to_string(), &[&format!("{kind} namespace"), "init_parent", "unshare"]);
     assert_eq!(segments_made_by(std::process::id()), [""; 0]);
 }
 
 fn what_forks_into_another_pid_namespace_is_counted_and_told_of() {
+    assert_others_are_told_of("parent_of_other_namespaces", "pid");
+}
+
+fn assert_others_are_told_of(parent: &str, kind: &str) {
     let folder = Folder::new();
-    let mut parent = Actor::start("parent_of_other_namespaces", &[folder.text()]);
+    let mut parent = Actor::start(parent, &[folder.text()]);
     let ring = parent.hear("");
     parent.finish();
     assert_nothing_remains(&ring);
@@ -244,6 +258,68 @@ fn what_forks_into_another_pid_namespace_is_counted_and_told_of() {
     let said: Vec<&str> = said.filter(|text| text.contains("found no entry:")).collect();
     assert!(!said.is_empty(), "{:?}", log.words);
     for text in said {
-        assert_says(text, &["records dropped", "another pid namespace"]);
+        assert_says(text, &["records dropped", &format!("another {kind} namespace")]);
     }
+}
+
+/// Children made from now on live in a namespace whose clocks are a thousand seconds ahead.
+fn unshare_times() {
+    const CLONE_NEWTIME: libc::c_int = 0x80;
+    // SAFETY: no memory is involved; it is children made from now on that are elsewhere.
+    let failed = unsafe { libc::unshare(CLONE_NEWTIME) };
+    assert_eq!(failed, 0, "{}", std::io::Error::last_os_error());
+    fs::write("/proc/self/timens_offsets", "boottime 1000 0\n").unwrap();
+}
+
+fn in_another_time_namespace(_: &[String]) {
+    for error in [
+        ShmLogger::attach().unwrap_err(),
+        ShmLogger::attach_to(&std::env::var("SHMLOG_RING").unwrap()).unwrap_err(),
+    ] {
+        assert!(matches!(error, AttachError::OtherTimeNamespace { .. }), "{error:?}");
+        assert_says(&error.to_string(), &["time namespace", "shmlog-", "init_parent", "--time"]);
+    }
+    info!("goes nowhere");
+    let error = shmlog::recover(&std::env::var("SHMLOG_RING").unwrap()).unwrap_err();
+    assert!(matches!(error, RecoverError::Elsewhere { .. }), "{error:?}");
+    say("played");
+}
+
+fn parent_of_other_times(arguments: &[String]) {
+    play_parent_of_others(&arguments[0], "time", unshare_times);
+}
+
+/// Whether processes can be put into another time namespace here.
+fn by_another_time() -> Result<Command, Ignored> {
+    let unshare = || {
+        let mut command = Command::new("unshare");
+        command.args(["--time", "--boottime", "1000", "--fork"]);
+        command
+    };
+    let can = unshare().arg("true").stderr(std::process::Stdio::null()).status();
+    match can {
+        Ok(status) if status.success() => Ok(unshare()),
+        _ => Err(Ignored("neither the kernel nor unshare(1) may lack time namespaces")),
+    }
+}
+
+fn a_process_of_another_time_namespace_is_refused_by_name() -> Result<(), Ignored> {
+    let mut command = by_another_time()?;
+    let folder = Folder::new();
+    let mut host = Actor::start("host_of_others", &[folder.text()]);
+    let ring = host.hear("");
+    command.env("SHMLOG_RING", &ring);
+    let mut actor = Actor::from_command(role_by(command, "in_another_time_namespace", &[]));
+    actor.hear("played");
+    actor.finish();
+    host.finish();
+    assert_nothing_remains(&ring);
+    assert_eq!(folder.records(), []);
+    Ok(())
+}
+
+fn what_forks_into_another_time_namespace_is_counted_and_told_of() -> Result<(), Ignored> {
+    by_another_time()?;
+    assert_others_are_told_of("parent_of_other_times", "time");
+    Ok(())
 }

@@ -24,7 +24,7 @@ pub enum RecoverError {
         /// The ring.
         name: String,
     },
-    /// It was made in another pid namespace (a container's), where one cannot see from here who lives.
+    /// It was made in another namespace of pids (a container's) or of times, where one cannot see from here who lives.
     Elsewhere {
         /// The ring.
         name: String,
@@ -86,7 +86,9 @@ impl From<AttachError> for RecoverError {
                 RecoverError::Damaged { name }
             }
             AttachError::Open { name, source } => RecoverError::System { name, source },
-            AttachError::OtherNamespace { name } => RecoverError::Elsewhere { name },
+            AttachError::OtherNamespace { name } | AttachError::OtherTimeNamespace { name } => {
+                RecoverError::Elsewhere { name }
+            }
             AttachError::Gone { name } | AttachError::Elsewhere { name } => {
                 RecoverError::NotThere { name }
             }
@@ -116,7 +118,7 @@ impl fmt::Display for RecoverError {
             ),
             RecoverError::Elsewhere { name } => write!(
                 f,
-                "the ring {name} was made in another pid namespace, and who lives there cannot be seen from here; \
+                "the ring {name} was made in another pid or time namespace, and who lives there cannot be seen from here; \
                  recover it there, or remove /dev/shm/{name}"
             ),
             RecoverError::Foreign { name, owner } => write!(

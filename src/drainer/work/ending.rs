@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Drainer;
 use crate::failpoint;
-use crate::segment::{self, Phase, Tag, Watch};
+use crate::segment::{self, Heir, Phase, Segment, Tag, Watch};
 use crate::sync::{Ordering, fence};
 
 /// How often processes that may yet attach are looked for, once nothing else keeps the drainer.
@@ -16,11 +16,27 @@ const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A process that has not attached and may yet log: it was made by fork with the ring in its memory, or given the ring's
 /// name a moment ago.
-pub(super) struct Heir {
+pub(super) struct Awaited {
     pid: u32,
     watch: Watch,
     /// When it is not waited for any longer; a process that has the ring in its memory is.
     until: Option<Instant>,
+}
+
+impl Awaited {
+    fn new(heir: Heir, segment: &Segment, until: Instant) -> Awaited {
+        let ring = segment.backing().filter(|_| heir.has_mapped);
+        Awaited {
+            pid: heir.identity.pid,
+            watch: Watch::of_member(heir.identity, ring),
+            until: (!heir.has_mapped).then_some(until),
+        }
+    }
+
+    /// Looks whether it has begun another program, which does not have the ring in its memory.
+    pub(super) fn look_closely(&mut self) {
+        self.watch.look_closely();
+    }
 }
 
 impl Drainer {
@@ -77,7 +93,7 @@ impl Drainer {
         }
         let now = Instant::now();
         let members = &self.members;
-        let is_awaited = |heir: &mut Heir| {
+        let is_awaited = |heir: &mut Awaited| {
             let in_time = heir.until.is_none_or(|until| now < until);
             in_time && !members.includes(heir.pid) && !heir.watch.is_gone()
         };
@@ -86,22 +102,17 @@ impl Drainer {
             // Asked only now and then: it means looking at all processes of the machine.
             let until = now + Duration::from_secs(HEIR_AGE_S);
             let me = std::process::id();
-            let found = segment::heirs_of(self.segment.name(), HEIR_AGE_S).into_iter();
+            let found = self.segment.heirs(HEIR_AGE_S).into_iter();
             // A parent that runs another program by now may attach like anybody.
             let parent = match self.members.parent_is_gone() {
                 true => me,
                 false => self.config.parent.pid,
             };
-            let strangers = found.filter(|(heir, _)| {
+            let strangers = found.map(|heir| Awaited::new(heir, self.segment, until));
+            let strangers = strangers.filter(|heir| {
                 ![me, parent].contains(&heir.pid) && !self.members.includes(heir.pid)
             });
-            self.heirs = strangers
-                .map(|(heir, has_mapped)| Heir {
-                    pid: heir.pid,
-                    watch: Watch::new(heir),
-                    until: (!has_mapped).then_some(until),
-                })
-                .collect();
+            self.heirs = strangers.collect();
         }
         !self.heirs.is_empty()
     }

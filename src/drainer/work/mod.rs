@@ -37,6 +37,7 @@ use crate::level::Level;
 use crate::ring::{Delivered, Floors, Next, Reader, Ring, Run, Trail};
 use crate::segment::{Count, DropReason, Phase, Segment};
 use crate::sync::Ordering;
+use ending::Awaited;
 use holes::Look;
 use pause::Pause;
 
@@ -79,7 +80,7 @@ pub(super) struct Drainer {
     kept_up: Instant,
     looked_around: Instant,
     looked_for_heirs: Instant,
-    heirs: Vec<ending::Heir>,
+    heirs: Vec<Awaited>,
     /// The tail when the parent asked to stop.
     stop_at: Option<u64>,
     /// Nothing is released that is not in the file: see `saving.rs`.
@@ -294,6 +295,7 @@ impl Drainer {
             self.delivery.renew_calibration();
             self.delivery.show_outlets(true);
             self.members.look_for_other_programs();
+            self.heirs.iter_mut().for_each(Awaited::look_closely);
             self.members
                 .look_for_lost_threads(&mut || self.reader.tail());
             self.look_at_filter();
