@@ -8,6 +8,8 @@
 //! Where the system does not let the drainer look (a process that is not dumpable, or of another user beside a drainer
 //! without that right), what the entry says is believed as long as the process lives and started when it should have.
 
+mod programs;
+
 use crate::ring::IDLE;
 use crate::segment::process::Namespace;
 use crate::segment::{self, Backing, Identity, Segment, State, Tag, Watch};
@@ -35,9 +37,6 @@ impl Known {
         self.gone = self.watch.is_gone();
     }
 }
-
-/// Of so many members it is asked at a time which program they run.
-const LOOKED_AT_CLOSELY: usize = 256;
 
 /// What is known about one thread that will write nothing more.
 #[derive(Clone, Copy)]
@@ -211,51 +210,8 @@ impl Members {
             known.gone = known.watch.is_gone();
         }
         if is_new {
-            self.end_former_programs(identity);
+            self.end_former_programs(identity, segment::image_of);
         }
-    }
-
-    /// A process runs one program at a time. So of entries of one process that speak of different programs, which
-    /// `exec` leaves behind, all but those of the present one are nobody's. Which that is its memory says; where the
-    /// system does not let us look there, the one that entered last.
-    fn end_former_programs(&mut self, of: Identity) {
-        let all = self.members.iter_mut().flatten().chain(&mut self.strays);
-        let mut entries: Vec<&mut Known> = all
-            .filter(|known| !known.gone && known.identity.is_same_process(of))
-            .filter(|known| known.identity.image != 0)
-            .collect();
-        let is_parent = self.parent.is_same_process(of) && self.parent.image != 0;
-        let of_parent = is_parent.then_some(self.parent.image);
-        let images = entries.iter().map(|known| known.identity.image);
-        let mut images = images.chain(of_parent);
-        let first = images.next();
-        if images.all(|image| Some(image) == first) {
-            return;
-        }
-        let last = entries.iter().max_by_key(|known| known.entered);
-        let last = last.map(|known| known.identity.image);
-        let Some(present) = segment::image_of(of.pid).or(last) else {
-            return;
-        };
-        let former = entries.iter_mut();
-        let former = former.filter(|known| known.identity.image != present);
-        former.for_each(|known| known.note_gone());
-        if of_parent.is_some_and(|image| image != present) {
-            self.parent_watch.note_gone();
-        }
-    }
-
-    /// Looks whether members have begun another program, which cannot write what the one before was about to, and does
-    /// not have the ring mapped: a part of them at each call, since it takes a look at a file for each.
-    pub(super) fn look_for_other_programs(&mut self) {
-        self.parent_watch.look_closely();
-        self.strays.iter_mut().for_each(Known::look_closely);
-        let all = self.members.len();
-        for index in 0..all.min(LOOKED_AT_CLOSELY) {
-            let index = (self.next_closely + index) % all;
-            self.members[index].iter_mut().for_each(Known::look_closely);
-        }
-        self.next_closely = (self.next_closely + LOOKED_AT_CLOSELY) % all.max(1);
     }
 
     /// Whether the thread of a producer's entry may have claimed something that it can still write. Only proof
