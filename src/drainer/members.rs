@@ -66,6 +66,8 @@ pub(super) struct Members {
     damage: u64,
     members: Vec<Option<Known>>,
     departed: Vec<Option<Departed>>,
+    /// Those whose departure was noticed since the last call of [`take_departures`](Members::take_departures).
+    departures: Vec<usize>,
     /// Entries of threads whose process was not in the registry at the last look.
     unowned: Vec<Option<State>>,
     /// The member whose program is looked at next.
@@ -92,6 +94,7 @@ impl Members {
             damage: 0,
             members: (0..entries).map(|_| None).collect(),
             departed: vec![None; entries],
+            departures: Vec::new(),
             unowned: vec![None; entries],
             next_closely: 0,
         }
@@ -111,13 +114,26 @@ impl Members {
             if !known {
                 let left = state.tag() != Tag::Free
                     && (!self.may_still_write(index, state) || self.is_unowned(index, state));
-                self.departed[index] = left.then(|| Departed {
-                    state,
-                    tail: tail(),
-                    swept: false,
-                });
+                self.departed[index] = None;
+                if left {
+                    self.note_departure(index, state, tail());
+                }
             }
         }
+    }
+
+    fn note_departure(&mut self, index: usize, state: State, tail: u64) {
+        self.departures.push(index);
+        self.departed[index] = Some(Departed {
+            state,
+            tail,
+            swept: false,
+        });
+    }
+
+    /// The entries of threads that were found to have ended since the last call.
+    pub(super) fn take_departures(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.departures)
     }
 
     fn renew_member(&mut self, index: usize) {
@@ -258,11 +274,7 @@ impl Members {
                 // Asked once more: the entry may have changed hands while we looked.
                 && producer.state().load() == state
             {
-                self.departed[index] = Some(Departed {
-                    state,
-                    tail: tail(),
-                    swept: false,
-                });
+                self.note_departure(index, state, tail());
             }
         }
     }

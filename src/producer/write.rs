@@ -9,6 +9,7 @@ use std::sync::atomic::compiler_fence;
 use super::attachment;
 use super::thread::{self, Ready, with_thread};
 use super::wait::Wait;
+use crate::failpoint;
 use crate::level::Level;
 use crate::record::CallSite;
 use crate::record::capture::{Arguments, Put, Rendered};
@@ -356,6 +357,8 @@ fn count_drop(ready: Ready<'_>, level: u8, refused: Refused) {
     }
     let level = Level::from_number(level).unwrap_or(Level::Trace);
     producer.count_drop(why, level);
+    // Killed here, the thread is looked at when its end is noticed, since the sum tells nothing of it.
+    failpoint::hit("drop.counted");
     // [drops] Release: who sees the sum sees the count.
     ready
         .attachment

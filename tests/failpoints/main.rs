@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `in_the_making` | a parent is killed while it makes its ring |
 //! | `dying` | producers die, at every step of a claim, in every combination of up to three |
+//! | `dropping` | a producer dies while it counts a record that it has dropped |
 //! | `stopped` | a producer is stopped at every step of a claim, for ten laps of the others |
 //! | `overshot` | a producer stands between claim and publish, while others claim what is not free yet |
 //! | `drainer_dies` | the drainer dies at every step of its loop, again and again |
@@ -63,6 +64,7 @@ cast! {
     compressing
     drainer_and_producers
     drainer_dies
+    dropping
     dying
     killed_often
     no_counter

@@ -125,7 +125,7 @@ impl Drainer {
                 self.harvest(index);
             }
         }
-        self.collect_drops();
+        self.look_for_drops();
         self.give_all_notices();
         self.report_damage();
         self.delivery.say_kept_back();

@@ -299,11 +299,13 @@ impl Drainer {
             self.members
                 .look_for_lost_threads(&mut || self.reader.tail());
             self.look_at_filter();
+            self.look_for_drops();
             self.report_damage();
             self.tell_numbers(now);
         }
         self.mend_words();
         self.members.renew(&mut || self.reader.tail());
+        self.look_for_drops_of_departed();
         self.sweep();
         self.let_the_parent_go();
         let head = self.reader.head();
@@ -339,6 +341,7 @@ impl Drainer {
     /// Settles the account of a thread that will write nothing more.
     fn harvest(&mut self, index: usize) {
         self.collect_drops();
+        self.look_for_drops_of(index);
         self.give_last_notices(index);
         self.delivery.abandon(index, &mut self.members);
         let producer = self.segment.producer(index);

@@ -24,10 +24,14 @@ impl Drainer {
     pub(super) fn collect_drops(&mut self) {
         // [drops] Acquire: pairs with count_drop in producer/write.rs.
         let drops = self.segment.drops().load(Ordering::Acquire);
-        if drops == self.drops_seen {
-            return;
+        if drops != self.drops_seen {
+            self.drops_seen = drops;
+            self.look_for_drops();
         }
-        self.drops_seen = drops;
+    }
+
+    /// The same whatever the sum of all says: a process can be killed, or stopped, between its own count and the sum.
+    pub(super) fn look_for_drops(&mut self) {
         let tail = self.reader.tail();
         for index in 0..self.segment.entries() {
             if self.segment.producer(index).state().load().tag() != Tag::Free {
@@ -35,6 +39,20 @@ impl Drainer {
             }
         }
         self.collect_drops_of_unregistered(tail);
+    }
+
+    /// The same of threads whose end has just been noticed: what they dropped is told at its place if the log has not
+    /// passed that.
+    pub(super) fn look_for_drops_of_departed(&mut self) {
+        for index in self.members.take_departures() {
+            self.look_for_drops_of(index);
+        }
+    }
+
+    /// The same of one producer.
+    pub(super) fn look_for_drops_of(&mut self, index: usize) {
+        let tail = self.reader.tail();
+        self.collect_drops_of(index, tail);
     }
 
     fn collect_drops_of(&mut self, index: usize, tail: u64) {
