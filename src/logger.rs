@@ -97,7 +97,7 @@ impl ShmLogger {
     ///
     /// # Errors
     /// [`AttachError`]: no ring named, gone, damaged, of another layout version, of another user, or of
-    /// another pid namespace.
+    /// another pid or time namespace.
     pub fn attach() -> Result<ShmLogger, AttachError> {
         let logger = ShmLogger::attach_as(None, None)?;
         frontend::install();

@@ -26,6 +26,7 @@ pub const ROLES: &[Role] = &[
     ("parent_of_one_that_execs_often", parent_of_one_that_execs_often),
     ("execs_often", execs_often),
     ("parent_of_a_fork_that_execs", parent_of_a_fork_that_execs),
+    ("parent_of_one_that_changes_rights", parent_of_one_that_changes_rights),
 ];
 
 pub fn trials() -> Vec<Trial> {
@@ -37,6 +38,8 @@ pub fn trials() -> Vec<Trial> {
         all.extend(trials![
             another_users_file_of_the_rings_name_keeps_no_ring,
             entries_of_processes_that_do_not_map_the_ring_are_given_back_and_keep_no_ring,
+            a_member_that_becomes_another_user_is_a_member_still,
+            a_member_that_its_drainer_may_not_look_into_is_a_member_still,
         ]);
     }
     all
@@ -198,4 +201,67 @@ fn a_forked_child_that_logs_nothing_and_begins_another_program_is_not_waited_for
     // It has the other end still, and reads from it until now.
     drop(parent);
     assert_eq!(folder.messages(), ["the parent"]);
+}
+
+const NOBODY: u32 = 65_534;
+
+/// `folder change`: leaves the ring to a forked child, which becomes another user, or lets nobody look into it.
+fn parent_of_one_that_changes_rights(arguments: &[String]) {
+    let logger = quiet(&arguments[0]).init_parent().unwrap();
+    say(logger.name());
+    let child = fork(|| {
+        let failed = match &*arguments[1] {
+            // SAFETY: takes three numbers; what this process does afterwards any user may do.
+            "user" => unsafe { libc::setresuid(NOBODY, NOBODY, NOBODY) },
+            // SAFETY: takes numbers, and changes what others may read of this process.
+            _ => unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) },
+        };
+        assert_eq!(failed, 0);
+        info!("before the parent has gone");
+        assert_eq!(listen(), "log");
+        info!("after the parent has gone");
+    });
+    until("the child has entered", || {
+        logger.stats().producers.iter().any(|producer| producer.pid == child as u32)
+    });
+}
+
+fn play_changed_rights(folder: &Folder, mut parent: Actor) {
+    let ring = parent.hear("");
+    assert!(parent.child.wait().unwrap().success());
+    let drainer = crate::support::drainers_of(&ring);
+    assert_eq!(drainer.len(), 1);
+    // The drainer looks again once a second; it must have looked before it is seen not to end.
+    let looked = || fs::read_to_string(format!("/proc/{}/io", drainer[0])).unwrap();
+    let reads = |io: &str| -> u64 {
+        let line = io.lines().find_map(|line| line.strip_prefix("syscr: "));
+        line.unwrap().parse().unwrap()
+    };
+    let before = reads(&looked());
+    until("the drainer has looked around", || reads(&looked()) > before + 10);
+    parent.tell("log");
+    assert_nothing_remains(&ring);
+    assert_eq!(folder.messages(), ["before the parent has gone", "after the parent has gone"]);
+}
+
+fn a_member_that_becomes_another_user_is_a_member_still() -> Result<(), Ignored> {
+    if !rustix::process::geteuid().is_root() {
+        return Err(Ignored("only root can become another user"));
+    }
+    let folder = Folder::new();
+    let parent = Actor::start("parent_of_one_that_changes_rights", &[folder.text(), "user"]);
+    play_changed_rights(&folder, parent);
+    Ok(())
+}
+
+fn a_member_that_its_drainer_may_not_look_into_is_a_member_still() -> Result<(), Ignored> {
+    if !rustix::process::geteuid().is_root() {
+        return Err(Ignored("only root can start a drainer that has no rights over its members"));
+    }
+    let folder = Folder::new();
+    std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    let arguments = [folder.text(), "dumpable"];
+    let (_program, command) = role_of_nobody("parent_of_one_that_changes_rights", &arguments);
+    play_changed_rights(&folder, Actor::from_command(command));
+    Ok(())
 }
