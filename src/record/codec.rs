@@ -14,7 +14,7 @@
 //! ends with a run that says `CUT`.
 
 use super::capture::{Capture, Put};
-use super::site::{STATEMENT_TEXTS, Site, SiteId, Statement, cut};
+use super::site::{MAX_NAME, STATEMENT_TEXTS, Site, SiteId, Statement, cut};
 use crate::level::Level;
 use crate::words::{WORD, words_for};
 
@@ -129,7 +129,9 @@ impl<'a> Body<'a> {
             let lens = [(); STATEMENT_TEXTS].map(|()| take_word(&mut rest));
             let mut texts: [&[u8]; STATEMENT_TEXTS] = Default::default();
             for (text, len) in texts.iter_mut().zip(lens) {
-                *text = take_text(&mut rest, len?)?;
+                let whole = take_text(&mut rest, len?)?;
+                // No producer writes more, and a megabyte of bytes that are no text would be three of names.
+                *text = &whole[..whole.len().min(MAX_NAME + 1)];
             }
             let texts = texts.map(String::from_utf8_lossy);
             let texts = texts.each_ref().map(|text| &**text);
@@ -138,7 +140,8 @@ impl<'a> Body<'a> {
         let mut target = None;
         if flags & TARGET != 0 {
             let len = take_word(&mut rest)?;
-            target = Some(take_text(&mut rest, len)?);
+            let whole = take_text(&mut rest, len)?;
+            target = Some(&whole[..whole.len().min(MAX_NAME)]);
         }
         Some(Body {
             time,

@@ -9,11 +9,13 @@
 //! widths and precisions that are themselves arguments do not occur here (see `macros/`).
 
 mod float;
+mod room;
 mod value;
 
 use std::iter::Peekable;
 use std::str::Chars;
 
+pub(crate) use room::{CUT_MARK, Room, lossy};
 pub(crate) use value::{Value as Captured, take_text};
 
 use super::capture::Kind;
@@ -109,7 +111,7 @@ enum Style {
 /// `format!` allows no more.
 const MOST: usize = u16::MAX as usize;
 /// The macros capture no more values, and store no longer format. A member that writes what it must not could have
-/// thousands of places, each of which makes a quarter of a megabyte of its width.
+/// thousands of places.
 const MOST_VALUES: usize = 16;
 const MOST_BYTES: usize = MAX_NAME;
 
@@ -149,9 +151,24 @@ impl Format {
         (values <= MOST_VALUES).then_some(Format { pieces, values })
     }
 
+    /// The memory that it takes, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = self.pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => text.len(),
+            Piece::Value(_) => 0,
+        });
+        self.pieces.len() * size_of::<Piece>() + texts.sum::<usize>()
+    }
+
     /// Appends the text for the arguments that stand in `bytes`, as `capture` wrote them, and returns what stands
-    /// behind them. `None` when they are not whole: then what could be written has been.
-    pub(crate) fn render<'a>(&self, bytes: &'a [u8], out: &mut String) -> Option<Rest<'a>> {
+    /// behind them. `None` when they are not whole: then what could be written has been. What `room` is too small for is
+    /// left out.
+    pub(crate) fn render<'a>(
+        &self,
+        bytes: &'a [u8],
+        out: &mut String,
+        room: &mut Room,
+    ) -> Option<Rest<'a>> {
         let (kinds, mut rest) = bytes.split_at_checked(words_for(self.values) * WORD)?;
         let mut kinds = kinds[..self.values].iter();
         for piece in &self.pieces {
@@ -159,7 +176,7 @@ impl Format {
                 Piece::Text(text) => out.push_str(text),
                 Piece::Value(spec) => {
                     let kind = Kind::from_number(*kinds.next()?)?;
-                    Captured::take(kind, &mut rest)?.write(spec, out)?;
+                    Captured::take(kind, &mut rest)?.write(spec, out, room)?;
                 }
             }
         }

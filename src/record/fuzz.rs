@@ -1,7 +1,7 @@
 //! For the fuzz targets: any bytes as a record, and as the table of call sites.
 
 use super::codec::{Body, Tag, split_origin};
-use super::format::Format;
+use super::format::{Format, Room};
 use super::site::{MAX_NAME, SiteTable, Statement};
 use super::values::Values;
 use crate::segment::SITE_WORDS;
@@ -31,13 +31,13 @@ pub(crate) fn format(bytes: &[u8]) {
         return;
     };
     let mut text = String::new();
-    if let Some(rest) = format.render(arguments, &mut text) {
+    if let Some(rest) = format.render(arguments, &mut text, &mut Room::behind("")) {
         let values = Values::of("a\nb\nc", rest);
         assert!(values.iter().count() <= arguments.len() / 8 + 3);
         let _ = values.itself();
     }
-    // At most 16 places of 65,535 characters of 4 bytes, and floats of a thousand digits.
-    assert!(text.len() < (1 << 26));
+    // The format, what widths may add, and 16 floats; and a byte shown as `\u{1}`.
+    assert!(text.len() < (1 << 15) + 8 * arguments.len());
 }
 
 const ENTRIES: usize = 4;

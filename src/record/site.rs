@@ -120,6 +120,12 @@ pub(crate) struct Site {
 }
 
 impl Site {
+    /// The memory that it takes, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = self.target.len() + self.file.len() + self.keys.len();
+        size_of::<Site>() + texts + self.format.bytes()
+    }
+
     /// From text that may be anything; `None` if the format is none.
     pub(crate) fn of(statement: &Statement<'_>) -> Option<Site> {
         let keys = key_names(statement.keys).count();

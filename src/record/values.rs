@@ -13,8 +13,8 @@ use std::fmt;
 
 use super::capture::{Capture, Kind, Put};
 use super::codec::take_word;
-use super::format::{Captured, Rest, take_text};
-use super::site::{cut, key_names};
+use super::format::{Captured, Rest, lossy, take_text};
+use super::site::{MAX_NAME, cut, key_names};
 
 /// What an entry is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl<'a> From<Captured<'a>> for Value<'a> {
             Captured::Double(value) => Value::Double(value),
             Captured::Bool(value) => Value::Bool(value),
             Captured::Char(value) => Value::Char(value),
-            Captured::Text(bytes) => Value::Text(String::from_utf8_lossy(bytes)),
+            Captured::Text(bytes) => Value::Text(lossy(bytes)),
             Captured::Rendered(_) => {
                 let mut text = String::new();
                 value.write_plain(&mut text);
@@ -203,6 +203,25 @@ impl<'a> Values<'a> {
         itself
     }
 
+    /// As many of them from the front on as `take` takes, which gets the key and the value of each; and whether that is
+    /// all.
+    pub(crate) fn as_far_as(
+        &self,
+        mut take: impl FnMut(&str, &Value<'a>) -> bool,
+    ) -> (Values<'a>, bool) {
+        let mut said = self.said();
+        let mut end = 0;
+        while let Some(one) = said.next() {
+            if !take(&one.key, &one.value.into()) {
+                let bytes = &self.rest.bytes[..end];
+                let rest = Rest { bytes, ..self.rest };
+                return (Values { rest, ..*self }, false);
+            }
+            end = self.rest.bytes.len() - said.bytes.len();
+        }
+        (*self, true)
+    }
+
     fn said(&self) -> Said<'a> {
         Said {
             keys: key_names(self.keys),
@@ -248,7 +267,7 @@ impl<'a> Iterator for Said<'a> {
         let key = take_text(&mut self.bytes, (head >> KEY_LEN_AT) as usize);
         Some(OneSaid {
             about: (head >> ABOUT_AT) as u8,
-            key: String::from_utf8_lossy(key),
+            key: lossy(&key[..key.len().min(MAX_NAME)]),
             value: Captured::take(Kind::from_number(head as u8)?, &mut self.bytes)?,
         })
     }
@@ -339,6 +358,7 @@ mod tests {
     use super::samples::{entry, values};
     use super::*;
     use crate::record::capture::{Arguments, Rendered};
+    use crate::record::format::Room;
     use proptest::prelude::*;
 
     #[test]
@@ -350,7 +370,9 @@ mod tests {
         bytes.extend(entry("mass", &1.5_f32));
         bytes.extend(entry("joint", &Rendered(format_args!("{:?}", Some(3)))));
         let mut text = String::new();
-        let rest = format.render(&bytes, &mut text).unwrap();
+        let rest = format
+            .render(&bytes, &mut text, &mut Room::behind(""))
+            .unwrap();
         assert_eq!(text, "7");
         let all: Vec<_> = Values::of("a\nb", rest).iter().collect();
         let expected = [

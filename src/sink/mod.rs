@@ -71,6 +71,7 @@
 
 pub(crate) mod absent;
 pub(crate) mod console;
+mod cost;
 mod datagrams;
 mod encoding;
 pub(crate) mod file;
@@ -103,6 +104,7 @@ use std::io;
 use std::time::Duration;
 
 pub use self::console::Console;
+pub(crate) use self::cost::{cost, within};
 pub use self::encoding::{Encoder, Encoding};
 pub use self::file::{FileSync, Rotate, TextFile};
 pub use self::journald::Journald;

@@ -11,10 +11,15 @@ fn rendered(format: &str, arguments: &impl Arguments) -> Option<String> {
     if let Some(words) = arguments.words() {
         assert_eq!(words * 8, bytes.len(), "{format}");
     }
-    let mut text = String::new();
-    let rest = Format::parse(format, 0)?.render(&bytes, &mut text)?;
-    assert_eq!(rest, Rest::default());
+    let (text, rest) = text_of(&Format::parse(format, 0)?, &bytes);
+    assert_eq!(rest?, Rest::default());
     Some(text)
+}
+
+fn text_of<'a>(format: &Format, bytes: &'a [u8]) -> (String, Option<Rest<'a>>) {
+    let mut text = String::new();
+    let rest = format.render(bytes, &mut text, &mut Room::behind(""));
+    (text, rest)
 }
 
 /// Specs of one value, in which `1$` stands for the width and `2$` for the precision, and what `format!` gives.
@@ -153,7 +158,7 @@ proptest! {
     #[test]
     fn any_format_with_any_bytes_is_rendered_or_refused(format: String, bytes: Vec<u8>) {
         if let Some(format) = Format::parse(&format, 0) {
-            let _ = format.render(&bytes, &mut String::new());
+            let _ = text_of(&format, &bytes);
         }
     }
 
@@ -162,7 +167,7 @@ proptest! {
         spec in "[<^>*+#0.x?oe 0-9-]{0,8}", kinds in proptest::collection::vec(0u8..18, 2), bytes: Vec<u8>,
     ) {
         if let Some(format) = Format::parse(&format!("a{{:{spec}}}b{{}}"), 0) {
-            let _ = format.render(&[kinds, vec![0; 6], bytes].concat(), &mut String::new());
+            let _ = text_of(&format, &[kinds, vec![0; 6], bytes].concat());
         }
     }
 }
@@ -214,11 +219,84 @@ fn arguments_that_are_cut_off_show_what_there_is() {
     let format = Format::parse("a {} b {} c {}", 0).unwrap();
     let mut longest = String::new();
     for end in 0..bytes.len() {
-        let mut text = String::new();
-        assert_eq!(format.render(&bytes[..end], &mut text), None);
+        let (text, rest) = text_of(&format, &bytes[..end]);
+        assert_eq!(rest, None);
         if text.len() > longest.len() {
             longest = text;
         }
     }
     assert_eq!(longest, "a 1 b some text c ");
+}
+
+/// The text of a record, and whether it is marked.
+fn cut(format: &str, arguments: &impl Arguments) -> (String, bool) {
+    let mut bytes = Vec::new();
+    arguments.capture_all(&mut bytes);
+    let (mut text, mut room) = (String::new(), Room::behind(""));
+    let format = Format::parse(format, 0).unwrap();
+    assert!(format.render(&bytes, &mut text, &mut room).is_some());
+    (text, room.is_cut)
+}
+
+#[test]
+fn widths_and_precisions_add_a_few_kilobytes_to_a_record_and_what_is_left_out_is_marked() {
+    let whole = cut("{:>1000}|{:.1000}|{:01000}|{:é^1000}", &("a", 0.5, 7, 'c'));
+    let expected = format!("{:>1000}|{:.1000}|{:01000}|{:é^1000}", "a", 0.5, 7, 'c');
+    assert_eq!(whole, (expected, false));
+
+    // 330 bytes of a record that were four megabytes of text.
+    let places = ["{:\u{10ffff}>65535}"; 16].concat();
+    let arguments = (
+        "", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "",
+    );
+    for (format, most) in [(places, 0), (["{:>65535}"; 16].concat(), 0)] {
+        let (text, is_cut) = cut(&format, &arguments);
+        assert!(
+            is_cut && text.len() <= room::MOST_FILL + most,
+            "{}",
+            text.len()
+        );
+    }
+    for spec in ["065535", ".65535", ".65535e", "+065535.65535"] {
+        let (text, is_cut) = cut(
+            &["{:"; 8].map(|open| format!("{open}{spec}}}")).concat(),
+            &(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
+        );
+        assert!(
+            is_cut && text.len() <= room::MOST_FILL + 8 * 340,
+            "{spec}: {}",
+            text.len()
+        );
+    }
+    let (text, is_cut) = cut("{:065535x}{:#065535b}", &(1_u8, u128::MAX));
+    assert!(is_cut && text.len() <= room::MOST_FILL + 130);
+}
+
+#[test]
+fn a_text_that_is_too_long_is_cut_between_characters_and_marked() {
+    let long = "é".repeat(room::MOST_TEXT / 2);
+    assert_eq!(cut("{}", &(&*long,)), (long.clone(), false));
+    for format in ["x{}", "{:?}", "x{:>9}"] {
+        let (text, is_cut) = cut(format, &(&*long,));
+        assert!(is_cut && text.len() + 2 > room::MOST_TEXT && text.len() <= room::MOST_TEXT);
+    }
+    // What a precision cuts is cut as asked for.
+    let (text, is_cut) = cut("x{:.65535}", &(&*long,));
+    assert_eq!((text.chars().count(), is_cut), (65_536, false));
+    let controls = "\x01".repeat(room::MOST_TEXT);
+    let (text, is_cut) = cut("{:?}", &(&*controls,));
+    assert!(is_cut && text.len() <= room::MOST_TEXT);
+}
+
+#[test]
+fn bytes_that_are_no_text_take_no_more_room_than_text() {
+    let mut bytes = Vec::new();
+    ("",).capture_all(&mut bytes);
+    let at = bytes.len() - 8;
+    bytes[at..].copy_from_slice(&(room::MOST_TEXT as u64).to_ne_bytes());
+    bytes.resize(bytes.len() + room::MOST_TEXT, 0xff);
+    for format in ["{}", "{:?}", "{:>9}"] {
+        let (text, _) = text_of(&Format::parse(format, 0).unwrap(), &bytes);
+        assert!(text.starts_with(['\u{fffd}', '"']) && text.len() <= room::MOST_TEXT);
+    }
 }

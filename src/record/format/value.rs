@@ -2,6 +2,7 @@
 
 use std::fmt::{Binary, Debug, Display, LowerExp, LowerHex, Octal, UpperExp, UpperHex, Write};
 
+use super::room::{Room, Within, lossy_within};
 use super::{Align, Look, Spec, Style, float};
 use crate::record::capture::Kind;
 use crate::record::codec::take_word;
@@ -71,15 +72,16 @@ impl<'a> Value<'a> {
 
     /// Appends the value as `{}` does.
     pub(crate) fn write_plain(&self, out: &mut String) {
+        let mut room = Room::behind(out);
         // Each can look so.
-        let _ = self.write(&Spec::default(), out);
+        let _ = self.write(&Spec::default(), out, &mut room);
     }
 
     /// Appends the value. `None` when no value of this kind can look so.
     #[inline]
-    pub(crate) fn write(&self, spec: &Spec, out: &mut String) -> Option<()> {
+    pub(crate) fn write(&self, spec: &Spec, out: &mut String, room: &mut Room) -> Option<()> {
         match (*self, spec.look) {
-            (Value::Rendered(pieces), _) => write_pieces(pieces, out),
+            (Value::Rendered(pieces), _) => write_pieces(pieces, out, room),
             (Value::Unsigned(value), Look::Plain) => write_plain(value, out),
             (Value::Signed(value, _), Look::Plain) => {
                 if value < 0 {
@@ -87,18 +89,19 @@ impl<'a> Value<'a> {
                 }
                 write_plain(value.unsigned_abs(), out);
             }
-            (Value::Text(bytes), Look::Plain) => push_lossy(bytes, out),
+            (Value::Text(bytes), Look::Plain) => push_lossy(bytes, out, room),
             (Value::Double(value), Look::Plain) if float::push_shortest(value, out) => {}
             (Value::Single(value), Look::Plain) if float::push_shortest_single(value, out) => {}
             (Value::Double(value), Look::Digits(n)) if float::push_fixed(value, n, out) => {}
             (Value::Single(value), Look::Digits(n)) if float::push_fixed(value.into(), n, out) => {}
-            _ => return self.write_styled(spec, out),
+            _ => return self.write_styled(spec, out, room),
         }
         Some(())
     }
 
-    fn write_styled(&self, spec: &Spec, out: &mut String) -> Option<()> {
+    fn write_styled(&self, spec: &Spec, out: &mut String, room: &mut Room) -> Option<()> {
         let start = out.len();
+        let spec = &self.with_room_for(spec, room);
         let number = match *self {
             Value::Unsigned(value) => write_integer(value, value, spec, out),
             Value::Signed(value, bits) => {
@@ -107,9 +110,12 @@ impl<'a> Value<'a> {
             }
             Value::Single(value) => write_float(value, spec, out)?,
             Value::Double(value) => write_float(value, spec, out)?,
-            Value::Bool(value) => write_text(value, spec, out)?,
-            Value::Char(value) => write_text(value, spec, out)?,
-            Value::Text(bytes) => write_text(&*String::from_utf8_lossy(bytes), spec, out)?,
+            Value::Bool(value) => write_text(value, spec, &mut Within { out, room })?,
+            Value::Char(value) => write_text(value, spec, &mut Within { out, room })?,
+            Value::Text(bytes) => {
+                let text = lossy_within(bytes, room.left(out));
+                write_text(&*text, spec, &mut Within { out, room })?
+            }
             Value::Rendered(_) => return None,
         };
         // `Debug` of text knows no width.
@@ -125,9 +131,24 @@ impl<'a> Value<'a> {
                 width,
                 spec.align.unwrap_or(usual),
                 spec.fill.unwrap_or(' '),
+                room,
             );
         }
         Some(())
+    }
+
+    /// The spec with as many digits as there is room for. The precision of a text only shortens it, and blanks are put in
+    /// by [`pad`].
+    fn with_room_for(&self, spec: &Spec, room: &mut Room) -> Spec {
+        let mut spec = *spec;
+        if spec.zero {
+            spec.width = spec.width.map(|width| room.take_fill(width));
+        }
+        let is_number = !matches!(self, Value::Bool(_) | Value::Char(_) | Value::Text(_));
+        if is_number {
+            spec.precision = spec.precision.map(|digits| room.take_fill(digits));
+        }
+        spec
     }
 }
 
@@ -143,7 +164,7 @@ macro_rules! put {
             $spec.zero,
             $spec.precision.is_some(),
         );
-        // A String takes everything.
+        // A String takes everything, and what is cut off by lack of room is marked.
         let _ = match flags {
             (false, false, false, false) => write!($out, concat!("{:", $style, "}"), value),
             (false, false, false, true) => {
@@ -236,7 +257,7 @@ fn write_float(
 }
 
 /// Returns that it is no number.
-fn write_text(value: impl Display + Debug, spec: &Spec, out: &mut String) -> Option<bool> {
+fn write_text(value: impl Display + Debug, spec: &Spec, out: &mut Within<'_>) -> Option<bool> {
     match spec.style {
         Style::Display => put!(out, spec, value, ""),
         Style::Debug | Style::DebugLowerHex | Style::DebugUpperHex => put!(out, spec, value, "?"),
@@ -254,8 +275,10 @@ fn write_plain(value: u128, out: &mut String) {
 }
 
 /// Fills what stands from `start` on up to `width` characters.
-fn pad(out: &mut String, start: usize, width: usize, align: Align, fill: char) {
+fn pad(out: &mut String, start: usize, width: usize, align: Align, fill: char, room: &mut Room) {
     let missing = width.saturating_sub(out[start..].chars().count());
+    let bytes = fill.len_utf8();
+    let missing = room.take_fill(missing * bytes) / bytes;
     if missing == 0 {
         return;
     }
@@ -264,18 +287,28 @@ fn pad(out: &mut String, start: usize, width: usize, align: Align, fill: char) {
         Align::Centre => missing / 2,
         Align::Right => missing,
     };
-    let fills = |count: usize| std::iter::repeat_n(fill, count);
+    let mut buffer = [0; 4];
+    let fill = fill.encode_utf8(&mut buffer);
     if before > 0 {
-        let front: String = fills(before).collect();
-        out.insert_str(start, &front);
+        out.insert_str(start, &fill.repeat(before));
     }
-    out.extend(fills(missing - before));
+    out.push_str(&fill.repeat(missing - before));
 }
 
-fn push_lossy(bytes: &[u8], out: &mut String) {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => out.push_str(text),
-        Err(_) => out.push_str(&String::from_utf8_lossy(bytes)),
+fn push_lossy(bytes: &[u8], out: &mut String, room: &mut Room) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        room.push(text, out);
+        return;
+    }
+    for piece in bytes.utf8_chunks() {
+        let replaced = if piece.invalid().is_empty() {
+            ""
+        } else {
+            "\u{fffd}"
+        };
+        if !room.push(piece.valid(), out) || !room.push(replaced, out) {
+            return;
+        }
     }
 }
 
@@ -302,8 +335,8 @@ fn pass_pieces(rest: &mut &[u8]) {
     while take_piece(rest).is_some() {}
 }
 
-fn write_pieces(mut pieces: &[u8], out: &mut String) {
+fn write_pieces(mut pieces: &[u8], out: &mut String, room: &mut Room) {
     while let Some(piece) = take_piece(&mut pieces) {
-        push_lossy(piece, out);
+        push_lossy(piece, out, room);
     }
 }
