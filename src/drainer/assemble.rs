@@ -9,18 +9,29 @@
 //!   note   sequence 8 │ tag 8 │ bytes 8 │ payload        of a run
 //!          0 8        │ tag 8 │ ABANDONED               of a producer that is gone
 //! ```
+//!
+//! A member may begin records and never end them. So a record, a producer's incomplete records and all of them together
+//! have bounds. A record that exceeds the first keeps what came before. The other two are kept by giving out, cut off,
+//! the record that has stood still for longest: an honest producer goes on with its record at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::io::{self, Read};
 
 use crate::record::codec::{CONTINUES, CUT, MORE, Tag, split_origin};
 
-/// The longest record that is put together, in bytes. Beyond it the rest is left out, and the record says so.
-const MAX_RECORD: usize = 256 << 20;
-
-/// Bytes of all incomplete records together. Beyond it the rest of each is left out.
+/// The longest record that is put together, in bytes: a message of 16 MiB, and what it says beside. Beyond it the rest is
+/// left out, and the record says so.
+const MAX_RECORD: usize = (16 << 20) + (512 << 10);
+/// Bytes of all incomplete records of one producer.
+const MAX_OF_PRODUCER: usize = MAX_RECORD;
+/// Bytes of all incomplete records together.
 const MAX_HELD: usize = 2 * MAX_RECORD;
 /// Incomplete records of one producer: its own, and those of signal handlers that interrupt one another.
 const MAX_OPEN: usize = 16;
+/// Bytes by which the buffer of a record grows at least, and by a quarter of what it holds.
+const GROWTH: usize = 4 << 10;
+/// What a note may hold: a run.
+const MAX_NOTED: u64 = MAX_RECORD as u64;
 
 /// A record of which more runs are to come.
 struct Part {
@@ -29,6 +40,17 @@ struct Part {
     latest: u64,
     bytes: Vec<u8>,
     overlong: bool,
+}
+
+impl Part {
+    /// Appends bytes, without the memory for as many again that a vector takes by itself.
+    fn append(&mut self, bytes: &[u8]) {
+        if self.bytes.capacity() - self.bytes.len() < bytes.len() {
+            let more = bytes.len().max(GROWTH).max(self.bytes.len() / 4);
+            self.bytes.reserve_exact(more);
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
 }
 
 /// A record that is complete, or as complete as it will get.
@@ -53,15 +75,27 @@ pub(crate) enum Joined {
     Stray,
 }
 
+/// What a producer has begun.
+#[derive(Default)]
+struct Open {
+    /// The sequences of first runs.
+    origins: Vec<u64>,
+    bytes: usize,
+}
+
 /// The records of which more runs are to come, by the sequence of their first run.
 #[derive(Default)]
 pub(crate) struct Assembler {
     parts: HashMap<u64, Part>,
+    /// All of them, the one that has stood still for longest first: the sequences of the last and of the first run.
+    by_latest: BTreeSet<(u64, u64)>,
+    /// What each producer has among them, if anything.
+    open: HashMap<u16, Open>,
     /// What happened since the notes were taken last.
     notes: Vec<u8>,
     /// Bytes of incomplete records.
     held: usize,
-    /// Records that were given up for newer ones of their producer.
+    /// Records that were given up for others.
     evicted: Vec<Whole>,
 }
 
@@ -74,22 +108,31 @@ impl Assembler {
         match (tag.has(CONTINUES), tag.has(MORE)) {
             (false, false) => Joined::Alone,
             (false, true) => {
-                let part = Part {
-                    tag,
-                    latest: sequence,
-                    bytes: bytes.to_vec(),
-                    overlong: false,
-                };
-                self.evict(tag.producer);
-                self.held += part.bytes.len();
-                if let Some(old) = self.parts.insert(sequence, part) {
-                    self.held -= old.bytes.len();
-                }
-                note(&mut self.notes, sequence, tag, bytes);
+                // A sequence comes once. Where it does not, because somebody wrote so, the later counts.
+                self.remove(sequence);
+                self.make_room(tag.producer, bytes.len(), true);
+                self.begin(sequence, tag, bytes);
                 Joined::Part
             }
             (true, more) => self.go_on(sequence, tag, bytes, more),
         }
+    }
+
+    fn begin(&mut self, sequence: u64, tag: Tag, bytes: &[u8]) {
+        let mut part = Part {
+            tag,
+            latest: sequence,
+            bytes: Vec::new(),
+            overlong: tag.has(CUT),
+        };
+        part.append(bytes);
+        self.parts.insert(sequence, part);
+        self.by_latest.insert((sequence, sequence));
+        let open = self.open.entry(tag.producer).or_default();
+        open.origins.push(sequence);
+        open.bytes += bytes.len();
+        self.held += bytes.len();
+        note(&mut self.notes, sequence, tag, bytes);
     }
 
     fn go_on(&mut self, sequence: u64, tag: Tag, bytes: &[u8], more: bool) -> Joined {
@@ -97,35 +140,96 @@ impl Assembler {
             return Joined::Stray;
         };
         let known = self.parts.get(&origin);
-        if known.is_none_or(|part| part.tag.producer != tag.producer) {
+        let Some(part) = known.filter(|part| part.tag.producer == tag.producer) else {
             return Joined::Stray;
-        }
-        note(&mut self.notes, sequence, tag, bytes);
+        };
+        let taken = text.len().min(MAX_RECORD.saturating_sub(part.bytes.len()));
+        let overlong = taken < text.len();
+        // It has just moved: others go before it.
+        self.touch(origin, sequence);
+        self.make_room(tag.producer, taken, false);
         let Some(part) = self.parts.get_mut(&origin) else {
             return Joined::Stray;
         };
-        let room = MAX_RECORD.saturating_sub(part.bytes.len());
-        let room = room.min(MAX_HELD.saturating_sub(self.held));
-        part.overlong |= text.len() > room;
-        self.held += text.len().min(room);
-        part.latest = sequence;
-        part.bytes.extend_from_slice(&text[..text.len().min(room)]);
+        part.overlong |= overlong || (more && tag.has(CUT));
+        part.append(&text[..taken]);
+        self.held += taken;
+        self.open.entry(tag.producer).or_default().bytes += taken;
+        let noted = Tag {
+            flags: tag.flags | if overlong { CUT } else { 0 },
+            ..tag
+        };
+        note(
+            &mut self.notes,
+            sequence,
+            noted,
+            &bytes[..bytes.len() - text.len() + taken],
+        );
         if more {
             return Joined::Part;
         }
-        match self.parts.remove(&origin) {
-            Some(part) => {
-                self.held -= part.bytes.len();
-                let cut = part.overlong || tag.has(CUT);
-                Joined::Whole(Whole {
-                    sequence,
-                    tag: part.tag,
-                    bytes: part.bytes,
-                    cut,
-                })
-            }
+        match self.remove(origin) {
+            Some(part) => Joined::Whole(Whole {
+                sequence,
+                tag: part.tag,
+                cut: part.overlong || tag.has(CUT),
+                bytes: part.bytes,
+            }),
             None => Joined::Stray,
         }
+    }
+
+    /// Notes that a record has moved.
+    fn touch(&mut self, origin: u64, sequence: u64) {
+        if let Some(part) = self.parts.get_mut(&origin) {
+            self.by_latest.remove(&(part.latest, origin));
+            part.latest = sequence;
+            self.by_latest.insert((sequence, origin));
+        }
+    }
+
+    /// Gives up what has stood still for longest, until there is room for so many bytes more of a producer, in one record
+    /// more if it `begins` one.
+    fn make_room(&mut self, producer: u16, bytes: usize, begins: bool) {
+        let fits = |open: &Open| {
+            open.bytes + bytes <= MAX_OF_PRODUCER
+                && open.origins.len() + usize::from(begins) <= MAX_OPEN
+        };
+        while let Some(open) = self.open.get(&producer).filter(|open| !fits(open)) {
+            let latest = |origin: &&u64| self.parts.get(origin).map(|part| part.latest);
+            match open.origins.iter().min_by_key(latest) {
+                Some(&origin) => self.evict(origin),
+                None => break,
+            }
+        }
+        while self.held + bytes > MAX_HELD {
+            match self.by_latest.first() {
+                Some(&(_, origin)) => self.evict(origin),
+                None => break,
+            }
+        }
+    }
+
+    /// Gives a record up.
+    fn evict(&mut self, origin: u64) {
+        let whole = self.remove(origin).map(Part::cut_off);
+        self.evicted.extend(whole);
+    }
+
+    /// Takes a record out.
+    fn remove(&mut self, origin: u64) -> Option<Part> {
+        let part = self.parts.remove(&origin)?;
+        self.by_latest.remove(&(part.latest, origin));
+        self.held -= part.bytes.len();
+        let producer = part.tag.producer;
+        if let Some(open) = self.open.get_mut(&producer) {
+            open.origins.retain(|other| *other != origin);
+            open.bytes -= part.bytes.len();
+            if open.origins.is_empty() {
+                self.open.remove(&producer);
+            }
+        }
+        Some(part)
     }
 
     /// The notes since the last call, in place of what `notes` held.
@@ -134,20 +238,24 @@ impl Assembler {
         std::mem::swap(notes, &mut self.notes);
     }
 
-    /// Notes that say all that is held now, appended to `notes`.
-    pub(crate) fn note_all(&self, notes: &mut Vec<u8>) {
+    /// Gives `keep`, piece by piece, notes that say all that is held now.
+    pub(crate) fn note_all(&self, mut keep: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let mut head = Vec::new();
         for (&origin, part) in &self.parts {
-            note(notes, origin, part.tag, &part.bytes);
-            if part.latest != origin {
-                let flags = part.tag.flags | CONTINUES;
-                note(
-                    notes,
-                    part.latest,
-                    Tag { flags, ..part.tag },
-                    &origin.to_ne_bytes(),
-                );
+            head.clear();
+            note_head(&mut head, origin, part.tag, part.bytes.len());
+            keep(&head)?;
+            keep(&part.bytes)?;
+            let cut = if part.overlong { CUT } else { 0 };
+            if part.latest != origin || cut != 0 {
+                let flags = part.tag.flags | CONTINUES | cut;
+                let tag = Tag { flags, ..part.tag };
+                head.clear();
+                note(&mut head, part.latest, tag, &origin.to_ne_bytes());
+                keep(&head)?;
             }
         }
+        Ok(())
     }
 
     /// Bytes of incomplete records; 0 only when there is none.
@@ -155,63 +263,31 @@ impl Assembler {
         self.held + self.parts.len()
     }
 
-    /// Gives up the oldest incomplete record of a producer that has more than it can.
-    fn evict(&mut self, producer: u16) {
-        if self.parts.len() < MAX_OPEN {
-            return;
-        }
-        let open = || {
-            self.parts
-                .iter()
-                .filter(|(_, part)| part.tag.producer == producer)
-        };
-        if open().count() < MAX_OPEN {
-            return;
-        }
-        if let Some(oldest) = open().map(|(&origin, _)| origin).min() {
-            let whole = self.remove(oldest);
-            self.evicted.extend(whole);
-        }
-    }
-
     /// Incomplete records that were given up since the last call.
     pub(crate) fn take_evicted(&mut self) -> Vec<Whole> {
         std::mem::take(&mut self.evicted)
     }
 
-    fn remove(&mut self, origin: u64) -> Option<Whole> {
-        let part = self.parts.remove(&origin)?;
-        self.held -= part.bytes.len();
-        Some(Whole {
-            sequence: part.latest,
-            tag: part.tag,
-            bytes: part.bytes,
-            cut: true,
-        })
-    }
-
     /// Does again what the notes of a predecessor say, as far as they make sense.
-    pub(crate) fn follow(&mut self, mut notes: &[u8]) {
-        while let Some((head, rest)) = notes.split_first_chunk::<24>() {
-            let (numbers, _) = head.as_chunks::<8>();
-            let [sequence, tag, bytes] = [0, 1, 2].map(|i| u64::from_ne_bytes(numbers[i]));
+    pub(crate) fn follow(&mut self, mut notes: impl Read) {
+        let mut payload = Vec::new();
+        while let Some([sequence, tag, bytes]) = read_head(&mut notes) {
             let tag = Tag::unpack(tag);
             if bytes == ABANDONED {
                 self.abandon(tag.producer);
-                notes = rest;
-                continue;
+            } else {
+                payload.clear();
+                let mut run = notes.by_ref().take(bytes.min(MAX_NOTED));
+                let read = run.read_to_end(&mut payload);
+                if !read.is_ok_and(|read| read as u64 == bytes) {
+                    break;
+                }
+                self.join(sequence, tag, &payload);
             }
-            let Some((payload, rest)) = usize::try_from(bytes)
-                .ok()
-                .and_then(|at| rest.split_at_checked(at))
-            else {
-                break;
-            };
-            self.join(sequence, tag, payload);
-            notes = rest;
+            self.notes.clear();
+            self.evicted.clear();
         }
-        self.notes.clear();
-        self.evicted.clear();
+        self.notes = Vec::new();
     }
 
     /// The unfinished records of a producer that will write nothing more, oldest first.
@@ -225,19 +301,43 @@ impl Assembler {
         for number in [0, tag.pack(), ABANDONED] {
             self.notes.extend_from_slice(&number.to_ne_bytes());
         }
-        let mut origins: Vec<u64> = self.parts.keys().copied().collect();
-        origins.retain(|origin| self.parts[origin].tag.producer == producer);
+        let open = self.open.get(&producer);
+        let mut origins = open.map_or_else(Vec::new, |open| open.origins.clone());
         origins.sort_unstable();
         let wholes = origins.into_iter();
-        wholes.filter_map(|origin| self.remove(origin)).collect()
+        wholes
+            .filter_map(|origin| Some(self.remove(origin)?.cut_off()))
+            .collect()
     }
 }
 
+impl Part {
+    /// As it is, of which no more will come.
+    fn cut_off(self) -> Whole {
+        Whole {
+            sequence: self.latest,
+            tag: self.tag,
+            bytes: self.bytes,
+            cut: true,
+        }
+    }
+}
+
+fn read_head(notes: &mut impl Read) -> Option<[u64; 3]> {
+    let mut head = [[0; 8]; 3];
+    notes.read_exact(head.as_flattened_mut()).ok()?;
+    Some(head.map(u64::from_ne_bytes))
+}
+
 fn note(notes: &mut Vec<u8>, sequence: u64, tag: Tag, bytes: &[u8]) {
-    for number in [sequence, tag.pack(), bytes.len() as u64] {
+    note_head(notes, sequence, tag, bytes.len());
+    notes.extend_from_slice(bytes);
+}
+
+fn note_head(notes: &mut Vec<u8>, sequence: u64, tag: Tag, bytes: usize) {
+    for number in [sequence, tag.pack(), bytes as u64] {
         notes.extend_from_slice(&number.to_ne_bytes());
     }
-    notes.extend_from_slice(bytes);
 }
 
 /// For the fuzz target: any runs in any order, within bounds.
@@ -264,8 +364,12 @@ pub(crate) mod fuzz {
         let (mut notes, mut all) = (Vec::new(), Vec::new());
         assembler.take_notes(&mut notes);
         let mut successor = Assembler::default();
-        successor.follow(&notes);
-        assembler.note_all(&mut all);
+        successor.follow(&notes[..]);
+        let kept = assembler.note_all(|piece| {
+            all.extend_from_slice(piece);
+            Ok(())
+        });
+        assert!(kept.is_ok());
         assert_eq!(successor.held(), assembler.held());
         successor.follow(bytes);
         for producer in 0..8 {
@@ -343,14 +447,14 @@ mod tests {
         first.take_notes(&mut notes);
         kept.extend_from_slice(&notes);
         let mut second = Assembler::default();
-        second.follow(&kept);
+        second.follow(&kept[..]);
         assert!(second.abandon(1).is_empty());
         let Joined::Whole(whole) = second.join(5, tag(0, CONTINUES), &continued(1, "c")) else {
             panic!()
         };
         assert_eq!(whole.bytes, b"abc");
         assert_eq!(second.held(), 0);
-        second.follow(&[7; 100]);
+        second.follow(&[7; 100][..]);
     }
 
     #[test]
@@ -370,5 +474,122 @@ mod tests {
             Joined::Stray
         ));
         assert_eq!(assembler.abandon(7)[0].bytes, b"half");
+    }
+
+    #[test]
+    fn a_record_longer_than_the_longest_keeps_its_beginning_and_is_cut() {
+        let mut assembler = Assembler::default();
+        let run = vec![b'x'; 1 << 20];
+        assembler.join(0, tag(7, MORE), &run);
+        for sequence in 1..40 {
+            let text = [&0_u64.to_ne_bytes()[..], &run].concat();
+            assembler.join(sequence, tag(7, CONTINUES | MORE), &text);
+        }
+        assert_eq!(assembler.held, MAX_RECORD);
+        let Joined::Whole(whole) = assembler.join(40, tag(7, CONTINUES), &continued(0, "end"))
+        else {
+            panic!()
+        };
+        assert!(whole.cut && whole.bytes.len() == MAX_RECORD);
+        assert!(whole.bytes.capacity() <= MAX_RECORD / 4 * 5 + GROWTH);
+    }
+
+    #[test]
+    fn a_flood_of_incomplete_records_is_bounded_and_costs_no_other_producer_its_record() {
+        let mut assembler = Assembler::default();
+        let (run, mut given_up) = (vec![b'x'; 2000], 0);
+        assembler.join(0, tag(0, MORE), b"honest ");
+        for sequence in 1..100_000_u64 {
+            // Of the honest one a run comes now and then.
+            let joined = match sequence % 1000 {
+                0 => assembler.join(
+                    sequence,
+                    tag(0, CONTINUES | MORE),
+                    &continued(0, "and slow "),
+                ),
+                _ => assembler.join(sequence, tag(1 + (sequence % 40) as u16, MORE), &run),
+            };
+            assert!(matches!(joined, Joined::Part));
+            for whole in assembler.take_evicted() {
+                assert!(whole.cut && whole.tag.producer > 0);
+                given_up += 1;
+            }
+            assert!(assembler.held <= MAX_HELD && assembler.parts.len() <= 41 * MAX_OPEN);
+        }
+        assert_eq!(given_up + assembler.parts.len(), 1 + 100_000 - 100);
+        let Joined::Whole(whole) = assembler.join(100_000, tag(0, CONTINUES), &continued(0, "."))
+        else {
+            panic!("the honest record was given up")
+        };
+        assert_eq!(
+            whole.bytes,
+            ["honest ", &"and slow ".repeat(99), "."]
+                .concat()
+                .as_bytes()
+        );
+        assert!(!whole.cut);
+    }
+
+    #[test]
+    fn all_that_producers_hold_together_is_bounded_and_the_one_that_stands_still_goes_first() {
+        let mut assembler = Assembler::default();
+        let run = vec![b'x'; 1 << 20];
+        for sequence in 0..200_u64 {
+            let producer = (sequence % 20) as u16;
+            let joined = match sequence < 20 {
+                true => assembler.join(sequence, tag(producer, MORE), &run),
+                false => {
+                    let text = [&(sequence % 20).to_ne_bytes()[..], &run].concat();
+                    assembler.join(sequence, tag(producer, CONTINUES | MORE), &text)
+                }
+            };
+            assert!(assembler.held <= MAX_HELD);
+            match joined {
+                Joined::Part => {}
+                Joined::Stray => assert!(sequence > 32, "its record was given up"),
+                _ => panic!(),
+            }
+        }
+        let cut: Vec<u64> = assembler
+            .take_evicted()
+            .iter()
+            .map(|whole| whole.sequence)
+            .collect();
+        assert!(
+            cut.is_sorted(),
+            "the one that stands still for longest: {cut:?}"
+        );
+    }
+
+    #[test]
+    fn a_successor_holds_what_its_predecessor_did_also_of_what_was_cut() {
+        let (mut first, mut notes) = (Assembler::default(), Vec::new());
+        let run = vec![b'x'; 1 << 20];
+        for sequence in 0..20_u64 {
+            let text = [&0_u64.to_ne_bytes()[..], &run].concat();
+            match sequence {
+                0 => first.join(sequence, tag(7, MORE), &run),
+                _ => first.join(sequence, tag(7, CONTINUES | MORE), &text),
+            };
+        }
+        first.join(30, tag(8, MORE), b"short");
+        first.take_notes(&mut notes);
+        let mut all = Vec::new();
+        let kept = first.note_all(|piece| {
+            all.extend_from_slice(piece);
+            Ok(())
+        });
+        kept.unwrap();
+        for kept in [notes, all] {
+            assert!(kept.len() < MAX_RECORD + 1000 * 24);
+            let mut second = Assembler::default();
+            second.follow(&kept[..]);
+            assert_eq!((second.held, second.by_latest.len()), (first.held, 2));
+            assert_eq!(second.by_latest, first.by_latest);
+            let Joined::Whole(whole) = second.join(40, tag(7, CONTINUES), &continued(0, "")) else {
+                panic!()
+            };
+            assert!(whole.cut);
+        }
     }
 }

@@ -22,8 +22,23 @@ const SHOWN_OF_DAMAGED: usize = 256;
 
 /// How many damaged records are shown between two looks around; more are only counted.
 const DAMAGED_SHOWN: u32 = 100;
-/// Bytes of messages after which a batch ends: a few bytes of arguments may make a message of megabytes.
+/// Bytes of records after which a batch ends. A few bytes in the ring may make kilobytes of text, and the drainer has other
+/// duties between batches, and everybody's slots to release.
 const BATCH_BYTES: usize = 4 << 20;
+
+/// What sinks have to write of a record.
+pub(super) fn bytes_of(record: &Record<'_>) -> usize {
+    let (_, _, values) = record.values.parts();
+    let texts = [
+        record.message,
+        record.scope,
+        record.process,
+        record.thread,
+        record.target,
+        record.file,
+    ];
+    texts.iter().map(|text| text.len()).sum::<usize>() + values.len()
+}
 
 /// Everything between the ring's bytes and the sinks.
 pub(super) struct Delivery {
@@ -35,7 +50,7 @@ pub(super) struct Delivery {
     outlets: Outlets,
     /// What keeps records back, if any are to be.
     recorder: Option<Recorder>,
-    /// Bytes of messages in the present batch.
+    /// Bytes of records in the present batch, as sinks see them.
     batch_bytes: usize,
     /// Damaged records since we looked around: those that were shown, and those that were not.
     damaged_shown: u32,
@@ -53,9 +68,8 @@ impl Delivery {
     ) -> Delivery {
         let kept = place.map_or(0, |place| place.parts);
         let paths = ["parts0", "parts1"].map(|what| segment.companion(what));
-        let (parts, notes) = Parts::resume(paths, kept);
         let mut assembler = Assembler::default();
-        assembler.follow(&notes);
+        let parts = Parts::resume(paths, kept, &mut assembler);
         Delivery {
             segment,
             decoder: Decoder::new(segment, clock),
@@ -168,8 +182,7 @@ impl Delivery {
                 }
                 Some(recorder) => recorder.take(record, |record| outlets.record(record)),
             };
-            let (_, _, values) = record.values.parts();
-            kept + record.message.len() + values.len()
+            kept + bytes_of(record)
         });
         match taken {
             Some(bytes) => self.batch_bytes += bytes,

@@ -7,7 +7,7 @@
 //! checkpoint speaks of is never touched before the next one is made.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 
@@ -33,9 +33,9 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Goes on at `mark`, which a predecessor's [`keep`](Parts::keep) returned, or 0. Also returns the notes;
-    /// what cannot be read is not there.
-    pub(super) fn resume(paths: [PathBuf; 2], mark: u64) -> (Parts, Vec<u8>) {
+    /// Goes on at `mark`, which a predecessor's [`keep`](Parts::keep) returned, or 0. `assembler` follows the notes; what
+    /// cannot be read is not there.
+    pub(super) fn resume(paths: [PathBuf; 2], mark: u64, assembler: &mut Assembler) -> Parts {
         let mut parts = Parts {
             paths,
             files: [None, None],
@@ -44,14 +44,14 @@ impl Parts {
             incomplete: false,
             fresh: Vec::new(),
         };
-        let (bytes, mut notes) = (mark >> 1, Vec::new());
+        let bytes = (mark >> 1).min(MOST);
         if bytes > 0
             && let Ok(file) = parts.open()
-            && file.take(bytes.min(MOST)).read_to_end(&mut notes).is_ok()
         {
-            parts.bytes = notes.len() as u64;
+            assembler.follow(BufReader::new(file.take(bytes)));
+            parts.bytes = file.metadata().map_or(0, |file| file.len().min(bytes));
         }
-        (parts, notes)
+        parts
     }
 
     /// Keeps what the assembler noted, and returns the mark for the checkpoint. Without room for the notes
@@ -64,14 +64,26 @@ impl Parts {
         } else if self.incomplete
             || self.bytes + self.fresh.len() as u64 > 2 * assembler.held() as u64 + SLACK
         {
-            self.fresh.clear();
-            assembler.note_all(&mut self.fresh);
             (self.current, self.bytes) = (1 - self.current, 0);
-            self.append();
+            self.write_anew(assembler);
         } else if !self.fresh.is_empty() {
             self.append();
         }
         self.bytes << 1 | self.current as u64
+    }
+
+    /// All notes, piece by piece: together they may be many megabytes.
+    fn write_anew(&mut self, assembler: &Assembler) {
+        let mut at = 0;
+        let kept = self.open().and_then(|file| {
+            assembler.note_all(|piece| {
+                file.write_all_at(piece, at)?;
+                at += piece.len() as u64;
+                Ok(())
+            })
+        });
+        self.incomplete = kept.is_err();
+        self.bytes = if kept.is_ok() { at } else { 0 };
     }
 
     fn append(&mut self) {
@@ -132,7 +144,8 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("shmlog-parts-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let paths = [folder.join("0"), folder.join("1")];
-        let (mut parts, mut assembler) = (Parts::resume(paths.clone(), 0).0, Assembler::default());
+        let mut assembler = Assembler::default();
+        let mut parts = Parts::resume(paths.clone(), 0, &mut assembler);
         let text = vec![b'x'; 100_000];
         assembler.join(0, tag(7, MORE), b"begin ");
         let mut mark = 0;
@@ -153,9 +166,8 @@ mod tests {
             "{held} bytes are kept of records that are complete"
         );
 
-        let (mut parts, notes) = Parts::resume(paths.clone(), mark);
         let mut successor = Assembler::default();
-        successor.follow(&notes);
+        let mut parts = Parts::resume(paths.clone(), mark, &mut successor);
         let end = [&0_u64.to_ne_bytes()[..], b"end"].concat();
         let Joined::Whole(whole) = successor.join(200, tag(7, CONTINUES), &end) else {
             panic!("the record that was incomplete is not known")

@@ -6,11 +6,12 @@
 
 use std::collections::VecDeque;
 
+use super::delivery::bytes_of;
 use crate::level::Level;
 use crate::record::{Record, Values};
 
-/// Bytes that are kept altogether; the oldest records go first. They are handed over at once, so they must find room in
-/// the queue of any sink.
+/// Bytes that are kept altogether; the oldest records go first, and one of more than half of that is not kept at all. They
+/// are handed over at once, so they must find room in the queue of any sink.
 pub(crate) const MOST_BYTES: usize = 4 << 20;
 /// Buffers that are larger are not taken over: one huge record must not make all that come after it as large.
 const SPARE_BYTES: usize = 2 << 10;
@@ -143,6 +144,11 @@ impl Recorder {
     }
 
     fn keep(&mut self, record: &Record<'_>) {
+        // It would push out all others and then itself.
+        if bytes_of(record) > MOST_BYTES / 2 {
+            self.fallen += 1;
+            return;
+        }
         let mut new = self.spare.take().unwrap_or_default();
         new.fill(record);
         self.bytes += new.bytes();
@@ -256,5 +262,12 @@ mod tests {
             taken(&mut recorder, Level::Info, n, &long);
         }
         assert_eq!(taken(&mut recorder, Level::Error, 2021, "bang").len(), 4);
+        taken(&mut recorder, Level::Info, 2022, "short");
+        taken(&mut recorder, Level::Info, 2023, &"x".repeat(16 << 20));
+        assert_eq!(
+            taken(&mut recorder, Level::Error, 2024, "bang").len(),
+            2,
+            "the huge one alone is not kept"
+        );
     }
 }

@@ -124,6 +124,9 @@ impl Drainer {
             if self.segment.producer(index).state().load().tag() != Tag::Free {
                 self.harvest(index);
             }
+            if self.delivery.wants_commit() {
+                self.hand_over(true);
+            }
         }
         self.look_for_drops();
         self.give_all_notices();

@@ -39,6 +39,9 @@ impl Drainer {
             if !self.stuck && self.segment.producer(index).state().load().tag() != Tag::Free {
                 self.harvest(index);
             }
+            if self.delivery.wants_commit() {
+                self.hand_over(true);
+            }
         }
         self.collect_drops();
         self.give_all_notices();
