@@ -4,6 +4,8 @@ use crate::record::Record;
 
 /// Origins whose text is kept.
 const ORIGINS: usize = 256;
+/// Bytes of a text that is kept: names are short, but for those that a member makes long to fill our memory.
+const LONGEST: usize = 1 << 10;
 
 /// The text for origins, each in the place that its number falls to, until another comes there.
 #[derive(Default)]
@@ -36,5 +38,8 @@ impl Origins {
             *kept = origin;
         }
         out.extend_from_slice(text);
+        if text.len() > LONGEST {
+            *text = Vec::new();
+        }
     }
 }

@@ -6,6 +6,7 @@ use super::layout::{GAP, Layout, as_text};
 use super::style;
 use super::tint::{Span, Tint, scan};
 use super::wrap::{back, first_piece, width};
+use crate::record::format::CUT_MARK;
 use crate::record::{Record, Value, Values};
 use crate::sink::text::{message_lines, push_blanks, push_decimal, push_field, push_text};
 use crate::sink::values::{push_key, push_value};
@@ -14,6 +15,11 @@ use crate::sink::values::{push_key, push_value};
 const LEAST_MESSAGE: usize = 16;
 /// Tabs in a message are set this far apart.
 const TAB: usize = 8;
+/// Bytes that one record may take on a console. Each line feed takes fifty, since the next line is indented, and a
+/// message may be megabytes of them.
+const MOST_BYTES: usize = 32 << 20;
+/// Bytes that each buffer keeps for the next record.
+const KEPT_BYTES: usize = 64 << 10;
 
 /// Memory for one record, kept for the next.
 #[derive(Default)]
@@ -39,6 +45,7 @@ pub(super) fn push_body(
     if layout.columns().places {
         file_at = render_place(place, record);
     }
+    let most = out.len() + MOST_BYTES;
     let mut body = Body {
         layout,
         out,
@@ -53,6 +60,10 @@ pub(super) fn push_body(
     let mut lines = message_lines(without_last_newlines(record.message)).peekable();
     let mut scope = record.scope;
     while let Some(text) = lines.next() {
+        if body.out.len() > most {
+            body.out.extend_from_slice(CUT_MARK.as_bytes());
+            break;
+        }
         line.clear();
         spans.clear();
         push_scope(line, spans, std::mem::take(&mut scope));
@@ -70,6 +81,10 @@ pub(super) fn push_body(
         body.push_line(as_text(line), spans, std::mem::take(&mut used));
     }
     body.push_place_below();
+    line.clear();
+    line.shrink_to(KEPT_BYTES);
+    spans.clear();
+    spans.shrink_to(KEPT_BYTES / size_of::<Span>());
 }
 
 /// `outer{a=1}:inner: `, if the record lies in spans.

@@ -23,6 +23,9 @@ const BEGINNINGS: [&str; 3] = ["SHMLOG_", "SYSLOG_", "OBJECT_"];
 /// The journal refuses an entry of more than 1024 fields as a whole.
 const MOST_VALUES: usize = 1000;
 
+/// Bytes that the buffer for a value keeps for the next record.
+const KEPT_BYTES: usize = 64 << 10;
+
 /// Writes records as the journal has them.
 #[derive(Default)]
 pub(super) struct Entries {
@@ -58,6 +61,8 @@ impl Encode for Entries {
         }
         if !record.values.is_empty() {
             self.push_values(out, record);
+            self.value.clear();
+            self.value.shrink_to(KEPT_BYTES);
         }
         // It is never cut.
         out.len() - start

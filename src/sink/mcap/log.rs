@@ -23,6 +23,9 @@ pub(super) const RECORD_HEAD: usize = 9;
 /// Bytes of a message record before the message.
 pub(super) const MESSAGE_HEAD: usize = RECORD_HEAD + 2 + 4 + 8 + 8;
 
+/// Bytes that the buffer keeps for the next record.
+const KEPT_BYTES: usize = 64 << 10;
+
 /// Makes messages of records.
 #[derive(Default)]
 pub(super) struct Encoder {
@@ -75,6 +78,8 @@ impl Encoder {
             self.text.extend_from_slice(record.message.as_bytes());
             push_values(&mut self.text, &record.values);
             push_text(out, 3, &self.text);
+            self.text.clear();
+            self.text.shrink_to(KEPT_BYTES);
         }
         push_name(out, record);
         push_text(out, 5, record.file.as_bytes());

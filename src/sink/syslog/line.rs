@@ -25,6 +25,9 @@ const MSGID: usize = 32;
 /// And of the name of a parameter.
 const PARAM_NAME: usize = 32;
 
+/// Bytes that the buffer for a value keeps for the next record.
+const KEPT_BYTES: usize = 64 << 10;
+
 /// What begins text in UTF-8.
 const BOM: &str = "\u{feff}";
 
@@ -159,6 +162,8 @@ impl Encode for Lines {
             // A quarter is the message's, if it needs it.
             let kept = record.message.len().min(self.max_size / 4);
             self.push_values(out, record.values, start + self.max_size - kept);
+            self.value.clear();
+            self.value.shrink_to(KEPT_BYTES);
         }
         if record.message.is_empty() {
             return out.len() - start;
