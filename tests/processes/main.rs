@@ -50,6 +50,7 @@ cast! {
         #[cfg(feature = "mcap")] mcap_scene
     ;
     tests:
+        amplifying
         attach
         bystanders
         comings
