@@ -2,6 +2,7 @@
 //! one that panics from doing harm.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -122,20 +123,30 @@ impl Registered {
 
 /// A sink that may panic; then the log goes on without it, and says so.
 struct Guarded {
-    /// `None` when it has panicked.
-    sink: Option<Box<dyn Sink>>,
     /// As it is called in the log.
     name: String,
+    /// In a cell, since it may panic when it is only asked.
+    state: RefCell<State>,
+}
+
+struct State {
+    /// `None` when it has panicked.
+    sink: Option<Box<dyn Sink>>,
     /// That it has panicked, as long as nobody was told.
     trouble: Option<String>,
+    /// Records that it did not get for that, since somebody asked.
+    lost: u64,
 }
 
 impl Guarded {
     fn new(sink: Box<dyn Sink>, spec: &SinkSpec) -> Guarded {
         let mut guarded = Guarded {
-            sink: Some(sink),
             name: spec.kind().to_owned(),
-            trouble: None,
+            state: RefCell::new(State {
+                sink: Some(sink),
+                trouble: None,
+                lost: 0,
+            }),
         };
         if let Some(name) = guarded.with(|sink| sink.name()) {
             guarded.name = name;
@@ -144,17 +155,18 @@ impl Guarded {
     }
 
     /// Does something with the sink, as long as it has not panicked.
-    fn with<T>(&mut self, act: impl FnOnce(&mut dyn Sink) -> T) -> Option<T> {
-        let sink = self.sink.as_deref_mut()?;
+    fn with<T>(&self, act: impl FnOnce(&mut dyn Sink) -> T) -> Option<T> {
+        let mut state = self.state.try_borrow_mut().ok()?;
+        let sink = state.sink.as_deref_mut()?;
         // What it leaves broken nobody sees: it is not used again.
         match catch_unwind(AssertUnwindSafe(|| act(sink))) {
             Ok(done) => Some(done),
             Err(panic) => {
-                self.trouble = Some(format!(
+                state.trouble = Some(format!(
                     "{}; the log goes on without this sink",
                     said(&*panic)
                 ));
-                let sink = self.sink.take();
+                let sink = state.sink.take();
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(sink)));
                 None
             }
@@ -164,7 +176,7 @@ impl Guarded {
     /// The same for what may go wrong. That it has panicked is told once.
     fn try_with(&mut self, act: impl FnOnce(&mut dyn Sink) -> io::Result<()>) -> io::Result<()> {
         let done = self.with(act);
-        match self.trouble.take() {
+        match self.state.get_mut().trouble.take() {
             Some(trouble) => Err(io::Error::other(trouble)),
             None => done.unwrap_or(Ok(())),
         }
@@ -184,7 +196,9 @@ impl Sink for Guarded {
     }
 
     fn record(&mut self, record: &Record<'_>) {
-        self.with(|sink| sink.record(record));
+        if self.with(|sink| sink.record(record)).is_none() {
+            self.state.get_mut().lost += u64::from(record.sequence.is_some());
+        }
     }
 
     fn commit(&mut self) -> io::Result<()> {
@@ -192,15 +206,17 @@ impl Sink for Guarded {
     }
 
     fn wants_commit(&self) -> bool {
-        // A panic shows at the next call.
-        let asked = self.sink.as_ref();
-        asked.is_some_and(|sink| {
-            catch_unwind(AssertUnwindSafe(|| sink.wants_commit())).unwrap_or(true)
-        })
+        // After a panic the batch may as well end: then it is told.
+        let is_used = self
+            .state
+            .try_borrow()
+            .is_ok_and(|state| state.sink.is_some());
+        is_used && self.with(|sink| sink.wants_commit()).unwrap_or(true)
     }
 
     fn take_lost(&mut self) -> u64 {
-        self.with(|sink| sink.take_lost()).unwrap_or(0)
+        let lost = self.with(|sink| sink.take_lost()).unwrap_or(0);
+        lost.saturating_add(std::mem::take(&mut self.state.get_mut().lost))
     }
 
     fn take_news(&mut self) -> Vec<String> {
@@ -208,15 +224,11 @@ impl Sink for Guarded {
     }
 
     fn backlog(&self) -> u64 {
-        let asked = self.sink.as_ref();
-        asked.map_or(0, |sink| {
-            catch_unwind(AssertUnwindSafe(|| sink.backlog())).unwrap_or(0)
-        })
+        self.with(|sink| sink.backlog()).unwrap_or(0)
     }
 
     fn settled(&self) -> bool {
-        let asked = self.sink.as_ref();
-        asked.is_none_or(|sink| catch_unwind(AssertUnwindSafe(|| sink.settled())).unwrap_or(true))
+        self.with(|sink| sink.settled()).unwrap_or(true)
     }
 
     fn finish(&mut self, patience: Duration) -> io::Result<()> {
@@ -263,6 +275,18 @@ mod tests {
             self.at("take_news");
             vec!["new".to_owned()]
         }
+        fn wants_commit(&self) -> bool {
+            self.at("wants_commit");
+            false
+        }
+        fn settled(&self) -> bool {
+            self.at("settled");
+            true
+        }
+        fn backlog(&self) -> u64 {
+            self.at("backlog");
+            0
+        }
     }
 
     impl Drop for Shaky {
@@ -273,9 +297,22 @@ mod tests {
 
     #[test]
     fn a_sink_that_panics_anywhere_is_told_of_once_and_not_asked_again() {
-        for place in ["name", "record", "commit", "take_lost", "take_news"] {
+        let places = [
+            "name",
+            "record",
+            "commit",
+            "take_lost",
+            "take_news",
+            "wants_commit",
+            "settled",
+            "backlog",
+        ];
+        for place in places {
             let mut sink = Guarded::new(Box::new(Shaky(place)), &SinkSpec::new("mine"));
             sink.record(&record(1, "x"));
+            sink.wants_commit();
+            sink.settled();
+            sink.backlog();
             let mut told: Vec<String> = sink
                 .commit()
                 .err()
@@ -289,7 +326,8 @@ mod tests {
             let expected = format!("it panicked: at {place}; the log goes on without this sink");
             assert_eq!(told, [expected]);
             assert!(sink.commit().is_ok() && sink.settled() && !sink.wants_commit());
-            assert!(sink.finish(Duration::ZERO).is_ok() && sink.take_lost() == 0);
+            assert!(sink.finish(Duration::ZERO).is_ok());
+            assert_eq!(sink.take_lost(), 1, "the last record");
             assert_eq!(sink.name(), if place == "name" { "mine" } else { "shaky" });
         }
     }
