@@ -1,10 +1,12 @@
 //! The drainer: a process of its own that reads the ring in sequence order and hands records to the sinks.
 //!
 //! [`start`] makes it and watches over it, [`config`] is what it is told, [`members`] knows who is alive,
-//! [`assemble`] joins long records, [`delivery`] turns runs into records, [`sinks`] opens what takes those, [`outlets`] is all of them at work, and
+//! [`assemble`] joins long records, [`delivery`] turns runs into records, [`sinks`] opens what takes those, [`outlets`] is all of them at work,
+//! [`blame`] remembers of which of them a drainer died, and
 //! [`work`] is its loop. [`mod@recover`] does the work of a drainer for a ring whose processes are all dead.
 
 mod assemble;
+mod blame;
 mod config;
 mod decoder;
 mod delivery;

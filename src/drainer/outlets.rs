@@ -7,6 +7,7 @@
 use std::io;
 use std::time::Duration;
 
+use super::blame::{Call, Seat};
 use crate::filter::Directives;
 use crate::record::Record;
 use crate::segment::{Announced, OutletNumbers, Segment};
@@ -14,7 +15,12 @@ use crate::sink::{FilePlace, Sink};
 
 /// A sink that is open.
 pub(super) struct Outlet {
-    pub(super) sink: Box<dyn Sink>,
+    sink: Box<dyn Sink>,
+    /// Where each of its calls is noted, if it is one that a drainer may die of.
+    seat: Option<Seat>,
+    /// Records that it was not given, since somebody asked, and what there is to say of that.
+    passed_by: u64,
+    news: Vec<String>,
     filter: Directives,
     /// Not even the drainer's own words pass.
     is_off: bool,
@@ -38,6 +44,9 @@ impl Outlet {
     pub(super) fn new(sink: Box<dyn Sink>, filter: Directives, files: Option<Slot>) -> Outlet {
         Outlet {
             sink,
+            seat: None,
+            passed_by: 0,
+            news: Vec::new(),
             is_off: filter.is_off(),
             filter,
             files,
@@ -46,9 +55,70 @@ impl Outlet {
         }
     }
 
-    fn note(&mut self, error: &io::Error) {
+    /// A drainer may die of it: its calls are noted.
+    pub(super) fn watched(self, seat: Option<Seat>) -> Outlet {
+        Outlet { seat, ..self }
+    }
+
+    /// There is something wrong with it from the start.
+    pub(super) fn in_trouble(mut self, why: &str) -> Outlet {
+        self.note(why.to_owned());
+        self
+    }
+
+    fn note(&mut self, error: String) {
         self.numbers.errors = self.numbers.errors.wrapping_add(1);
-        self.last_error = error.to_string();
+        self.last_error = error;
+    }
+
+    #[inline]
+    fn record(&mut self, record: &Record<'_>) {
+        match self.seat {
+            None => self.sink.record(record),
+            Some(seat) => self.record_noted(seat, record),
+        }
+    }
+
+    fn record_noted(&mut self, seat: Seat, record: &Record<'_>) {
+        if seat.passes_by(record.sequence) {
+            self.passed_by += 1;
+            self.news.push(format!(
+                "record {} is not given to {}: the drainer died twice in a row while it took that",
+                record.sequence.unwrap_or(0),
+                self.sink.name()
+            ));
+            return;
+        }
+        seat.begin(Call::Record, record.sequence);
+        self.sink.record(record);
+        seat.end(Call::Record);
+    }
+
+    /// Has the sink do something, and notes that.
+    fn call<T>(&mut self, call: Call, act: impl FnOnce(&mut dyn Sink) -> T) -> T {
+        let Some(seat) = self.seat else {
+            return act(&mut *self.sink);
+        };
+        seat.begin(call, None);
+        let done = act(&mut *self.sink);
+        seat.end(call);
+        done
+    }
+
+    /// The same of a question.
+    fn ask<T>(&self, question: impl FnOnce(&dyn Sink) -> T) -> T {
+        let Some(seat) = self.seat else {
+            return question(&*self.sink);
+        };
+        seat.begin(Call::Ask, None);
+        let answer = question(&*self.sink);
+        seat.end(Call::Ask);
+        answer
+    }
+
+    /// Hands over the rest; waits at most `patience`.
+    pub(super) fn finish(&mut self, patience: Duration) -> io::Result<()> {
+        self.call(Call::Finish, |sink| sink.finish(patience))
     }
 
     /// For a sink that gets everything and has no files.
@@ -96,7 +166,7 @@ impl Outlets {
     pub(super) fn record(&mut self, record: &Record<'_>) {
         for outlet in &mut self.all {
             if outlet.filter.passes(record.level, record.target) {
-                outlet.sink.record(record);
+                outlet.record(record);
             }
         }
     }
@@ -104,31 +174,37 @@ impl Outlets {
     /// Hands over the drainer's own words, which pass whatever their level, but where nothing passes.
     pub(super) fn say(&mut self, words: &Record<'_>) {
         for outlet in self.all.iter_mut().filter(|outlet| !outlet.is_off) {
-            outlet.sink.record(words);
+            outlet.record(words);
         }
     }
 
     /// Whether the batch should end here.
     pub(super) fn want_commit(&self) -> bool {
-        self.all.iter().any(|outlet| outlet.sink.wants_commit())
+        self.all
+            .iter()
+            .any(|outlet| outlet.ask(|sink| sink.wants_commit()))
     }
 
     /// Whether everything committed has left this process.
     pub(super) fn are_settled(&self) -> bool {
-        self.all.iter().all(|outlet| outlet.sink.settled())
+        self.all
+            .iter()
+            .all(|outlet| outlet.ask(|sink| sink.settled()))
     }
 
     /// Has all of them hand the batch over.
     pub(super) fn commit(&mut self) -> Outcome {
         let mut outcome = Outcome::default();
         for index in 0..self.all.len() {
-            let sink = &mut self.all[index].sink;
-            if let Err(error) = sink.commit() {
-                outcome.troubles.push(format!("{}: {error}", sink.name()));
-                self.all[index].note(&error);
+            let outlet = &mut self.all[index];
+            if let Err(error) = outlet.call(Call::Commit, |sink| sink.commit()) {
+                let name = outlet.sink.name();
+                outcome.troubles.push(format!("{name}: {error}"));
+                outlet.note(error.to_string());
             }
-            let sink = &mut self.all[index].sink;
-            outcome.news.append(&mut sink.take_news());
+            outcome.news.append(&mut outlet.news);
+            let mut news = outlet.call(Call::Ask, |sink| sink.take_news());
+            outcome.news.append(&mut news);
             outcome.lost += self.take_lost(index);
         }
         outcome
@@ -138,7 +214,7 @@ impl Outlets {
     pub(super) fn finish(&mut self, patience: Duration) -> (Vec<io::Error>, u64) {
         let (mut errors, mut lost) = (Vec::new(), 0);
         for index in 0..self.all.len() {
-            errors.extend(self.all[index].sink.finish(patience).err());
+            errors.extend(self.all[index].finish(patience).err());
             lost += self.take_lost(index);
         }
         (errors, lost)
@@ -147,7 +223,8 @@ impl Outlets {
     /// The lost records of a sink, if they count.
     fn take_lost(&mut self, index: usize) -> u64 {
         let outlet = &mut self.all[index];
-        let lost = outlet.sink.take_lost();
+        let lost = outlet.call(Call::Ask, |sink| sink.take_lost());
+        let lost = lost.saturating_add(std::mem::take(&mut outlet.passed_by));
         outlet.numbers.lost = outlet.numbers.lost.wrapping_add(lost);
         let counts = lost > 0 && *self.accountable.get_or_insert(index) == index;
         if counts { lost } else { 0 }
@@ -156,7 +233,7 @@ impl Outlets {
     /// Shows observers how the sinks are; with their names too, which change when files do, if `texts`.
     pub(super) fn show(&mut self, segment: &Segment, texts: bool) {
         for (outlet, shown) in self.all.iter_mut().zip(segment.shown_outlets()) {
-            outlet.numbers.waiting = outlet.sink.backlog();
+            outlet.numbers.waiting = outlet.ask(|sink| sink.backlog());
             shown.show_numbers(outlet.numbers);
             if texts {
                 shown.show_texts(&outlet.sink.name(), &outlet.last_error);

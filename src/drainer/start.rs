@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::blame;
 use super::config::{DRAINER_VARIABLE, DrainerConfig};
 use super::delivery::Delivery;
 use super::ledger::{Ledger, Place};
@@ -22,7 +23,7 @@ use crate::builder::InitError;
 use crate::clock::Clock;
 use crate::level::Level;
 use crate::segment::process::Namespace;
-use crate::segment::{self, AttachError, Count, LockRefusal, Phase, Segment, process};
+use crate::segment::{self, AttachError, BLAME, Count, LockRefusal, Phase, Segment, process};
 use crate::sink::kinds::{self, Stdout};
 
 /// How long a drainer may take until it reports.
@@ -226,7 +227,10 @@ impl Supervisor {
         if let Err(error) = wait_until_running(segment, &mut child) {
             let _ = child.kill();
             let _ = child.wait();
-            return Err(error);
+            return Err(match error {
+                StartError::Mute => why_mute(segment, &config),
+                error => error,
+            });
         }
         let over = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&over);
@@ -298,6 +302,18 @@ fn wait_until_running(segment: &Segment, child: &mut Child) -> Result<(), StartE
         std::thread::sleep(Duration::from_micros(200));
     }
     Err(StartError::Mute)
+}
+
+/// What ended a drainer that said nothing: a sink of the user's own, if one was being opened.
+fn why_mute(segment: &Segment, config: &DrainerConfig) -> StartError {
+    let sink = blame::sink_at_opening(&segment.companion(BLAME));
+    match sink.and_then(|sink| config.sinks.get(sink)) {
+        Some(spec) => StartError::Sink(format!(
+            "cannot open the sink {:?}: the drainer, which opened it, has ended meanwhile",
+            spec.to_string()
+        )),
+        None => StartError::Mute,
+    }
 }
 
 /// Waits for the drainer's end, again and again, until its work is done.

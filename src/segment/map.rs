@@ -3,7 +3,11 @@
 
 #![allow(unsafe_code)]
 
+use std::fs::File;
 use std::io;
+use std::mem::ManuallyDrop;
+
+use memmap2::MmapOptions;
 
 use crate::sync::AtomicU64;
 use crate::words::WORD;
@@ -39,6 +43,15 @@ pub(super) fn wiped_on_fork() -> io::Result<&'static [AtomicU64]> {
     // SAFETY: `start` is page-aligned, `bytes` long, readable and writable, never unmapped, and known
     // only to the slice made here.
     Ok(unsafe { words_of(start.cast(), bytes / WORD) })
+}
+
+/// The first words of a file that is this user's alone, mapped for good.
+pub(crate) fn words_of_file(file: &File, words: usize) -> io::Result<&'static [AtomicU64]> {
+    let map = ManuallyDrop::new(MmapOptions::new().len(words * WORD).map_raw(file)?);
+    // SAFETY: a mapping begins at a page, so it is aligned; it is as long as was asked for, shared, read-write, and never
+    // unmapped, since its owner is forgotten here. The file was found to be that long, and keeps its length: whoever may
+    // change it (the same user) could as well kill this process. Nothing else in this process refers to the mapping.
+    Ok(unsafe { words_of(map.as_mut_ptr(), words) })
 }
 
 /// Takes the right to write from a mapping, for good. From now on nobody may store through `words`.

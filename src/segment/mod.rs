@@ -47,6 +47,7 @@ pub(crate) use layout::{
     CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, CHECKPOINT_PLACE_WORDS, CHECKPOINT_PLACES_AT,
     FILE_SINKS, Geometry, Limits, SITE_WORDS, Settings,
 };
+pub(crate) use map::words_of_file;
 pub(crate) use name::{announce, environment, inherited, restore};
 pub(crate) use outlets::OutletNumbers;
 pub(crate) use pages::LockRefusal;
@@ -293,16 +294,25 @@ pub(crate) fn companion(name: &str, what: &str) -> PathBuf {
 /// The companion with what a drainer from outside is to do.
 pub(crate) const ORDERS: &str = "orders";
 
+/// The companion in which the drainer notes which sink it calls.
+pub(crate) const BLAME: &str = "blame";
+
+fn remove_companions(name: &str) {
+    for what in [ORDERS, BLAME] {
+        let _ = std::fs::remove_file(platform::companion(name, what));
+    }
+}
+
 /// Takes a segment's name away. Who has it mapped keeps it. One that is gone already is no trouble.
 pub(crate) fn remove(name: &str) {
-    let _ = std::fs::remove_file(platform::companion(name, ORDERS));
+    remove_companions(name);
     let _ = platform::remove(name);
 }
 
 /// Takes a segment's name away and gives all its memory back, also where it stays mapped. Only for the last
 /// user of the ring.
 pub(crate) fn discard(name: &str) {
-    let _ = std::fs::remove_file(platform::companion(name, ORDERS));
+    remove_companions(name);
     let _ = platform::discard(name);
 }
 

@@ -250,6 +250,11 @@ pub(crate) fn check_apart(sinks: &[(SinkSpec, Uses)]) -> Result<(), SpecError> {
     Ok(())
 }
 
+/// Whether a sink is of the user's own making.
+pub(crate) fn is_own(spec: &SinkSpec) -> bool {
+    matches!(find(spec, &REGISTERED), Ok(Found::Own(_)))
+}
+
 /// Opens a sink.
 pub(crate) fn open(spec: &SinkSpec, opening: &Opening<'_>) -> Opened {
     match find(spec, &REGISTERED).map_err(|error| error.to_string())? {

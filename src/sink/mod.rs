@@ -95,6 +95,7 @@ mod syslog;
 mod text;
 mod trouble;
 mod values;
+pub(crate) mod without;
 
 pub(crate) use missing::{counted, say_owed};
 #[cfg(fuzzing)]
@@ -170,8 +171,10 @@ impl Owed {
 /// **What is in a record** other processes have written: text may hold anything, control characters and escape sequences
 /// too. It is valid only during the call.
 ///
-/// A sink that panics is not used again; the log says so and goes on without it (in a program built with
-/// `panic = "abort"` the drainer ends instead, and another begins).
+/// A sink that panics is not used again; the log says so and goes on without it. One that ends the process (a panic in a
+/// program built with `panic = "abort"`, a fault, an exit) takes the drainer with it, and another begins. A record that was
+/// in hand at two such deaths in a row is not handed to the sink again; after the third in a row the log goes on
+/// without the sink. Both is said in the log. All that such a sink does not get counts as lost in it.
 pub trait Sink {
     /// What the sink is called in the drainer's own words, like `console` or `file logs/app.log`.
     fn name(&self) -> String;

@@ -58,6 +58,7 @@ cast! {
         crashes
         crowds
         dead_rings
+        deadly_sinks
         deaths
         disks
         encodings
