@@ -11,6 +11,9 @@ mod conditions;
 /// log!(target: "can", level, "bus {} is slow", 2);
 /// log!(level, bus = 2; "slow");
 /// ```
+///
+/// A message of up to 16 MiB arrives whole. Of a longer one the rest is left out, and the text ends with `‹cut off›`. So
+/// does one whose widths and precisions (`{:>1000}`) add more than 8 KiB to it.
 #[macro_export]
 macro_rules! log {
     (logger: $logger:expr, $level:expr, $($message:tt)+) => {
