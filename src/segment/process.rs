@@ -4,11 +4,30 @@ use std::ffi::OsString;
 use std::io;
 use std::process::Command;
 
+use rustix::process::{Resource, getrlimit};
+
 /// The number of the pid namespace that this process sees; 0 when `/proc` does not tell. Pids of another
 /// namespace say nothing here.
 pub(crate) fn pid_namespace() -> u64 {
     // Allocates nothing: the first record after a fork may come from a signal handler.
     rustix::fs::stat(c"/proc/self/ns/pid").map_or(0, |namespace| namespace.st_ino)
+}
+
+/// How long a file may become that this process writes, by its `RLIMIT_FSIZE`.
+pub(crate) fn file_size_limit() -> u64 {
+    getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX)
+}
+
+/// To be asked before a file is written up to `end` in a process that is not ours alone: the system would not only
+/// refuse, it would send SIGXFSZ, which ends most programs.
+///
+/// # Errors
+/// What the system would say.
+pub(crate) fn check_file_size(end: u64) -> io::Result<()> {
+    match end > file_size_limit() {
+        true => Err(io::Error::from_raw_os_error(libc::EFBIG)),
+        false => Ok(()),
+    }
 }
 
 /// Makes this process deaf to what a terminal or a supervisor sends to all of a group, so that a drainer
