@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
+use super::foreign::witness;
 use crate::record::Record;
 use crate::sink::Owed;
 use crate::sink::missing::Tally;
@@ -70,6 +71,8 @@ pub(super) struct Backlog {
     last_file_length: u64,
     /// Records that were written whole into the present file.
     in_file: u64,
+    /// Of the last of them; 0 as long as there is none.
+    witness: u64,
 }
 
 impl Backlog {
@@ -83,12 +86,53 @@ impl Backlog {
         !self.cuts.is_empty()
     }
 
-    /// The file that the lines go to is `bytes` long.
-    pub(super) fn go_on_at(&mut self, bytes: u64) {
-        self.last_file_length = bytes;
+    /// The present file is `bytes` long, whoever wrote them.
+    pub(super) fn note_length(&mut self, bytes: u64) {
+        if self.cuts.is_empty() {
+            self.last_file_length = bytes + self.unwritten() as u64;
+        }
     }
 
-    /// Bytes of a record that is in the file in part.
+    /// What would have gone to a new file now goes to the present one after all.
+    pub(super) fn go_on(&mut self) {
+        if self.cut_time_ns().is_some() {
+            self.cuts.pop_front();
+        }
+    }
+
+    /// The same as [`begun`](Backlog::begun), also amid a batch.
+    pub(super) fn count_begun(&mut self) -> u64 {
+        self.count_whole();
+        self.begun()
+    }
+
+    /// The record that is in the file in part has to be written from its beginning.
+    pub(super) fn restart_record(&mut self) {
+        self.count_whole();
+        self.sent = self.whole;
+    }
+
+    /// Others have written behind the last record.
+    pub(super) fn forget_witness(&mut self) {
+        self.witness = 0;
+    }
+
+    /// What a successor knows the last record by that was written whole into the present file; 0 if there is none.
+    pub(super) const fn witness(&self) -> u64 {
+        self.witness
+    }
+
+    /// How much there is of a record that is in the file in part, and how long it is in all.
+    pub(super) fn torn(&self) -> (u32, u32) {
+        let whole = self.dropped + self.whole as u64;
+        let length = self.pieces.front().map_or(0, |piece| piece.end - whole);
+        match (u32::try_from(self.begun()), u32::try_from(length)) {
+            (Ok(begun), Ok(length)) if begun > 0 => (begun, length),
+            _ => (0, 0),
+        }
+    }
+
+    /// Bytes of a record that is in the file in part, as it was when the last batch was dropped.
     pub(super) fn begun(&self) -> u64 {
         (self.sent - self.whole) as u64
     }
@@ -149,21 +193,14 @@ impl Backlog {
         cut.map(|cut| cut.time_ns)
     }
 
-    /// Writes as far as the present file goes; `written` counts what arrives. `true` if all is written,
-    /// `false` if a new file has to be begun, see [`begin_file`](Backlog::begin_file).
-    pub(super) fn write_to(
-        &mut self,
-        file: &mut impl Write,
-        written: &mut u64,
-    ) -> io::Result<bool> {
+    /// Writes as far as the present file goes. `true` if all is written, `false` if a new file has to be begun: then
+    /// [`begin_file`](Backlog::begin_file) or [`go_on`](Backlog::go_on).
+    pub(super) fn write_to(&mut self, file: &mut impl Write) -> io::Result<bool> {
         let end = self.cuts.front().map_or(self.bytes.len(), |cut| cut.at);
         while self.sent < end {
             match file.write(&self.bytes[self.sent..end]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => {
-                    self.sent += count;
-                    *written += count as u64;
-                }
+                Ok(count) => self.sent += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -175,6 +212,7 @@ impl Backlog {
     pub(super) fn begin_file(&mut self) {
         self.count_whole();
         self.in_file = 0;
+        self.witness = 0;
         self.sent = self.whole;
         if self.cut_time_ns().is_some() {
             self.cuts.pop_front();
@@ -186,6 +224,14 @@ impl Backlog {
 
     /// Finds out which records are written whole.
     fn count_whole(&mut self) {
+        let before = self.whole;
+        self.pass_whole();
+        if self.whole > before {
+            self.witness = witness(&self.bytes[..self.whole]);
+        }
+    }
+
+    fn pass_whole(&mut self) {
         if self.sent == self.bytes.len() {
             // The usual case.
             self.whole = self.sent;
@@ -264,12 +310,12 @@ mod tests {
         ) {
             let records: Vec<_> = records.iter().map(|text| text.replace('\n', "\n ") + "\n").collect();
             let mut takes = takes.into_iter();
-            let (mut files, mut written) = (vec![vec![]], 0);
+            let mut files = vec![vec![]];
             let mut names = vec![0];
             let mut backlog = Backlog::default();
             let mut commit = |backlog: &mut Backlog| loop {
                 let file = files.last_mut().unwrap();
-                let outcome = backlog.write_to(&mut Fitful { file, takes: &mut takes }, &mut written);
+                let outcome = backlog.write_to(&mut Fitful { file, takes: &mut takes });
                 if let Ok(false) = outcome {
                     files.push(vec![]);
                     names.push(backlog.cut_time_ns().unwrap());
@@ -296,7 +342,6 @@ mod tests {
                 commit(&mut backlog);
             }
             prop_assert_eq!(files.concat(), records.concat().into_bytes());
-            prop_assert_eq!(written, records.concat().len() as u64);
             let mut number = 0;
             for (index, (file, name)) in files.iter().zip(names).enumerate() {
                 let starts = (0..file.len()).filter(|at| record_start(file, *at) == *at).count();
@@ -319,16 +364,16 @@ mod tests {
             backlog.bytes.extend_from_slice(record.as_bytes());
             backlog.close_record(start, 1_000, (0, false), Meaning::Record(1));
         }
-        let (mut lost, mut next, mut written) = (vec![], vec![], 0);
+        let (mut lost, mut next) = (vec![], vec![]);
         let mut takes = [14, 0].into_iter();
         let mut file = Fitful {
             file: &mut lost,
             takes: &mut takes,
         };
-        assert!(backlog.write_to(&mut file, &mut written).is_err());
+        assert!(backlog.write_to(&mut file).is_err());
         backlog.drop_written();
         backlog.begin_file();
-        assert!(backlog.write_to(&mut next, &mut written).unwrap());
+        assert!(backlog.write_to(&mut next).unwrap());
         assert_eq!(next, b"2 two\n  more\n");
     }
 }

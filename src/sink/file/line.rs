@@ -16,7 +16,7 @@ use crate::sink::text::{is_clean_line, message_lines, push_decimal, push_field, 
 use crate::sink::values::push_values;
 
 /// What continuation lines of a message begin with.
-const INDENT: &[u8] = b"    ";
+pub(super) const INDENT: &[u8] = b"    ";
 
 /// Levels are padded to the longest, `CRITICAL`.
 const LEVEL_COLUMNS: usize = 8;

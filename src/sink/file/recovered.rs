@@ -18,7 +18,8 @@ use super::name::Names;
 use super::open::{LogFile, remove_unlocked};
 use super::{OpenFileError, PAUSE};
 use crate::record::Record;
-use crate::sink::{Encoding, FilePlace, Owed, Sink};
+use crate::segment::process::check_file_size;
+use crate::sink::{Encoding, FilePlace, Sink};
 
 /// Tries at a file that somebody else has locked for a moment.
 const TRIES: u32 = 20;
@@ -89,7 +90,7 @@ impl RecoveredFile {
                 let _ = remove_unlocked(&home.join(name));
             }
             if let Some(place) = place.filter(|place| is_ours(&place.name)) {
-                let file = cut_back(home.join(&place.name), place.bytes)?;
+                let file = cut_back(home.join(&place.name), place)?;
                 log = file.filter(|_| names.is_recovered(&place.name));
             }
             all.iter().for_each(|names| mend_latest(home, names));
@@ -144,7 +145,10 @@ impl RecoveredFile {
         if let Some(log) = &mut self.log {
             let mut progress = self.progress.borrow_mut();
             progress.path = Some(log.path.clone());
-            if let Err(source) = log.file.write_all(&self.bytes) {
+            // The process is a program's, or the tool.
+            let written = check_file_size(log.end + self.bytes.len() as u64)
+                .and_then(|()| log.write_all(&self.bytes));
+            if let Err(source) = written {
                 let path = log.path.clone();
                 if log.written == 0 {
                     // Nobody knows of it yet; a later try makes another.
@@ -153,7 +157,6 @@ impl RecoveredFile {
                 }
                 return Err(OpenFileError::File { path, source });
             }
-            log.written += self.bytes.len() as u64;
             progress.wrote = true;
             self.bytes.clear();
         }
@@ -161,10 +164,10 @@ impl RecoveredFile {
     }
 }
 
-/// Cuts a file back to `bytes`. `None` when it is not there, or somebody else keeps it.
-fn cut_back(path: PathBuf, bytes: u64) -> Result<Option<LogFile>, OpenFileError> {
+/// Cuts a file back to `place`. `None` when it is not there, or somebody else keeps it.
+fn cut_back(path: PathBuf, place: &FilePlace) -> Result<Option<LogFile>, OpenFileError> {
     for _ in 0..TRIES {
-        match LogFile::reopen(&path, bytes, 0) {
+        match LogFile::reopen(&path, place, 0) {
             Ok(None) if path.exists() => thread::sleep(PAUSE),
             Ok(file) => return Ok(file),
             Err(source) => return Err(OpenFileError::File { path, source }),
@@ -202,9 +205,8 @@ impl Sink for RecoveredFile {
         let log = self.log.as_ref()?;
         Some(FilePlace {
             name: log.path.file_name()?.to_string_lossy().into_owned(),
-            bytes: log.written,
-            owed: Owed::default(),
-            extra: 0,
+            bytes: log.end,
+            ..FilePlace::default()
         })
     }
 

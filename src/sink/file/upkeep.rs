@@ -3,7 +3,7 @@
 //! What goes wrong is told when it begins, or becomes something else, and not again while it lasts.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -73,10 +73,13 @@ pub(super) struct Upkeep {
     compress: Option<bool>,
     compressor: Option<Compressor>,
     pub(super) syncer: Option<Syncer>,
+    turning: Trouble,
     pruning: Trouble,
     linking: Trouble,
     compressing: Trouble,
     syncing: Trouble,
+    /// What there is to say that is no trouble.
+    news: Vec<String>,
 }
 
 impl Upkeep {
@@ -99,6 +102,8 @@ impl Upkeep {
             compress: config.compress.then_some(durable),
             compressor: None,
             syncer,
+            turning: Trouble::default(),
+            news: Vec::new(),
             pruning: Trouble::default(),
             linking: Trouble::default(),
             compressing: Trouble::default(),
@@ -140,6 +145,23 @@ impl Upkeep {
             last.remove_if_empty();
         } else if self.compress.is_some() {
             self.closed.extend(last.closed());
+        }
+    }
+
+    /// A new file was begun because it was time for one, or could not be had: then the present one goes on.
+    pub(super) fn note_turn(&mut self, outcome: Result<&Path, (io::Error, &Path)>) {
+        match outcome {
+            Ok(path) if self.turning.ends() => {
+                let text = format!("log files can be begun again: the log goes on in {path:?}");
+                self.news.push(text);
+            }
+            Ok(_) => {}
+            Err((error, path)) => {
+                let text = format!(
+                    "{error}; the log goes on in {path:?}, though it is time for another file, until one can be made"
+                );
+                self.turning.begins(io::Error::new(error.kind(), text));
+            }
         }
     }
 
@@ -198,7 +220,9 @@ impl Upkeep {
                 }
             }
         }
+        news.append(&mut self.news);
         let kinds = [
+            &mut self.turning,
             &mut self.pruning,
             &mut self.linking,
             &mut self.compressing,

@@ -170,6 +170,7 @@ impl Sink for McapSink {
             bytes: self.recording.len(),
             owed: self.troubles.owed(self.pending.owed()),
             extra: self.recording.messages(),
+            ..FilePlace::default()
         })
     }
 

@@ -158,7 +158,7 @@ fn reopen(
         path: path.clone(),
         source,
     };
-    let Some(log) = LogFile::reopen(&path, u64::MAX, micros).map_err(failed)? else {
+    let Some(log) = LogFile::reopen(&path, place, micros).map_err(failed)? else {
         return Ok(None);
     };
     let file = leftovers::to_overwrite(&log.file).map_err(failed)?;
