@@ -205,6 +205,12 @@ impl LogFile {
         time_ns_of(self.micros).unwrap_or_else(clock::wall_ns)
     }
 
+    /// Its name in its folder.
+    pub(in crate::sink) fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
     /// Its name in its folder, and what the system knows it by.
     pub(super) fn closed(&self) -> Option<Closed> {
         Some(Closed {

@@ -1,6 +1,6 @@
 //! The file of what a dead program left unread: `{program}_{YYYYmmdd_HHMMSS_micros}_recovered.log`.
 //!
-//! It is begun with the first record, never follows by size, and is never pruned. Unlike a log file's sink,
+//! It is begun with the first record, never follows by size, and is pruned as log files are. Unlike a log file's sink,
 //! this one stops at the first trouble: the records are still where they came from, and a later try goes on.
 
 use std::cell::RefCell;

@@ -60,6 +60,8 @@ impl Trouble {
 /// What has to be done, and who does it.
 pub(super) struct Upkeep {
     folder: PathBuf,
+    /// The name of the first file of this session.
+    session: String,
     /// The folder is to be looked at: a file was begun, or is too old, or another session was at it.
     pub(super) tidy_due: bool,
     /// When it is to be looked at again whatever happens.
@@ -94,6 +96,7 @@ impl Upkeep {
         };
         let mut upkeep = Upkeep {
             folder: config.folder.clone(),
+            session: log.name(),
             tidy_due: true,
             next_tidy: every.map(|every| (Instant::now() + every, every)),
             link: config.latest,
@@ -268,7 +271,11 @@ impl Upkeep {
             }
         };
         let names = sink.names;
-        let pruned = prune(&folder, names, &Keep::of(config, clock::wall_ns()));
+        let pruned = prune(
+            &folder,
+            names,
+            &Keep::of(config, clock::wall_ns(), &self.session),
+        );
         self.pruning
             .note(pruned.map_err(|error| unpruned(config, names, &error)));
         let present = sink

@@ -99,6 +99,7 @@ impl McapSink {
         let is_bounded = config.keep_for.is_some() || config.keep_bytes.is_some();
         let mut sink = McapSink {
             names: names_of(&config),
+            session: log.name(),
             troubles: Troubles::none("MCAP file", config.queue_bytes),
             config,
             format,
