@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 
 use super::foreign::witness;
+use super::line::insert_offset;
 use crate::record::Record;
 use crate::sink::Owed;
 use crate::sink::missing::Tally;
@@ -36,6 +37,8 @@ impl Meaning {
 struct Piece {
     /// Where it ends, counted from the first byte that ever was in the backlog.
     end: u64,
+    /// What its time is ahead of UTC by, if that is local.
+    offset_s: Option<i32>,
     meaning: Meaning,
 }
 
@@ -71,6 +74,8 @@ pub(super) struct Backlog {
     last_file_length: u64,
     /// Records that were written whole into the present file.
     in_file: u64,
+    /// A line of this process has said what its time is ahead of UTC by.
+    told_offset: bool,
     /// Of the last of them; 0 as long as there is none.
     witness: u64,
 }
@@ -168,18 +173,31 @@ impl Backlog {
         start: usize,
         max_file_size: u64,
         (time_ns, must_cut): (i64, bool),
+        offset_s: Option<i32>,
         meaning: Meaning,
     ) {
+        let is_too_long = |length: u64, before: u64| before > 0 && before + length > max_file_size;
+        let length = (self.bytes.len() - start) as u64;
+        let must_cut = must_cut || is_too_long(length, self.last_file_length);
+        if let Some(offset_s) = offset_s
+            && (must_cut || self.last_file_length == 0 || !self.told_offset)
+        {
+            insert_offset(&mut self.bytes, start, offset_s);
+            self.told_offset = true;
+        }
         match &meaning {
             Meaning::Record(pid) => self.waiting.add(*pid, 1),
             Meaning::Own => {}
             Meaning::Gap(tally) => self.untold.add_all(tally),
         }
         let end = self.dropped + self.bytes.len() as u64;
-        self.pieces.push_back(Piece { end, meaning });
+        self.pieces.push_back(Piece {
+            end,
+            offset_s,
+            meaning,
+        });
         let length = (self.bytes.len() - start) as u64;
-        let is_full = self.last_file_length > 0 && self.last_file_length + length > max_file_size;
-        if is_full || must_cut {
+        if must_cut || is_too_long(length, self.last_file_length) {
             self.cuts.push_back(Cut { at: start, time_ns });
             self.last_file_length = 0;
         }
@@ -217,8 +235,20 @@ impl Backlog {
         if self.cut_time_ns().is_some() {
             self.cuts.pop_front();
         }
+        self.tell_offset();
         if self.cuts.is_empty() {
             self.last_file_length = self.unwritten() as u64;
+        }
+    }
+
+    /// Has the first record that waits, which becomes the first of a file, say what its time is ahead of UTC by.
+    fn tell_offset(&mut self) {
+        if let Some(offset_s) = self.pieces.front().and_then(|piece| piece.offset_s) {
+            let longer = insert_offset(&mut self.bytes, self.whole, offset_s);
+            self.pieces
+                .iter_mut()
+                .for_each(|piece| piece.end += longer as u64);
+            self.cuts.iter_mut().for_each(|cut| cut.at += longer);
         }
     }
 
@@ -328,7 +358,7 @@ mod tests {
             for (number, record) in records.iter().enumerate() {
                 let start = backlog.bytes.len();
                 backlog.bytes.extend_from_slice(record.as_bytes());
-                backlog.close_record(start, limit, (number as i64, turns[number]), Meaning::Record(1));
+                backlog.close_record(start, limit, (number as i64, turns[number]), None, Meaning::Record(1));
                 if number % commit_every == 0 {
                     commit(&mut backlog);
                     let kept = &backlog.bytes[backlog.sent..];
@@ -362,7 +392,7 @@ mod tests {
         for record in ["1 one\n", "2 two\n  more\n"] {
             let start = backlog.bytes.len();
             backlog.bytes.extend_from_slice(record.as_bytes());
-            backlog.close_record(start, 1_000, (0, false), Meaning::Record(1));
+            backlog.close_record(start, 1_000, (0, false), None, Meaning::Record(1));
         }
         let (mut lost, mut next) = (vec![], vec![]);
         let mut takes = [14, 0].into_iter();

@@ -218,7 +218,9 @@ impl FileSink {
         self.upkeep.note(record);
         let must_cut = self.period.is_over_at(record.time_ns, clock::wall_ns);
         let (most, when) = (self.config.max_file_size, (record.time_ns, must_cut));
-        self.backlog.close_record(start, most, when, meaning);
+        let offset_s = self.lines.offset_s();
+        self.backlog
+            .close_record(start, most, when, offset_s, meaning);
     }
 
     /// Writes what waits, and says what is missing.

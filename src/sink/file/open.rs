@@ -234,7 +234,7 @@ impl LogFile {
         let metadata = self.file.metadata()?;
         Ok(Found {
             is_deleted: metadata.nlink() == 0,
-            length: metadata.is_file().then(|| metadata.len()),
+            length: metadata.is_file().then_some(metadata.len()),
         })
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::folder::HeldFolder;
 use super::latest;
-use super::line::Lines;
+use super::line::{Lines, insert_offset};
 use super::name::Names;
 use super::open::{LogFile, remove_unlocked};
 use super::{OpenFileError, PAUSE};
@@ -56,6 +56,8 @@ pub(crate) struct RecoveredFile {
     /// Lines that are not written yet.
     bytes: Vec<u8>,
     lines: Lines,
+    /// A line has said what its time is ahead of UTC by.
+    told_offset: bool,
     progress: Rc<RefCell<Progress>>,
 }
 
@@ -103,6 +105,7 @@ impl RecoveredFile {
             log,
             bytes: Vec::new(),
             lines: Lines::default(),
+            told_offset: false,
             progress: Rc::new(RefCell::new(Progress {
                 path,
                 ..Progress::default()
@@ -189,7 +192,12 @@ impl Sink for RecoveredFile {
     }
 
     fn record(&mut self, record: &Record<'_>) {
+        let start = self.bytes.len();
         self.lines.push(&mut self.bytes, record);
+        if let Some(offset_s) = self.lines.offset_s().filter(|_| !self.told_offset) {
+            insert_offset(&mut self.bytes, start, offset_s);
+            self.told_offset = true;
+        }
     }
 
     fn commit(&mut self) -> io::Result<()> {

@@ -33,6 +33,9 @@ pub(in crate::sink::file) struct Form {
     own: &'static [u8],
 }
 
+/// Bytes of a time in text.
+const STAMP: usize = 26;
+
 const TEXT: Form = Form {
     encoding: Encoding::Text,
     head: b"####-##-## ##:##:##.###### ~ ",
@@ -78,6 +81,15 @@ impl Form {
 
     /// What a line of this head looks like.
     pub(super) fn look(self, line: &[u8], is_whole: bool) -> Looks {
+        let joined;
+        let line = match (self.encoding, line.get(STAMP)) {
+            // Its offset from UTC stands behind the time.
+            (Encoding::Text, Some(b'+' | b'-')) => {
+                joined = [&line[..STAMP], line.get(STAMP + 6..).unwrap_or_default()].concat();
+                &joined
+            }
+            _ => line,
+        };
         match self.behind_head(line) {
             Ok(rest) => match self.of_record(rest, is_whole) {
                 Some(looks) => looks,
