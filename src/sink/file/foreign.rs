@@ -176,7 +176,7 @@ impl<'a> Scan<'a> {
     /// Whether a line belongs to the batch that did not make it; `follows`: the one before does.
     fn is_of_batch(&self, looks: Looks, follows: bool) -> bool {
         match looks {
-            Looks::Record(sequence) => sequence >= self.through,
+            Looks::Record(sequence) => self.vouched || sequence >= self.through,
             Looks::Late | Looks::Own => self.vouched || follows,
             Looks::Further => follows,
             Looks::Begun => self.vouched || follows,
