@@ -49,6 +49,36 @@ pub(crate) fn wall_shift_ns() -> i64 {
     0
 }
 
+/// How many bytes the disk takes of a log file that is `length` bytes long: as a test wants it, by the length in the file that
+/// `SHMLOG_DISK_LIMIT` names. A full disk that needs no rights and can be emptied from outside.
+///
+/// # Errors
+/// That of a full disk.
+#[cfg(feature = "failpoints")]
+#[cfg_attr(loom, allow(dead_code))]
+pub(crate) fn room_behind(length: u64) -> std::io::Result<usize> {
+    use std::sync::OnceLock;
+    static LIMIT: OnceLock<Option<std::ffi::OsString>> = OnceLock::new();
+    let file = LIMIT.get_or_init(|| std::env::var_os("SHMLOG_DISK_LIMIT"));
+    let text = file
+        .as_ref()
+        .and_then(|file| std::fs::read_to_string(file).ok());
+    let limit = text.and_then(|text| text.trim().parse::<u64>().ok());
+    match limit.map(|limit| limit.saturating_sub(length)) {
+        None => Ok(usize::MAX),
+        Some(0) => Err(std::io::ErrorKind::StorageFull.into()),
+        Some(room) => Ok(usize::try_from(room).unwrap_or(usize::MAX)),
+    }
+}
+
+/// How many bytes the disk takes: it says so itself.
+#[cfg(not(feature = "failpoints"))]
+#[cfg_attr(loom, allow(dead_code))]
+#[inline(always)]
+pub(crate) fn room_behind(_length: u64) -> std::io::Result<usize> {
+    Ok(usize::MAX)
+}
+
 /// Where the kernel says by which clock it keeps time.
 #[cfg_attr(loom, allow(dead_code))]
 const CLOCKSOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";

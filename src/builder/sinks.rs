@@ -180,7 +180,8 @@ impl Builder {
 
     /// How many files of this program may remain in the folder, earlier sessions' included; 1 at least.
     /// The oldest are removed, but never one that a running session still writes. A session that logs nothing leaves
-    /// none, unless it is killed. Default: 10.
+    /// none, unless it is killed. Files of recovered records count by themselves: as many of them may remain, those
+    /// that the present start has made in any case. Default: 10.
     pub fn backup_count(mut self, files: u64) -> Builder {
         self.backup_count = files;
         self

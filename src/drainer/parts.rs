@@ -12,6 +12,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 use super::assemble::Assembler;
+use crate::segment::process::check_file_size;
 
 /// Bytes of needless notes that are not worth writing anew.
 const SLACK: u64 = 1 << 20;
@@ -88,7 +89,9 @@ impl Parts {
 
     fn append(&mut self) {
         let (fresh, at) = (std::mem::take(&mut self.fresh), self.bytes);
-        let kept = self.open().and_then(|file| file.write_all_at(&fresh, at));
+        // A recovery writes them in a process that is not ours alone.
+        let kept = check_file_size(at + fresh.len() as u64)
+            .and_then(|()| self.open()?.write_all_at(&fresh, at));
         self.incomplete = kept.is_err();
         self.bytes = if kept.is_ok() {
             at + fresh.len() as u64

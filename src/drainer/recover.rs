@@ -79,7 +79,7 @@ impl fmt::Display for Recovered {
 ///
 /// The records go into a new file `{program}_{YYYYmmdd_HHMMSS_micros}_recovered.log` in the folder of that
 /// program's log files, or, if it had none or the folder is gone, in the folder `logs` of the present working directory. Together
-/// with the log files each record stands exactly once. Such files are never pruned. A record that was in the
+/// with the log files each record stands exactly once. Such files leave as the log files do, as many of them may remain. A record that was in the
 /// middle of being written is lost, and counted. A ring that holds nothing unread is removed without a file.
 ///
 /// [`Builder::init_parent`](crate::Builder::init_parent) does the same for all dead rings of this user.

@@ -5,8 +5,7 @@
 
 #[cfg(feature = "log")]
 mod log;
-#[cfg(any(feature = "log", feature = "tracing"))]
-mod sites;
+pub(crate) mod sites;
 mod spawn;
 #[cfg(feature = "tracing")]
 pub mod tracing;

@@ -15,7 +15,7 @@ struct Known {
 }
 
 /// What tells a statement from another: addresses of its static parts, and a line.
-pub(super) type Key = (usize, usize, u32);
+pub(crate) type Key = (usize, usize, u32);
 
 /// Statements that have a call site of their own.
 const PLACES: usize = 4096;
@@ -28,7 +28,7 @@ static TABLE: [OnceLock<Known>; PLACES] = [const { OnceLock::new() }; PLACES];
 pub(super) static ANY: CallSite = CallSite::new("", "", 0, "{}", "", false);
 
 /// The call site of a statement; `make` is called at its first use.
-pub(super) fn site(key: Key, make: impl Fn() -> CallSite) -> &'static CallSite {
+pub(crate) fn site(key: Key, make: impl Fn() -> CallSite) -> &'static CallSite {
     let begin = place(key);
     for probe in 0..PROBES {
         let place = &TABLE[(begin + probe) % PLACES];

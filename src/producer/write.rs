@@ -125,8 +125,8 @@ pub(super) fn write_with(
         refused: false,
     };
     let inline = (id == 0).then_some(&site.statement);
-    let time = attachment.clock.ticks();
-    let flags = write_head(time, inline, target, &mut record);
+    // The time is put there when the first run is sent: what the user renders may take long.
+    let flags = write_head(0, inline, target, &mut record);
     record.tag.flags |= flags;
     content.write(&mut record);
     let context = &ready.thread.context;
@@ -199,6 +199,10 @@ impl Outgoing<'_> {
             return;
         }
         let first = self.origin.is_none();
+        if first {
+            let time = self.ready.attachment.clock.ticks();
+            self.buffer[..WORD].copy_from_slice(&time.to_ne_bytes());
+        }
         let mut tag = self.tag;
         tag.flags |= more | if first { 0 } else { CONTINUES };
         let bytes = &self.buffer[..self.filled];

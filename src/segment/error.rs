@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::layout::READY;
 use super::name::RING_VARIABLE;
+use super::process::file_size_limit;
 
 /// Why a segment could not be made.
 #[derive(Debug)]
@@ -20,6 +21,13 @@ pub enum CreateError {
         /// Bytes that were free.
         available: u64,
     },
+    /// This process may not write files of that size.
+    FileSizeLimit {
+        /// Bytes that the ring needs.
+        needed: u64,
+        /// Bytes that a file may have.
+        limit: u64,
+    },
     /// The file of the segment could not be made.
     Open {
         /// Its path.
@@ -31,6 +39,15 @@ pub enum CreateError {
     Map(io::Error),
     /// The system gave no random bytes for the name.
     Name(io::Error),
+}
+
+/// Whether this process may make a file of a segment's size.
+pub(super) fn check_limit(bytes: usize) -> Result<(), CreateError> {
+    let (needed, limit) = (bytes as u64, file_size_limit());
+    match needed > limit {
+        true => Err(CreateError::FileSizeLimit { needed, limit }),
+        false => Ok(()),
+    }
 }
 
 impl fmt::Display for CreateError {
@@ -45,6 +62,11 @@ impl fmt::Display for CreateError {
                 "{folder} is too small: the ring needs {needed} bytes and {available} are free; \
                  use fewer slots, or enlarge it (mount -o remount,size=…, docker run --shm-size=…)"
             ),
+            CreateError::FileSizeLimit { needed, limit } => write!(
+                f,
+                "the ring needs a file of {needed} bytes, and this process may not write files of more than {limit} \
+                 (RLIMIT_FSIZE); use fewer slots, or raise the limit (ulimit -f unlimited, LimitFSIZE= of systemd)"
+            ),
             CreateError::Open { path, .. } => {
                 write!(f, "cannot create the segment {}", path.display())
             }
@@ -57,7 +79,7 @@ impl fmt::Display for CreateError {
 impl std::error::Error for CreateError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            CreateError::NoSpace { .. } => None,
+            CreateError::NoSpace { .. } | CreateError::FileSizeLimit { .. } => None,
             CreateError::Open { source, .. } => Some(source),
             CreateError::Map(source) | CreateError::Name(source) => Some(source),
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use rustix::fs::{FallocateFlags, FlockOperation};
 
-use super::error::{AttachError, CreateError};
+use super::error::{AttachError, CreateError, check_limit};
 use super::map::words_of;
 use super::opening::Access;
 use crate::sync::AtomicU64;
@@ -37,6 +37,7 @@ pub(super) fn create(
     name: &str,
     bytes: usize,
 ) -> Result<(Unnamed, &'static [AtomicU64]), CreateError> {
+    check_limit(bytes)?;
     let refused = |source| CreateError::Open {
         path: path_of(name),
         source,

@@ -10,7 +10,7 @@ use std::mem::ManuallyDrop;
 
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 
-use super::error::{AttachError, CreateError};
+use super::error::{AttachError, CreateError, check_limit};
 use super::map::words_of;
 use super::opening::Access;
 use crate::sync::{AtomicU64, Ordering};
@@ -42,6 +42,7 @@ pub(super) fn create(
     name: &str,
     bytes: usize,
 ) -> Result<(Unnamed, &'static [AtomicU64]), CreateError> {
+    check_limit(bytes)?;
     let mut memory = ShmemConf::new()
         .os_id(os_id(name))
         .size(bytes)

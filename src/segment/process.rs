@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::io;
 use std::process::Command;
 
+use rustix::process::{Resource, getrlimit};
+
 /// A kind of namespace in which members must agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Namespace {
@@ -37,6 +39,23 @@ impl Namespaces {
             return Some(Namespace::Pid);
         }
         differ(self.time, other.time).then_some(Namespace::Time)
+    }
+}
+
+/// How long a file may become that this process writes, by its `RLIMIT_FSIZE`.
+pub(crate) fn file_size_limit() -> u64 {
+    getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX)
+}
+
+/// To be asked before a file is written up to `end` in a process that is not ours alone: the system would not only
+/// refuse, it would send SIGXFSZ, which ends most programs.
+///
+/// # Errors
+/// What the system would say.
+pub(crate) fn check_file_size(end: u64) -> io::Result<()> {
+    match end > file_size_limit() {
+        true => Err(io::Error::from_raw_os_error(libc::EFBIG)),
+        false => Ok(()),
     }
 }
 

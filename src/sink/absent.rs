@@ -269,6 +269,7 @@ mod tests {
                 whose: vec![(7, 7)],
             },
             extra: 9,
+            ..FilePlace::default()
         };
         let mut absent = Absent::new(
             "x".to_owned(),

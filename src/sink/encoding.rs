@@ -82,6 +82,14 @@ impl Encoder {
         Encoder(Form::Console(layout))
     }
 
+    /// What the local times in the last line are ahead of UTC by, in seconds; `None` if it has none.
+    pub(super) fn offset_s(&self) -> Option<i32> {
+        match &self.0 {
+            Form::Text(lines) => lines.offset_s(),
+            _ => None,
+        }
+    }
+
     /// Appends the line, or the lines, of `record`. Nothing in them steers a terminal but the colours asked for.
     pub fn push(&mut self, out: &mut Vec<u8>, record: &Record<'_>) {
         match &mut self.0 {

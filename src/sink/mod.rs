@@ -128,6 +128,19 @@ pub struct FilePlace {
     pub owed: Owed,
     /// A number of the sink's own, like the length of a second file.
     pub extra: u64,
+    /// What a successor tells the file by, since others may write into it.
+    pub marks: FileMarks,
+}
+
+/// What a successor tells a log file by, and in it what was written after the checkpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileMarks {
+    /// A hash of the last bytes before the file's length as it was; 0 when that is not known.
+    pub witness: u64,
+    /// All records in sequence below this have been handed over.
+    pub through: u64,
+    /// Bytes of the next record that are there already, and that it has in all.
+    pub torn: (u32, u32),
 }
 
 /// Records that are in no file, though the ring has let them go: because the file could not be written.

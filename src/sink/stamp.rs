@@ -4,7 +4,7 @@
 //! A full rendering costs some 300 ns, more than the rest of a line; almost all records of a batch share
 //! their second with the one before.
 
-use chrono::{DateTime, Datelike, Local, Timelike};
+use chrono::{DateTime, Datelike, Local, Offset, Timelike};
 
 use super::text::put_padded;
 
@@ -14,6 +14,8 @@ pub(super) struct Stamp {
     /// Seconds since 1970 that `text` shows; `None` before the first.
     second: Option<i64>,
     text: [u8; Stamp::LENGTH],
+    /// What that second is ahead of UTC by, in seconds.
+    offset_s: i32,
     /// Microseconds since 1970 that `exact` shows; `None` before the first.
     micro: Option<i64>,
     exact: [u8; Stamp::EXACT_LENGTH],
@@ -44,10 +46,15 @@ impl Stamp {
     pub(super) fn date_and_time(&mut self, time_ns: i64) -> &[u8; Stamp::LENGTH] {
         let second = time_ns.div_euclid(1_000_000_000);
         if self.second != Some(second) {
-            self.text = render(second);
+            (self.text, self.offset_s) = render(second);
             self.second = Some(second);
         }
         &self.text
+    }
+
+    /// What the time asked for last is ahead of UTC by, in seconds; `None` before the first.
+    pub(super) fn offset_s(&self) -> Option<i32> {
+        self.second.map(|_| self.offset_s)
     }
 
     /// `17:45:12` in local time.
@@ -98,13 +105,28 @@ pub(super) fn micros(time_ns: i64) -> [u8; 6] {
     digits
 }
 
-fn render(second: i64) -> [u8; Stamp::LENGTH] {
+/// `+01:00`, for seconds ahead of UTC.
+pub(super) fn offset_text(offset_s: i32) -> [u8; 6] {
+    let mut text = *b"+00:00";
+    if offset_s < 0 {
+        text[0] = b'-';
+    }
+    // Zones of a history in which offsets had seconds are as good as those without.
+    let minutes = offset_s.unsigned_abs() / 60;
+    put_padded(&mut text[1..3], minutes / 60);
+    put_padded(&mut text[4..6], minutes % 60);
+    text
+}
+
+fn render(second: i64) -> ([u8; Stamp::LENGTH], i32) {
     let mut text = *b"0000-00-00 00:00:00";
     // Every i64 of nanoseconds lies in the years 1677 to 2262, which chrono knows and four digits hold.
     if let Some(utc) = DateTime::from_timestamp(second, 0) {
-        put_date_and_time(&mut text, &utc.with_timezone(&Local));
+        let local = utc.with_timezone(&Local);
+        put_date_and_time(&mut text, &local);
+        return (text, local.offset().fix().local_minus_utc());
     }
-    text
+    (text, 0)
 }
 
 /// The digits of `0000-00-00 00:00:00`.

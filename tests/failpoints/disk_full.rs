@@ -1,12 +1,13 @@
 //! The disk is full and the drainer dies: what waited in its memory is lost, counted, and told at its place.
 //!
-//! A limit on the size of files stands in for the full disk: it needs no rights, takes a record in part as a disk
-//! does, and can be lifted from outside. The drainer gets it after its start, and its successors from their parent.
+//! The failpoint of that name stands in for the full disk: it needs no rights, takes a record in part as a disk
+//! does, and can be lifted from outside. (A limit on the size of files does not: that fills one file, not the disk.)
 
 use libtest_mimic::Trial;
-use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
+use rustix::process::Signal;
 use shmlog::sink::TextFile;
 use shmlog::{Builder, OnFull, ShmLogger};
+use std::fs;
 use std::time::Duration;
 
 use crate::scene::{FAILPOINTS, arm, disarm, log, text};
@@ -32,17 +33,20 @@ const LENGTH: usize = 100;
 /// Records of which all are logged while the disk takes nothing.
 const WHILE_FULL: u64 = 300;
 
-/// Lets files grow to so many bytes: for this process, whose children inherit it, and the ring's drainer.
-fn limit_files(ring: &str, bytes: Option<u64>) {
-    let limit = Rlimit {
-        current: bytes,
-        maximum: None,
-    };
-    let drainers = drainers_of(ring).into_iter();
-    let drainers = drainers.map(|pid| Pid::from_raw(pid as i32).unwrap());
-    for pid in [None].into_iter().chain(drainers.map(Some)) {
-        // A drainer that has just died needs no limit.
-        let _ = prlimit(pid, Resource::Fsize, limit);
+/// What says how long a file may become before the disk is full, for each drainer of this process.
+const LIMIT: &str = "SHMLOG_DISK_LIMIT";
+
+/// Lets files grow to so many bytes.
+fn limit_files(bytes: Option<u64>) {
+    let limit = std::env::var(LIMIT).unwrap();
+    match bytes {
+        // At once: a drainer must not find it half.
+        Some(bytes) => {
+            let new = limit.clone() + ".new";
+            fs::write(&new, bytes.to_string()).unwrap();
+            fs::rename(new, limit).unwrap();
+        }
+        None => fs::remove_file(limit).unwrap(),
     }
 }
 
@@ -96,7 +100,7 @@ fn parent_with_a_full_disk(arguments: &[String]) {
     logger.flush(Duration::from_secs(60)).unwrap();
     // So much that a record fits in part.
     let file = Folder::log_text_of(folder.as_ref()).len() as u64;
-    limit_files(&ring, Some(file + 350));
+    limit_files(Some(file + 350));
     log_more(&mut next, WHILE_FULL / 2);
     wait_until_taken(&logger, next);
     arm(failpoints);
@@ -114,12 +118,8 @@ fn parent_with_a_full_disk(arguments: &[String]) {
     }
     wait_until_taken(&logger, next);
     kill_drainer(&logger);
-    // A new one takes the limit from its parent at its start.
-    limit_files(&ring, None);
-    until("the limit is lifted", || {
-        limit_files(&ring, None);
-        logger.flush(Duration::from_millis(1)).is_ok()
-    });
+    limit_files(None);
+    logger.flush(Duration::from_secs(60)).unwrap();
     log_more(&mut next, 20);
     let stats = settled(&logger, 1);
     say(&format!("{next} {} {}", stats.delivered, stats.lost));
@@ -147,10 +147,10 @@ fn play(queue: usize, failpoints: &str) -> (u64, u64) {
 }
 
 fn play_with(queue: usize, failpoints: &str, order: &str) -> Played {
-    let (folder, other) = (Folder::new(), Folder::new());
+    let (folder, other, around) = (Folder::new(), Folder::new(), Folder::new());
     let arguments = [folder.text(), &queue.to_string(), failpoints, other.text(), order];
     let mut command = role_command("parent_with_a_full_disk", &arguments);
-    command.env_remove(FAILPOINTS);
+    command.env_remove(FAILPOINTS).env(LIMIT, around.path().join("limit"));
     let mut parent = Actor::from_command(command);
     let ring = parent.hear("");
     let stats = parent.hear("");

@@ -14,6 +14,7 @@
 //! | `drainer_and_producers` | the drainer dies while it deals with stopped and dead producers |
 //! | `killed_often` | the drainer is killed 500 times at moments of no choosing, during a million records |
 //! | `disk_full` | the drainer is killed while the file takes nothing |
+//! | `strangers` | the drainer dies while others write into its files and truncate them |
 //! | `compressing` | the drainer is killed at every step of beginning, linking, compressing and syncing files |
 //! | `two_drainers` | a second drainer is started |
 //! | `forks` | a process forks while its threads are at every step of a claim |
@@ -74,6 +75,7 @@ cast! {
     in_the_making
     reused_pid
     stopped
+    strangers
     two_drainers
 }
 

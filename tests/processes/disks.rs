@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 
 use crate::disk_scene::{EACH, log_some, play, play_fault, wait_until_taken};
 use crate::host::configured;
@@ -192,7 +192,14 @@ fn killed_with_a_full_disk(arguments: &[String]) {
         current: Some(bytes + 500),
         maximum: None,
     };
-    prlimit(Pid::from_raw(drainer as i32), Resource::Fsize, limit).unwrap();
+    let pid = Pid::from_raw(drainer as i32);
+    prlimit(pid, Resource::Fsize, limit).unwrap();
+    // Nor may it begin another file, as on a disk that is full.
+    let descriptors = Rlimit {
+        current: Some(0),
+        ..getrlimit(Resource::Nofile)
+    };
+    prlimit(pid, Resource::Nofile, descriptors).unwrap();
     log_some(&mut next, EACH);
     wait_until_taken(&logger, next);
     println!("{}", logger.name());

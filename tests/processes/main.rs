@@ -68,6 +68,7 @@ cast! {
         flight_recorder
         forks
         formats
+        full_files
         forks_amid
         hostile
         journald

@@ -64,6 +64,10 @@ fn a_panic_is_logged_with_message_place_and_backtrace_and_the_earlier_hook_runs(
     };
     assert_eq!((panic.level, &*panic.target), (Level::Error, "panic"));
     assert_eq!(panic.thread, "worker");
+    // The panic's own, not that of the hook.
+    assert!(panic.place.starts_with(&format!("{}:", file!())), "{}", panic.place);
+    let line = panic.place.rsplit(':').next().unwrap();
+    assert!(panic.message.starts_with(&format!("panicked at {}:{line}:", file!())));
     let place = format!("panicked at {}:", file!());
     assert_begins(panic, &place);
     let lines: Vec<&str> = panic.message.lines().collect();

@@ -18,6 +18,7 @@ pub const ROLES: &[Role] = &[
     ("log_at_all_levels", log_at_all_levels),
     ("log_without_a_ring", log_without_a_ring),
     ("log_strange_arguments", log_strange_arguments),
+    ("log_slowly", log_slowly),
 ];
 
 pub fn trials() -> Vec<Trial> {
@@ -28,6 +29,7 @@ pub fn trials() -> Vec<Trial> {
         disabled_levels_are_neither_written_nor_counted_nor_their_arguments_evaluated,
         without_a_ring_the_macros_do_nothing,
         arguments_that_log_fail_or_panic_disturb_no_other_record,
+        a_record_that_takes_long_to_be_put_together_has_the_time_of_its_place,
     ]
 }
 
@@ -326,4 +328,37 @@ fn arguments_that_log_fail_or_panic_disturb_no_other_record() {
     assert!(rest[0].starts_with("5000 panics xxx"), "{rest:?}");
     assert!(rest[0].ends_with("x ‹cut off›"), "{rest:?}");
     assert_eq!(rest[1..], ["5000 well"]);
+}
+
+/// Logs while it is rendered, and takes its time after that.
+struct Slow;
+
+impl fmt::Display for Slow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        info!("inner");
+        let begin = std::time::Instant::now();
+        while begin.elapsed() < Duration::from_millis(2) {}
+        f.write_str("outer")
+    }
+}
+
+/// `folder`
+fn log_slowly(arguments: &[String]) {
+    let _logger = quiet(&arguments[0]).init_parent().unwrap();
+    for _ in 0..3 {
+        info!("{}", Slow);
+    }
+}
+
+fn a_record_that_takes_long_to_be_put_together_has_the_time_of_its_place() {
+    let folder = Folder::new();
+    perform("log_slowly", &[folder.text()]);
+    let text = folder.log_text();
+    let lines: Vec<_> = text
+        .lines()
+        .map(|line| (&line[..26], line.rsplit(' ').next().unwrap()))
+        .collect();
+    let words: Vec<_> = lines.iter().map(|(_, word)| *word).collect();
+    assert_eq!(words, ["inner", "outer"].repeat(3));
+    assert!(lines.iter().map(|(time, _)| time).is_sorted(), "{lines:?}");
 }

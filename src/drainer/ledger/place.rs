@@ -2,7 +2,7 @@
 //! do not.
 
 use crate::segment::{CHECKPOINT_PLACE_WORDS, CHECKPOINT_PLACES_AT, FILE_SINKS};
-use crate::sink::{FilePlace, Owed};
+use crate::sink::{FileMarks, FilePlace, Owed};
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{load_bytes, store_bytes};
 
@@ -19,6 +19,9 @@ const UNTOLD: usize = 3;
 const WHOSE: std::ops::Range<usize> = 4..8;
 const NAME_LEN: usize = 8;
 const NAME: std::ops::Range<usize> = 9..41;
+const WITNESS: usize = 41;
+const THROUGH: usize = 42;
+const TORN: usize = 43;
 
 /// Where a drainer was when it made a checkpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,6 +89,11 @@ fn load_file(words: &[AtomicU64]) -> FilePlace {
         bytes: word(BYTES),
         owed: load_owed(words),
         extra: word(EXTRA),
+        marks: FileMarks {
+            witness: word(WITNESS),
+            through: word(THROUGH),
+            torn: (word(TORN) as u32, (word(TORN) >> 32) as u32),
+        },
     }
 }
 
@@ -93,6 +101,10 @@ fn store_file(words: &[AtomicU64], file: &FilePlace) {
     let store = |at: usize, value: u64| words[at].store(value, Ordering::Relaxed);
     store(BYTES, file.bytes);
     store(EXTRA, file.extra);
+    let (there, in_all) = file.marks.torn;
+    store(WITNESS, file.marks.witness);
+    store(THROUGH, file.marks.through);
+    store(TORN, u64::from(in_all) << 32 | u64::from(there));
     let len = store_bytes(&words[NAME], file.name.as_bytes());
     store(NAME_LEN, len as u64);
     store_owed(words, &file.owed);
@@ -128,8 +140,9 @@ mod tests {
 
     fn file() -> impl Strategy<Value = FilePlace> {
         let whose = prop::collection::vec((any::<u32>(), 1..u64::from(u32::MAX)), 0..4);
-        ("[a-z]{0,32}", any::<[u64; 4]>(), whose).prop_map(|(name, numbers, whose)| {
-            let [bytes, waiting, untold, extra] = numbers;
+        let file = ("[a-z]{0,32}", any::<[u64; 6]>(), any::<(u32, u32)>(), whose);
+        file.prop_map(|(name, numbers, torn, whose)| {
+            let [bytes, waiting, untold, extra, witness, through] = numbers;
             let owed = Owed {
                 waiting,
                 untold,
@@ -140,6 +153,11 @@ mod tests {
                 bytes,
                 owed,
                 extra,
+                marks: FileMarks {
+                    witness,
+                    through,
+                    torn,
+                },
             }
         })
     }

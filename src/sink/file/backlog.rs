@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
+use super::foreign::witness;
+use super::line::insert_offset;
 use crate::record::Record;
 use crate::sink::Owed;
 use crate::sink::missing::Tally;
@@ -35,6 +37,8 @@ impl Meaning {
 struct Piece {
     /// Where it ends, counted from the first byte that ever was in the backlog.
     end: u64,
+    /// What its time is ahead of UTC by, if that is local.
+    offset_s: Option<i32>,
     meaning: Meaning,
 }
 
@@ -70,6 +74,10 @@ pub(super) struct Backlog {
     last_file_length: u64,
     /// Records that were written whole into the present file.
     in_file: u64,
+    /// A line of this process has said what its time is ahead of UTC by.
+    told_offset: bool,
+    /// Of the last of them; 0 as long as there is none.
+    witness: u64,
 }
 
 impl Backlog {
@@ -83,12 +91,53 @@ impl Backlog {
         !self.cuts.is_empty()
     }
 
-    /// The file that the lines go to is `bytes` long.
-    pub(super) fn go_on_at(&mut self, bytes: u64) {
-        self.last_file_length = bytes;
+    /// The present file is `bytes` long, whoever wrote them.
+    pub(super) fn note_length(&mut self, bytes: u64) {
+        if self.cuts.is_empty() {
+            self.last_file_length = bytes + self.unwritten() as u64;
+        }
     }
 
-    /// Bytes of a record that is in the file in part.
+    /// What would have gone to a new file now goes to the present one after all.
+    pub(super) fn go_on(&mut self) {
+        if self.cut_time_ns().is_some() {
+            self.cuts.pop_front();
+        }
+    }
+
+    /// The same as [`begun`](Backlog::begun), also amid a batch.
+    pub(super) fn count_begun(&mut self) -> u64 {
+        self.count_whole();
+        self.begun()
+    }
+
+    /// The record that is in the file in part has to be written from its beginning.
+    pub(super) fn restart_record(&mut self) {
+        self.count_whole();
+        self.sent = self.whole;
+    }
+
+    /// Others have written behind the last record.
+    pub(super) fn forget_witness(&mut self) {
+        self.witness = 0;
+    }
+
+    /// What a successor knows the last record by that was written whole into the present file; 0 if there is none.
+    pub(super) const fn witness(&self) -> u64 {
+        self.witness
+    }
+
+    /// How much there is of a record that is in the file in part, and how long it is in all.
+    pub(super) fn torn(&self) -> (u32, u32) {
+        let whole = self.dropped + self.whole as u64;
+        let length = self.pieces.front().map_or(0, |piece| piece.end - whole);
+        match (u32::try_from(self.begun()), u32::try_from(length)) {
+            (Ok(begun), Ok(length)) if begun > 0 => (begun, length),
+            _ => (0, 0),
+        }
+    }
+
+    /// Bytes of a record that is in the file in part, as it was when the last batch was dropped.
     pub(super) fn begun(&self) -> u64 {
         (self.sent - self.whole) as u64
     }
@@ -124,18 +173,31 @@ impl Backlog {
         start: usize,
         max_file_size: u64,
         (time_ns, must_cut): (i64, bool),
+        offset_s: Option<i32>,
         meaning: Meaning,
     ) {
+        let is_too_long = |length: u64, before: u64| before > 0 && before + length > max_file_size;
+        let length = (self.bytes.len() - start) as u64;
+        let must_cut = must_cut || is_too_long(length, self.last_file_length);
+        if let Some(offset_s) = offset_s
+            && (must_cut || self.last_file_length == 0 || !self.told_offset)
+        {
+            insert_offset(&mut self.bytes, start, offset_s);
+            self.told_offset = true;
+        }
         match &meaning {
             Meaning::Record(pid) => self.waiting.add(*pid, 1),
             Meaning::Own => {}
             Meaning::Gap(tally) => self.untold.add_all(tally),
         }
         let end = self.dropped + self.bytes.len() as u64;
-        self.pieces.push_back(Piece { end, meaning });
+        self.pieces.push_back(Piece {
+            end,
+            offset_s,
+            meaning,
+        });
         let length = (self.bytes.len() - start) as u64;
-        let is_full = self.last_file_length > 0 && self.last_file_length + length > max_file_size;
-        if is_full || must_cut {
+        if must_cut || is_too_long(length, self.last_file_length) {
             self.cuts.push_back(Cut { at: start, time_ns });
             self.last_file_length = 0;
         }
@@ -149,21 +211,14 @@ impl Backlog {
         cut.map(|cut| cut.time_ns)
     }
 
-    /// Writes as far as the present file goes; `written` counts what arrives. `true` if all is written,
-    /// `false` if a new file has to be begun, see [`begin_file`](Backlog::begin_file).
-    pub(super) fn write_to(
-        &mut self,
-        file: &mut impl Write,
-        written: &mut u64,
-    ) -> io::Result<bool> {
+    /// Writes as far as the present file goes. `true` if all is written, `false` if a new file has to be begun: then
+    /// [`begin_file`](Backlog::begin_file) or [`go_on`](Backlog::go_on).
+    pub(super) fn write_to(&mut self, file: &mut impl Write) -> io::Result<bool> {
         let end = self.cuts.front().map_or(self.bytes.len(), |cut| cut.at);
         while self.sent < end {
             match file.write(&self.bytes[self.sent..end]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => {
-                    self.sent += count;
-                    *written += count as u64;
-                }
+                Ok(count) => self.sent += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -175,17 +230,38 @@ impl Backlog {
     pub(super) fn begin_file(&mut self) {
         self.count_whole();
         self.in_file = 0;
+        self.witness = 0;
         self.sent = self.whole;
         if self.cut_time_ns().is_some() {
             self.cuts.pop_front();
         }
+        self.tell_offset();
         if self.cuts.is_empty() {
             self.last_file_length = self.unwritten() as u64;
         }
     }
 
+    /// Has the first record that waits, which becomes the first of a file, say what its time is ahead of UTC by.
+    fn tell_offset(&mut self) {
+        if let Some(offset_s) = self.pieces.front().and_then(|piece| piece.offset_s) {
+            let longer = insert_offset(&mut self.bytes, self.whole, offset_s);
+            self.pieces
+                .iter_mut()
+                .for_each(|piece| piece.end += longer as u64);
+            self.cuts.iter_mut().for_each(|cut| cut.at += longer);
+        }
+    }
+
     /// Finds out which records are written whole.
     fn count_whole(&mut self) {
+        let before = self.whole;
+        self.pass_whole();
+        if self.whole > before {
+            self.witness = witness(&self.bytes[..self.whole]);
+        }
+    }
+
+    fn pass_whole(&mut self) {
         if self.sent == self.bytes.len() {
             // The usual case.
             self.whole = self.sent;
@@ -228,107 +304,4 @@ impl Backlog {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::line::record_start;
-    use super::*;
-    use proptest::prelude::*;
-
-    /// Takes as many bytes per call as it is told, and fails when told zero.
-    struct Fitful<'a> {
-        file: &'a mut Vec<u8>,
-        takes: &'a mut dyn Iterator<Item = usize>,
-    }
-
-    impl Write for Fitful<'_> {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let count = self.takes.next().unwrap_or(usize::MAX).min(bytes.len());
-            if count == 0 {
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            self.file.extend_from_slice(&bytes[..count]);
-            Ok(count)
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn every_record_arrives_whole_and_in_order_and_no_file_exceeds_its_size_nor_its_time(
-            records in prop::collection::vec("[0-9][a\n]{0,12}", 1..20),
-            takes in prop::collection::vec(0..9_usize, 0..40),
-            commit_every in 1..5_usize,
-            limit in 1..40_u64,
-            turns in prop::collection::vec(prop::bool::weighted(0.2), 20),
-        ) {
-            let records: Vec<_> = records.iter().map(|text| text.replace('\n', "\n ") + "\n").collect();
-            let mut takes = takes.into_iter();
-            let (mut files, mut written) = (vec![vec![]], 0);
-            let mut names = vec![0];
-            let mut backlog = Backlog::default();
-            let mut commit = |backlog: &mut Backlog| loop {
-                let file = files.last_mut().unwrap();
-                let outcome = backlog.write_to(&mut Fitful { file, takes: &mut takes }, &mut written);
-                if let Ok(false) = outcome {
-                    files.push(vec![]);
-                    names.push(backlog.cut_time_ns().unwrap());
-                    backlog.begin_file();
-                    continue;
-                }
-                backlog.drop_written();
-                break;
-            };
-            for (number, record) in records.iter().enumerate() {
-                let start = backlog.bytes.len();
-                backlog.bytes.extend_from_slice(record.as_bytes());
-                backlog.close_record(start, limit, (number as i64, turns[number]), Meaning::Record(1));
-                if number % commit_every == 0 {
-                    commit(&mut backlog);
-                    let kept = &backlog.bytes[backlog.sent..];
-                    let starts = (0..kept.len()).filter(|at| kept[*at].is_ascii_digit());
-                    let begun = u64::from(backlog.begun() > 0);
-                    prop_assert_eq!(backlog.waiting(), begun + starts.count() as u64);
-                }
-            }
-            prop_assert!(backlog.begun() <= backlog.bytes.len() as u64);
-            while backlog.unwritten() > 0 {
-                commit(&mut backlog);
-            }
-            prop_assert_eq!(files.concat(), records.concat().into_bytes());
-            prop_assert_eq!(written, records.concat().len() as u64);
-            let mut number = 0;
-            for (index, (file, name)) in files.iter().zip(names).enumerate() {
-                let starts = (0..file.len()).filter(|at| record_start(file, *at) == *at).count();
-                prop_assert!(file.len() as u64 <= limit || starts == 1);
-                prop_assert_eq!(name, number as i64, "is what its first record brings");
-                prop_assert!(!turns[number..][..starts].iter().skip(1).any(|turns| *turns));
-                // Only if nothing else could be in it.
-                prop_assert!(starts > 0 || (index == 0 && turns[0]));
-                prop_assert!(starts == 0 || file[0].is_ascii_digit() && file.last() == Some(&b'\n'));
-                number += starts;
-            }
-        }
-    }
-
-    #[test]
-    fn a_record_cut_in_half_by_a_lost_file_begins_again_in_the_next() {
-        let mut backlog = Backlog::default();
-        for record in ["1 one\n", "2 two\n  more\n"] {
-            let start = backlog.bytes.len();
-            backlog.bytes.extend_from_slice(record.as_bytes());
-            backlog.close_record(start, 1_000, (0, false), Meaning::Record(1));
-        }
-        let (mut lost, mut next, mut written) = (vec![], vec![], 0);
-        let mut takes = [14, 0].into_iter();
-        let mut file = Fitful {
-            file: &mut lost,
-            takes: &mut takes,
-        };
-        assert!(backlog.write_to(&mut file, &mut written).is_err());
-        backlog.drop_written();
-        backlog.begin_file();
-        assert!(backlog.write_to(&mut next, &mut written).unwrap());
-        assert_eq!(next, b"2 two\n  more\n");
-    }
-}
+mod tests;

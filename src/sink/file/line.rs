@@ -5,18 +5,21 @@
 //! The spans that it lies in stand before the message, `outer{a=1}:inner: bus 2 is slow`, and its key-values at the end
 //! of its last line, `bus 2 is slow bus=2 state="at rest"`.
 //!
+//! The time is local. The first line of a file, the first that a drainer writes, and the first after the offset from UTC
+//! has changed, say what that is: `2026-11-22 17:45:12.123456+01:00 WARN …`.
+//!
 //! A record begins at a line that begins with a digit; every further line of its message begins with
 //! `INDENT`. No message can break that, so the boundaries of records can be found again in the bytes.
 
 use crate::level::Level;
 use crate::record::Record;
 use crate::sink::origins::Origins;
-use crate::sink::stamp::Stamp;
+use crate::sink::stamp::{Stamp, offset_text};
 use crate::sink::text::{is_clean_line, message_lines, push_decimal, push_field, push_text};
 use crate::sink::values::push_values;
 
 /// What continuation lines of a message begin with.
-const INDENT: &[u8] = b"    ";
+pub(super) const INDENT: &[u8] = b"    ";
 
 /// Levels are padded to the longest, `CRITICAL`.
 const LEVEL_COLUMNS: usize = 8;
@@ -27,13 +30,23 @@ const HEAD: usize = Stamp::EXACT_LENGTH + 1 + LEVEL_COLUMNS + 2;
 #[derive(Default)]
 pub(in crate::sink) struct Lines {
     stamp: Stamp,
+    /// The offset from UTC of the line before.
+    offset_s: Option<i32>,
     origins: Origins,
 }
 
 impl Lines {
     /// Appends the line, or the lines, of `record`.
     pub(in crate::sink) fn push(&mut self, out: &mut Vec<u8>, record: &Record<'_>) {
+        let start = out.len();
         self.push_head(out, record);
+        let offset_s = self.stamp.offset_s();
+        if self.offset_s != offset_s {
+            if let Some(offset_s) = offset_s.filter(|_| self.offset_s.is_some()) {
+                insert_offset(out, start, offset_s);
+            }
+            self.offset_s = offset_s;
+        }
         self.origins.push(out, record, push_origin);
         if !record.scope.is_empty() {
             push_field(out, record.scope);
@@ -48,6 +61,11 @@ impl Lines {
             push_values(out, &record.values);
         }
         out.push(b'\n');
+    }
+
+    /// What the times of the last line are ahead of UTC by, in seconds.
+    pub(in crate::sink) fn offset_s(&self) -> Option<i32> {
+        self.offset_s
     }
 
     /// Date, time, level and sequence, put together in place: the pieces are too short to be copied one by one.
@@ -66,6 +84,19 @@ impl Lines {
             out.extend_from_slice(b"/late");
         }
     }
+}
+
+/// Has the line at `start` say what its time is ahead of UTC by. Returns by how much it has become longer: not at all if it
+/// says that already.
+#[cold]
+pub(super) fn insert_offset(out: &mut Vec<u8>, start: usize, offset_s: i32) -> usize {
+    let at = start + Stamp::EXACT_LENGTH;
+    if out.get(at) != Some(&b' ') {
+        return 0;
+    }
+    let text = offset_text(offset_s);
+    out.splice(at..at, text);
+    text.len()
 }
 
 /// The name of a level, padded.

@@ -16,12 +16,16 @@
 //! first line after the gap says how many and whose are missing, and why. What waits when this process is killed
 //! is lost: [`place`](Sink::place) says how much that would be, so that a successor can say it in the log.
 //!
+//! A file that others write to is theirs as well: see `foreign`. When the next file cannot be had the present one goes
+//! on: see `turning`.
+//!
 //! A file that nothing was written to is removed when its session ends in order; a killed one leaves it.
 
 pub(super) mod backlog;
 mod config;
 mod error;
 pub(super) mod folder;
+mod foreign;
 mod fsync;
 mod gzip;
 pub(super) mod latest;
@@ -36,6 +40,7 @@ mod settings;
 #[cfg(test)]
 pub(super) mod tests;
 mod trouble;
+mod turning;
 mod upkeep;
 
 use std::io;
@@ -54,13 +59,14 @@ use self::period::Period;
 pub(crate) use self::recovered::{Folders, Progress, RecoveredFile};
 pub use self::settings::TextFile;
 pub(super) use self::settings::open_files;
+use self::turning::Overdue;
 use self::upkeep::Upkeep;
 use crate::clock;
 use crate::record::Record;
 use crate::sink::encoding::Encoder;
 use crate::sink::missing::{Tally, say_owed};
 use crate::sink::trouble::Troubles;
-use crate::sink::{FilePlace, Sink};
+use crate::sink::{FileMarks, FilePlace, Sink};
 
 /// How often the path of the open file is looked at, to notice that it was renamed.
 pub(in crate::sink) const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -89,6 +95,10 @@ pub struct FileSink {
     troubles: Troubles,
     /// When to look at the path again.
     next_look: Instant,
+    /// A new file should have been begun and could not be had.
+    overdue: Option<Overdue>,
+    /// All records in sequence below this were handed over.
+    through: u64,
     upkeep: Upkeep,
 }
 
@@ -137,7 +147,7 @@ impl FileSink {
         let path = config.folder.join(&place.name);
         let micros = names.local_micros_of(&place.name).unwrap_or(0);
         let reopened = if names.include(&place.name) {
-            let reopened = LogFile::reopen(&path, place.bytes, micros);
+            let reopened = LogFile::reopen(&path, place, micros);
             reopened.map_err(|source| OpenFileError::File { path, source })?
         } else {
             None
@@ -150,6 +160,7 @@ impl FileSink {
             }
         };
         let mut sink = FileSink::with(config, announce, log);
+        sink.through = place.marks.through;
         if let Some(text) = say_owed(&place.owed, name) {
             sink.append_gap(&text, Tally::of(place.owed.total(), &place.owed.whose));
         }
@@ -168,8 +179,10 @@ impl FileSink {
             announce,
             backlog: Backlog::default(),
             next_look: Instant::now() + LOOK_EVERY,
+            overdue: None,
+            through: 0,
         };
-        sink.backlog.go_on_at(sink.log.written);
+        sink.backlog.note_length(sink.log.end);
         sink.tidy_patiently();
         sink
     }
@@ -194,6 +207,9 @@ impl FileSink {
             }
             self.troubles.delay(record);
         }
+        if let Some(sequence) = record.sequence.filter(|_| !record.late) {
+            self.through = self.through.max(sequence.saturating_add(1));
+        }
         self.close_record(start, record, Meaning::of(record));
     }
 
@@ -202,60 +218,9 @@ impl FileSink {
         self.upkeep.note(record);
         let must_cut = self.period.is_over_at(record.time_ns, clock::wall_ns);
         let (most, when) = (self.config.max_file_size, (record.time_ns, must_cut));
-        self.backlog.close_record(start, most, when, meaning);
-    }
-
-    /// Writes all that waits, over as many files as it needs.
-    fn write_out(&mut self) -> io::Result<()> {
-        self.leave_lost_file()?;
-        while !self
-            .backlog
-            .write_to(&mut self.log.file, &mut self.log.written)?
-        {
-            let last = self.begin_file()?;
-            self.upkeep.close(&last);
-        }
-        Ok(())
-    }
-
-    /// Goes on in a new file if the present one was deleted or renamed from outside.
-    fn leave_lost_file(&mut self) -> io::Result<()> {
-        let now = Instant::now();
-        // Deletion is asked for at every write, it is one cheap call; the path only now and then.
-        let deleted = self.backlog.unwritten() > 0 && self.log.is_deleted();
-        if deleted || (now >= self.next_look && !self.log.is_in_place()) {
-            let (path, mut records) = (self.log.path.clone(), self.backlog.in_file().to_string());
-            if self.log.inherited {
-                records += " or more";
-            }
-            // Not by `deleted`: that is asked for only when there is something to write.
-            let fate = match self.log.is_deleted() {
-                true => "deleted",
-                false => "moved or replaced",
-            };
-            self.begin_file()?;
-            self.note_lost_file(&path, fate, &records);
-        }
-        // Not before it succeeded: nothing may be written to a file that is known to be lost.
-        if now >= self.next_look {
-            self.next_look = now + LOOK_EVERY;
-        }
-        Ok(())
-    }
-
-    /// Goes on in a new file; returns the one before.
-    fn begin_file(&mut self) -> io::Result<LogFile> {
-        let now = clock::wall_ns();
-        let time_ns = self.backlog.cut_time_ns();
-        // Named after its first record, so that the name tells what is in it though this process may be behind.
-        let time_ns = time_ns.map_or(now, |time_ns| period::believed(time_ns, now));
-        let (folder, names) = (&self.config.folder, &self.names);
-        let next = self
-            .log
-            .create_next(folder, names, time_ns, &mut *self.announce)?;
-        self.backlog.begin_file();
-        self.upkeep.turn(&self.log, &next);
-        Ok(std::mem::replace(&mut self.log, next))
+        let offset_s = self.lines.offset_s();
+        self.backlog
+            .close_record(start, most, when, offset_s, meaning);
     }
 
     /// Writes what waits, and says what is missing.
@@ -307,9 +272,17 @@ impl Sink for FileSink {
         Some(FilePlace {
             name,
             // Without what is there of a record that is not whole, which would stay for good.
-            bytes: self.log.written - self.backlog.begun(),
+            bytes: self.log.end.saturating_sub(self.backlog.begun()),
             owed: self.troubles.owed(self.backlog.owed()),
             extra: 0,
+            marks: FileMarks {
+                witness: match self.backlog.witness() {
+                    0 => self.log.witness,
+                    witness => witness,
+                },
+                through: self.through,
+                torn: self.backlog.torn(),
+            },
         })
     }
 
@@ -341,6 +314,10 @@ impl Sink for FileSink {
                 moved = Instant::now();
             }
             left = self.unwritten();
+        }
+        if !self.settled() {
+            // What could not be taken back stays torn, and a successor would know of it.
+            let _ = self.take_back_begun();
         }
         let synced = self
             .upkeep

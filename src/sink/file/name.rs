@@ -131,7 +131,7 @@ impl Names {
         Some(time.and_utc().timestamp_micros())
     }
 
-    /// The name of a file of records that were recovered at this time, which no pruner takes for a log file.
+    /// The name of a file of records that were recovered at this time, which is none of the log files.
     pub(super) fn recovered_at(&self, local_micros: i64) -> String {
         let name = self.at(local_micros);
         let stem = name.strip_suffix(self.ending).unwrap_or(&name);
@@ -242,7 +242,7 @@ mod tests {
             let recovered = names.recovered_at(micros);
             prop_assert!(recovered.len() <= NAME_MAX && recovered.ends_with("_recovered.log"));
             prop_assert!(names.is_recovered(&recovered) && !names.is_recovered(&name));
-            prop_assert_eq!(names.kind(&recovered), None, "no pruner may take {}", recovered);
+            prop_assert_eq!(names.kind(&recovered), None, "{} is no log file", recovered);
             prop_assert!(Names::unfinished(&names.latest()).len() <= NAME_MAX);
         }
 

@@ -5,17 +5,18 @@
 //! it is had on a file without a name. Both mean the same, make another one.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, fcntl_getfl, fcntl_setfl, flock};
 
 use super::gzip::Closed;
 use super::name::{Names, local_micros, time_ns_of};
-use super::{Announce, OpenFileError};
+use super::{Announce, OpenFileError, foreign};
 use crate::clock;
 use crate::failpoint;
+use crate::sink::FilePlace;
 
 /// Names tried, a microsecond apart, before giving up.
 const ATTEMPTS: i64 = 1_000;
@@ -24,14 +25,25 @@ const ATTEMPTS: i64 = 1_000;
 pub(in crate::sink) struct LogFile {
     pub(in crate::sink) file: File,
     pub(in crate::sink) path: PathBuf,
-    /// Bytes written to it so far, which is its length.
+    /// Bytes that we and our predecessors wrote to it.
     pub(super) written: u64,
+    /// Where the last of them stands in it: others may write to it as well.
+    pub(super) end: u64,
+    /// What a successor knows that place by, as long as we have written nothing.
+    pub(super) witness: u64,
     /// A predecessor of this process has written to it.
     pub(super) inherited: bool,
     /// Device and inode, to notice when another file stands at `path`.
     identity: (u64, u64),
     /// What it is named after: see [`local_micros`].
     micros: i64,
+}
+
+/// What there is to know of an open file before more is written to it.
+pub(super) struct Found {
+    pub(super) is_deleted: bool,
+    /// `None`: it is no file, and has none.
+    pub(super) length: Option<u64>,
 }
 
 /// What the system knows a file by: device and inode.
@@ -125,7 +137,12 @@ impl LogFile {
 
     /// `None` when the name is taken, or a pruner took the file before it was locked.
     fn try_create(path: &Path) -> io::Result<Option<LogFile>> {
-        let file = match File::options().append(true).create_new(true).open(path) {
+        let file = match File::options()
+            .read(true)
+            .append(true)
+            .create_new(true)
+            .open(path)
+        {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
             Err(error) => return Err(error),
@@ -140,17 +157,19 @@ impl LogFile {
             file,
             path: path.to_owned(),
             written: 0,
+            end: 0,
+            witness: 0,
             inherited: false,
             identity: (metadata.dev(), metadata.ino()),
             micros: 0,
         }))
     }
 
-    /// Opens a file that a predecessor of this process wrote, and named after `micros`, locks it and cuts it back to
-    /// `bytes`. `None` when it is gone, or in somebody else's hands.
+    /// Opens a file that a predecessor of this process wrote, and named after `micros`, locks it, and takes away what
+    /// that one wrote behind `place`: see [`foreign`]. `None` when it is gone, or in somebody else's hands.
     pub(in crate::sink) fn reopen(
         path: &Path,
-        bytes: u64,
+        place: &FilePlace,
         micros: i64,
     ) -> io::Result<Option<LogFile>> {
         let Some(file) = open_unlocked(path)? else {
@@ -160,13 +179,13 @@ impl LogFile {
         if metadata.nlink() == 0 || !metadata.is_file() {
             return Ok(None);
         }
-        if metadata.len() > bytes {
-            file.set_len(bytes)?;
-        }
+        let length = foreign::settle(&file, path, place)?;
         Ok(Some(LogFile {
+            witness: foreign::witness_in(&file, length)?,
             file,
             path: path.to_owned(),
-            written: metadata.len().min(bytes),
+            written: length,
+            end: length,
             inherited: true,
             identity: (metadata.dev(), metadata.ino()),
             micros,
@@ -186,6 +205,12 @@ impl LogFile {
         time_ns_of(self.micros).unwrap_or_else(clock::wall_ns)
     }
 
+    /// Its name in its folder.
+    pub(in crate::sink) fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
     /// Its name in its folder, and what the system knows it by.
     pub(super) fn closed(&self) -> Option<Closed> {
         Some(Closed {
@@ -201,9 +226,25 @@ impl LogFile {
 
     /// Whether the file has lost its last name: what is written to it now, nobody will read.
     pub(in crate::sink) fn is_deleted(&self) -> bool {
-        self.file
-            .metadata()
-            .is_ok_and(|metadata| metadata.nlink() == 0)
+        self.look().is_ok_and(|found| found.is_deleted)
+    }
+
+    /// Asks the system what has become of the file.
+    pub(super) fn look(&self) -> io::Result<Found> {
+        let metadata = self.file.metadata()?;
+        Ok(Found {
+            is_deleted: metadata.nlink() == 0,
+            length: metadata.is_file().then_some(metadata.len()),
+        })
+    }
+
+    /// Takes a record back of which the last `begun` bytes are the beginning.
+    pub(super) fn take_back(&mut self, begun: u64) -> io::Result<()> {
+        if begun > 0 {
+            foreign::take_back(&self.file, &self.path, self.end, begun)?;
+            self.end = self.end.saturating_sub(begun);
+        }
+        Ok(())
     }
 
     /// Whether `path` still leads to this file. A path that cannot be looked at counts as in place:
@@ -217,6 +258,35 @@ impl LogFile {
             ),
         }
     }
+}
+
+impl Write for LogFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = failpoint::room_behind(self.end)?;
+        let count = self.file.write(&bytes[..bytes.len().min(room)])?;
+        failpoint::hit("file.wrote");
+        self.written += count as u64;
+        // The system appends wherever the end is by then, and says where that was. A pipe has no place.
+        let end = self.file.stream_position();
+        self.end = end.unwrap_or(self.end + count as u64);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Has `file` written to at places of one's own choosing for once, not at its end. No other thread writes to it.
+pub(super) fn without_append<T>(
+    file: &File,
+    work: impl FnOnce(&File) -> io::Result<T>,
+) -> io::Result<T> {
+    let flags = fcntl_getfl(file)?;
+    fcntl_setfl(file, flags - OFlags::APPEND)?;
+    let outcome = work(file);
+    fcntl_setfl(file, flags)?;
+    outcome
 }
 
 /// [Local microseconds](local_micros). A clock before 1970 counts as 1970: names must be unique, more than true.
@@ -277,7 +347,9 @@ mod tests {
         let micros = app().local_micros_of(last.path.file_name().unwrap().to_str().unwrap());
         let path = last.path.clone();
         drop(last);
-        let last = LogFile::reopen(&path, 0, micros.unwrap()).unwrap().unwrap();
+        let last = LogFile::reopen(&path, &FilePlace::default(), micros.unwrap())
+            .unwrap()
+            .unwrap();
         let next = last
             .create_next(folder.path(), &app(), 0, &mut |_| {})
             .unwrap();

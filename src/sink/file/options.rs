@@ -200,7 +200,8 @@ macro_rules! file_setters {
             }
 
             /// How many files of this program may remain in the folder, earlier sessions' and compressed ones included;
-            /// 1 at least. The oldest are removed, but never one that a running session still writes. Default: 10, or any
+            /// 1 at least. The oldest are removed, but never one that a running session still writes. Files of recovered
+            /// records count by themselves: as many may remain, those that the present start has made in any case. Default: 10, or any
             /// number if [`keep_for`](Self::keep_for) or [`keep_bytes`](Self::keep_bytes) is set.
             pub fn keep(mut self, files: u64) -> Self {
                 self.files.keep = Some(files);

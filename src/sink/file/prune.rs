@@ -3,6 +3,10 @@
 //! Several sessions may prune at the same moment. They take turns by the lock on the folder, so that two of
 //! them never delete for the same surplus; and none deletes a file that it cannot lock, because a session
 //! still writes it.
+//!
+//! Files of recovered records count by themselves: as many may stay as log files, so that a program which crashes at
+//! each start neither fills the disk nor pushes its logs out. Those that the present start has made stay whatever their
+//! number and bytes, until a later one has found them.
 
 use std::collections::HashSet;
 use std::fs::{self, DirEntry};
@@ -15,7 +19,7 @@ use super::gzip;
 use super::name::{Kind, Names};
 
 /// What may stay.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::sink) struct Keep {
     /// Files.
     pub(super) files: usize,
@@ -23,16 +27,19 @@ pub(in crate::sink) struct Keep {
     pub(super) bytes: u64,
     /// What was last written before that goes: nanoseconds since 1970.
     pub(super) since_ns: Option<i128>,
+    /// The first file of the session that prunes.
+    pub(super) session: String,
 }
 
 impl Keep {
-    /// As it is set, `now_ns` nanoseconds after 1970.
-    pub(in crate::sink) fn of(config: &FileConfig, now_ns: i64) -> Keep {
+    /// As it is set, `now_ns` nanoseconds after 1970, for a session whose first file has that name.
+    pub(in crate::sink) fn of(config: &FileConfig, now_ns: i64, session: &str) -> Keep {
         let since = |age: std::time::Duration| i128::from(now_ns) - age.as_nanos() as i128;
         Keep {
             files: config.backup_count,
             bytes: config.keep_bytes.unwrap_or(u64::MAX),
             since_ns: config.keep_for.map(since),
+            session: session.to_owned(),
         }
     }
 }
@@ -40,6 +47,8 @@ impl Keep {
 /// A log file, plain or compressed.
 struct Found {
     name: String,
+    /// Its records were recovered.
+    is_recovered: bool,
     /// Bytes, and when it was last written in nanoseconds since 1970; zeros when nobody needs them.
     bytes: u64,
     written_ns: i128,
@@ -54,13 +63,20 @@ struct Found {
 pub(in crate::sink) fn prune(folder: &HeldFolder, names: &Names, keep: &Keep) -> io::Result<()> {
     let mut files = own_files(folder, names, keep)?;
     files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    let mut count = files.len();
+    let recovered = files.iter().filter(|file| file.is_recovered).count();
+    let mut counts = [files.len() - recovered, recovered];
     let mut bytes: u64 = files.iter().map(|file| file.bytes).sum();
+    // Names begin with the time: behind the last log of the sessions before there is what this start has recovered.
+    let before = |file: &&Found| !file.is_recovered && file.name < keep.session;
+    let last = files.iter().rfind(before).map(|file| &file.name);
+    let is_news = |file: &Found| file.is_recovered && last.is_none_or(|last| file.name > *last);
     for file in &files {
+        let count = &mut counts[usize::from(file.is_recovered)];
         let is_old = keep.since_ns.is_some_and(|since| file.written_ns < since);
-        let is_surplus = count > keep.files || bytes > keep.bytes;
-        if (is_old || is_surplus) && folder.remove_unless_open(&file.name)? {
-            count -= 1;
+        let is_surplus = *count > keep.files || bytes > keep.bytes;
+        let goes = is_old || (is_surplus && !is_news(file));
+        if goes && folder.remove_unless_open(&file.name)? {
+            *count -= 1;
             bytes -= file.bytes;
         }
     }
@@ -77,15 +93,18 @@ fn own_files(folder: &HeldFolder, names: &Names, keep: &Keep) -> io::Result<Vec<
             continue;
         };
         let kind = names.kind(&name);
-        if kind.is_none() || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+        let is_recovered = names.is_recovered(&name);
+        if (kind.is_none() && !is_recovered) || !entry.file_type().is_ok_and(|kind| kind.is_file())
+        {
             continue;
         }
         match kind {
             Some(Kind::Unfinished) => _ = folder.remove_unless_open(&name)?,
-            Some(Kind::Compressed) => compressed.extend(found(&entry, name, keep)?),
+            None => files.extend(found(&entry, name, is_recovered, keep)?),
+            Some(Kind::Compressed) => compressed.extend(found(&entry, name, is_recovered, keep)?),
             _ => {
                 plain.insert(Names::compressed(&name));
-                files.extend(found(&entry, name, keep)?);
+                files.extend(found(&entry, name, is_recovered, keep)?);
             }
         }
     }
@@ -107,10 +126,16 @@ fn remove_left_behind(folder: &HeldFolder, name: &str) -> io::Result<bool> {
 }
 
 /// `None` when it is gone by now.
-fn found(entry: &DirEntry, name: String, keep: &Keep) -> io::Result<Option<Found>> {
+fn found(
+    entry: &DirEntry,
+    name: String,
+    is_recovered: bool,
+    keep: &Keep,
+) -> io::Result<Option<Found>> {
     if keep.since_ns.is_none() && keep.bytes == u64::MAX {
         return Ok(Some(Found {
             name,
+            is_recovered,
             bytes: 0,
             written_ns: 0,
         }));
@@ -118,6 +143,7 @@ fn found(entry: &DirEntry, name: String, keep: &Keep) -> io::Result<Option<Found
     match entry.metadata() {
         Ok(metadata) => Ok(Some(Found {
             name,
+            is_recovered,
             bytes: metadata.len(),
             written_ns: i128::from(metadata.mtime()) * 1_000_000_000
                 + i128::from(metadata.mtime_nsec()),

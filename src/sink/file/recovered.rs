@@ -1,6 +1,6 @@
 //! The file of what a dead program left unread: `{program}_{YYYYmmdd_HHMMSS_micros}_recovered.log`.
 //!
-//! It is begun with the first record, never follows by size, and is never pruned. Unlike a log file's sink,
+//! It is begun with the first record, never follows by size, and is pruned as log files are. Unlike a log file's sink,
 //! this one stops at the first trouble: the records are still where they came from, and a later try goes on.
 
 use std::cell::RefCell;
@@ -13,12 +13,13 @@ use std::time::Duration;
 
 use super::folder::HeldFolder;
 use super::latest;
-use super::line::Lines;
+use super::line::{Lines, insert_offset};
 use super::name::Names;
 use super::open::{LogFile, remove_unlocked};
 use super::{OpenFileError, PAUSE};
 use crate::record::Record;
-use crate::sink::{Encoding, FilePlace, Owed, Sink};
+use crate::segment::process::check_file_size;
+use crate::sink::{Encoding, FilePlace, Sink};
 
 /// Tries at a file that somebody else has locked for a moment.
 const TRIES: u32 = 20;
@@ -55,6 +56,8 @@ pub(crate) struct RecoveredFile {
     /// Lines that are not written yet.
     bytes: Vec<u8>,
     lines: Lines,
+    /// A line has said what its time is ahead of UTC by.
+    told_offset: bool,
     progress: Rc<RefCell<Progress>>,
 }
 
@@ -89,7 +92,7 @@ impl RecoveredFile {
                 let _ = remove_unlocked(&home.join(name));
             }
             if let Some(place) = place.filter(|place| is_ours(&place.name)) {
-                let file = cut_back(home.join(&place.name), place.bytes)?;
+                let file = cut_back(home.join(&place.name), place)?;
                 log = file.filter(|_| names.is_recovered(&place.name));
             }
             all.iter().for_each(|names| mend_latest(home, names));
@@ -102,6 +105,7 @@ impl RecoveredFile {
             log,
             bytes: Vec::new(),
             lines: Lines::default(),
+            told_offset: false,
             progress: Rc::new(RefCell::new(Progress {
                 path,
                 ..Progress::default()
@@ -144,7 +148,10 @@ impl RecoveredFile {
         if let Some(log) = &mut self.log {
             let mut progress = self.progress.borrow_mut();
             progress.path = Some(log.path.clone());
-            if let Err(source) = log.file.write_all(&self.bytes) {
+            // The process is a program's, or the tool.
+            let written = check_file_size(log.end + self.bytes.len() as u64)
+                .and_then(|()| log.write_all(&self.bytes));
+            if let Err(source) = written {
                 let path = log.path.clone();
                 if log.written == 0 {
                     // Nobody knows of it yet; a later try makes another.
@@ -153,7 +160,6 @@ impl RecoveredFile {
                 }
                 return Err(OpenFileError::File { path, source });
             }
-            log.written += self.bytes.len() as u64;
             progress.wrote = true;
             self.bytes.clear();
         }
@@ -161,10 +167,10 @@ impl RecoveredFile {
     }
 }
 
-/// Cuts a file back to `bytes`. `None` when it is not there, or somebody else keeps it.
-fn cut_back(path: PathBuf, bytes: u64) -> Result<Option<LogFile>, OpenFileError> {
+/// Cuts a file back to `place`. `None` when it is not there, or somebody else keeps it.
+fn cut_back(path: PathBuf, place: &FilePlace) -> Result<Option<LogFile>, OpenFileError> {
     for _ in 0..TRIES {
-        match LogFile::reopen(&path, bytes, 0) {
+        match LogFile::reopen(&path, place, 0) {
             Ok(None) if path.exists() => thread::sleep(PAUSE),
             Ok(file) => return Ok(file),
             Err(source) => return Err(OpenFileError::File { path, source }),
@@ -186,7 +192,12 @@ impl Sink for RecoveredFile {
     }
 
     fn record(&mut self, record: &Record<'_>) {
+        let start = self.bytes.len();
         self.lines.push(&mut self.bytes, record);
+        if let Some(offset_s) = self.lines.offset_s().filter(|_| !self.told_offset) {
+            insert_offset(&mut self.bytes, start, offset_s);
+            self.told_offset = true;
+        }
     }
 
     fn commit(&mut self) -> io::Result<()> {
@@ -202,9 +213,8 @@ impl Sink for RecoveredFile {
         let log = self.log.as_ref()?;
         Some(FilePlace {
             name: log.path.file_name()?.to_string_lossy().into_owned(),
-            bytes: log.written,
-            owed: Owed::default(),
-            extra: 0,
+            bytes: log.end,
+            ..FilePlace::default()
         })
     }
 

@@ -3,7 +3,7 @@
 //! What goes wrong is told when it begins, or becomes something else, and not again while it lasts.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -60,6 +60,8 @@ impl Trouble {
 /// What has to be done, and who does it.
 pub(super) struct Upkeep {
     folder: PathBuf,
+    /// The name of the first file of this session.
+    session: String,
     /// The folder is to be looked at: a file was begun, or is too old, or another session was at it.
     pub(super) tidy_due: bool,
     /// When it is to be looked at again whatever happens.
@@ -73,10 +75,13 @@ pub(super) struct Upkeep {
     compress: Option<bool>,
     compressor: Option<Compressor>,
     pub(super) syncer: Option<Syncer>,
+    turning: Trouble,
     pruning: Trouble,
     linking: Trouble,
     compressing: Trouble,
     syncing: Trouble,
+    /// What there is to say that is no trouble.
+    news: Vec<String>,
 }
 
 impl Upkeep {
@@ -91,6 +96,7 @@ impl Upkeep {
         };
         let mut upkeep = Upkeep {
             folder: config.folder.clone(),
+            session: log.name(),
             tidy_due: true,
             next_tidy: every.map(|every| (Instant::now() + every, every)),
             link: config.latest,
@@ -99,6 +105,8 @@ impl Upkeep {
             compress: config.compress.then_some(durable),
             compressor: None,
             syncer,
+            turning: Trouble::default(),
+            news: Vec::new(),
             pruning: Trouble::default(),
             linking: Trouble::default(),
             compressing: Trouble::default(),
@@ -140,6 +148,23 @@ impl Upkeep {
             last.remove_if_empty();
         } else if self.compress.is_some() {
             self.closed.extend(last.closed());
+        }
+    }
+
+    /// A new file was begun because it was time for one, or could not be had: then the present one goes on.
+    pub(super) fn note_turn(&mut self, outcome: Result<&Path, (io::Error, &Path)>) {
+        match outcome {
+            Ok(path) if self.turning.ends() => {
+                let text = format!("log files can be begun again: the log goes on in {path:?}");
+                self.news.push(text);
+            }
+            Ok(_) => {}
+            Err((error, path)) => {
+                let text = format!(
+                    "{error}; the log goes on in {path:?}, though it is time for another file, until one can be made"
+                );
+                self.turning.begins(io::Error::new(error.kind(), text));
+            }
         }
     }
 
@@ -198,7 +223,9 @@ impl Upkeep {
                 }
             }
         }
+        news.append(&mut self.news);
         let kinds = [
+            &mut self.turning,
             &mut self.pruning,
             &mut self.linking,
             &mut self.compressing,
@@ -244,7 +271,11 @@ impl Upkeep {
             }
         };
         let names = sink.names;
-        let pruned = prune(&folder, names, &Keep::of(config, clock::wall_ns()));
+        let pruned = prune(
+            &folder,
+            names,
+            &Keep::of(config, clock::wall_ns(), &self.session),
+        );
         self.pruning
             .note(pruned.map_err(|error| unpruned(config, names, &error)));
         let present = sink

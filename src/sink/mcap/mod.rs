@@ -96,6 +96,8 @@ pub(crate) struct McapSink {
     /// The time that the file is for, and whether it was over for a record that waits: of that one's time.
     period: Period,
     over_at: Option<i64>,
+    /// The name of the first file of this session.
+    session: String,
     /// The folder is to be tidied: a file was begun, or another session was at it.
     tidy_due: bool,
     /// When it is to be tidied again whatever happens, if files leave by age or bytes.
@@ -170,6 +172,7 @@ impl Sink for McapSink {
             bytes: self.recording.len(),
             owed: self.troubles.owed(self.pending.owed()),
             extra: self.recording.messages(),
+            ..FilePlace::default()
         })
     }
 

@@ -99,6 +99,7 @@ impl McapSink {
         let is_bounded = config.keep_for.is_some() || config.keep_bytes.is_some();
         let mut sink = McapSink {
             names: names_of(&config),
+            session: log.name(),
             troubles: Troubles::none("MCAP file", config.queue_bytes),
             config,
             format,
@@ -158,7 +159,7 @@ fn reopen(
         path: path.clone(),
         source,
     };
-    let Some(log) = LogFile::reopen(&path, u64::MAX, micros).map_err(failed)? else {
+    let Some(log) = LogFile::reopen(&path, place, micros).map_err(failed)? else {
         return Ok(None);
     };
     let file = leftovers::to_overwrite(&log.file).map_err(failed)?;

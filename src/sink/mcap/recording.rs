@@ -25,6 +25,8 @@ use mcap::records::ChunkIndex;
 
 use super::chunk::{Messages, Packed, Packer, Slice, put_together};
 use super::log::RECORD_HEAD;
+use crate::segment::process::check_file_size;
+
 use super::records::{Contents, Head, INDEX_HEAD, ending, ending_bytes};
 
 /// The code of a record that readers skip: one of those that the format leaves to applications.
@@ -42,6 +44,8 @@ pub(super) trait Medium {
 
 impl Medium for File {
     fn write_all_at(&mut self, bytes: &[u8], at: u64) -> io::Result<()> {
+        // A recovery completes files in a process that is not ours alone.
+        check_file_size(at + bytes.len() as u64)?;
         self.seek(SeekFrom::Start(at))?;
         self.write_all(bytes)
     }

@@ -32,7 +32,7 @@ impl McapSink {
         let Some(folder) = held.map_err(|error| self.not_pruned(&error))? else {
             return Ok(false);
         };
-        let keep = Keep::of(&self.config, clock::wall_ns());
+        let keep = Keep::of(&self.config, clock::wall_ns(), &self.session);
         prune(&folder, &self.names, &keep).map_err(|error| self.not_pruned(&error))?;
         match self.path().file_name().and_then(|name| name.to_str()) {
             Some(name) if self.config.latest && self.log.is_in_place() => {

@@ -72,6 +72,13 @@ impl<R: Read> Reading<R> {
         }
     }
 
+    /// Takes note of how the file begins, of which only a later part is read.
+    pub fn begin_with(&mut self, head: &[u8]) {
+        let line = head.split(|byte| *byte == b'\n').next();
+        let line = line.and_then(|line| std::str::from_utf8(line).ok());
+        self.times.begin_with(line.unwrap_or_default());
+    }
+
     /// Hands on all that is there, up to the last whole line. `true` when there was anything.
     pub fn read_on(&mut self, take: &mut Take<'_>) -> io::Result<(bool, ControlFlow<()>)> {
         let mut chunk = std::mem::take(&mut self.chunk);

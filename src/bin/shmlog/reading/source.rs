@@ -67,6 +67,7 @@ pub fn open(path: &Path, last: Option<u64>) -> Result<Source, Failure> {
         // A pipe does not go back to its beginning.
         return Ok(packed(input, complaints, false));
     }
+    let head = input.buffer().to_vec();
     let Counted(mut file) = input.into_inner();
     let from = last.map_or(0, |last| {
         file.metadata()
@@ -81,6 +82,9 @@ pub fn open(path: &Path, last: Option<u64>) -> Result<Source, Failure> {
         true => Reading::new(file, complaints),
         false => Reading::from_amid(file, complaints.behind(from)),
     };
+    if !is_whole {
+        reading.begin_with(&head);
+    }
     reading.note_read = true;
     let reading = Box::new(reading);
     Ok(Source::Lines { reading, is_whole })

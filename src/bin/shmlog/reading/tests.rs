@@ -243,3 +243,29 @@ fn a_target_that_is_the_modules_path_is_known_by_its_file() {
     assert!(is_module("arm::can", "src/can.rs") && is_module("arm::can", "src/can/mod.rs"));
     assert!(!is_module("can", "src/main.rs") && !is_module("can", "") && !is_module("", "can.py"));
 }
+
+#[test]
+fn times_in_text_are_read_by_the_offset_that_the_file_tells() {
+    let line = |time: &str, number: u64| {
+        format!("2026-10-25 {time} INFO     #{number} app[1] main[1] t f.rs:1 - x\n")
+    };
+    // The hour comes twice, and no zone of the reader's machine says which this is.
+    let text = [
+        line("02:30:00.000000+02:00", 1),
+        line("02:30:01.000000", 2),
+        line("02:30:00.000000+01:00", 3),
+        line("03:30:00.500000", 4),
+    ];
+    let times: Vec<i64> = read_slowly(text.concat().as_bytes(), 7)
+        .into_iter()
+        .map(|found| match found {
+            Found::Record(record) => record.time_ns,
+            Found::Other(line) => panic!("{line}"),
+        })
+        .collect();
+    let half_past_midnight = 1_792_888_200_000_000_000;
+    let behind = times
+        .iter()
+        .map(|time| (time - half_past_midnight) / 1_000_000);
+    assert!(behind.eq([0, 1_000, 3_600_000, 7_200_500]), "{times:?}");
+}

@@ -16,6 +16,7 @@ pub fn read(line: &str, times: &mut LocalTimes, record: &mut Owned) -> Option<()
         return None;
     }
     let (stamp, rest) = line.split_at_checked(STAMP)?;
+    let (offset_s, rest) = LocalTimes::offset(rest);
     let (level, rest) = rest.strip_prefix(' ')?.split_at_checked(LEVEL)?;
     record.level = level.trim_end().parse().ok()?;
     let (sequence, rest) = rest.strip_prefix(" #")?.split_once(' ')?;
@@ -28,6 +29,7 @@ pub fn read(line: &str, times: &mut LocalTimes, record: &mut Owned) -> Option<()
     let (process, pid, rest) = numbered(rest)?;
     let (thread, tid, rest) = numbered(rest.strip_prefix(' ')?)?;
     let (place, message) = divided(rest)?;
+    times.turn_to(offset_s);
     record.time_ns = times.read(stamp)?;
     record.process.push_str(process);
     record.thread.push_str(thread);

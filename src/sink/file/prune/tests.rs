@@ -21,6 +21,7 @@ fn files(count: usize) -> Keep {
         files: count,
         bytes: u64::MAX,
         since_ns: None,
+        session: app().at(i64::MAX / 1_000),
     }
 }
 
@@ -145,7 +146,7 @@ fn what_was_last_written_too_long_ago_goes_compressed_or_not() {
         keep_for: Some(Duration::from_secs(7 * 86_400)),
         ..FileConfig::new(folder.path(), "app")
     };
-    assert!(try_to_prune(&folder, &Keep::of(&config, now_ns())));
+    assert!(try_to_prune(&folder, &Keep::of(&config, now_ns(), "")));
     assert_eq!(
         folder.names(),
         [&names[2], &names[4], &names[5]].map(String::as_str)
@@ -229,4 +230,76 @@ fn what_somebody_else_compresses_just_now_is_left_to_him() {
         prune_to(&folder, 100);
         assert_eq!(folder.names(), [&name, &packed].map(String::as_str));
     }
+}
+
+fn touch_recovered(folder: &Folder, micros: i64) -> String {
+    let name = app().recovered_at(micros);
+    fs::write(folder.path().join(&name), "saved").unwrap();
+    name
+}
+
+#[test]
+fn a_program_that_crashes_at_each_start_leaves_no_more_recovered_files_than_logs() {
+    let folder = Folder::new("crash loop");
+    for start in 0..10 {
+        touch_recovered(&folder, start * 60_000_000);
+        let session = touch(&folder, "app", start * 60_000_000 + 1);
+        let keep = Keep {
+            session,
+            ..files(2)
+        };
+        assert!(try_to_prune(&folder, &keep));
+    }
+    let minute = |start: i64| start * 60_000_000;
+    let mut expected = [8, 9].map(|start| app().at(minute(start) + 1)).to_vec();
+    expected.extend([8, 9].map(|start| app().recovered_at(minute(start))));
+    expected.sort();
+    assert_eq!(folder.names(), expected);
+}
+
+#[test]
+fn what_the_present_start_has_recovered_stays_whatever_its_number_and_bytes() {
+    let folder = Folder::new("news");
+    touch_recovered(&folder, 0);
+    touch(&folder, "app", 1);
+    let mut expected: Vec<_> = (2..7).map(|n| touch_recovered(&folder, n)).collect();
+    let session = touch(&folder, "app", 7);
+    // The session goes on.
+    expected.push(touch(&folder, "app", 8));
+    let keep = Keep {
+        session,
+        bytes: 1,
+        ..files(1)
+    };
+    let open = LogFile::reopen(
+        &folder.path().join(&expected[5]),
+        &crate::sink::FilePlace {
+            bytes: u64::MAX,
+            ..Default::default()
+        },
+        8,
+    );
+    assert!(try_to_prune(&folder, &keep));
+    expected.sort();
+    assert_eq!(folder.names(), expected);
+    drop(open);
+    // To a later one they are as old as they are.
+    let keep = Keep {
+        session: app().at(9),
+        ..files(1)
+    };
+    assert!(try_to_prune(&folder, &keep));
+    assert_eq!(folder.names(), [expected[4].clone(), expected[5].clone()]);
+}
+
+#[test]
+fn recovered_files_leave_by_age_too() {
+    let folder = Folder::new("old news");
+    touch_recovered(&folder, 0);
+    let keep = Keep {
+        since_ns: Some(i128::MAX),
+        ..files(10)
+    };
+    assert!(try_to_prune(&folder, &keep));
+    assert!(folder.names().is_empty());
 }

@@ -146,3 +146,44 @@ fn a_folder_is_pruned_by_age_while_nothing_is_logged() {
     sink.commit().unwrap();
     assert_eq!(folder.names().len(), 1);
 }
+
+/// What stands behind the time of each record's line.
+fn offsets(text: &str) -> Vec<Option<&str>> {
+    let lines = text.lines().filter(|line| !line.starts_with(' '));
+    lines
+        .map(|line| Some(&line[26..32]).filter(|behind| !behind.starts_with(' ')))
+        .collect()
+}
+
+#[test]
+fn the_first_line_of_each_file_and_of_each_drainer_tells_the_offset_from_utc_and_no_other() {
+    let folder = Folder::new("offsets");
+    let mut sink = open(FileConfig {
+        max_file_size: 1_000,
+        ..config(&folder)
+    })
+    .unwrap();
+    log(&mut sink, 0..40);
+    sink.commit().unwrap();
+    // One that is begun for another reason, with records that wait.
+    log(&mut sink, 40..43);
+    fs::remove_file(sink.path()).unwrap();
+    sink.commit().unwrap();
+    let names = folder.names();
+    assert!(names.len() > 3);
+    let read = |name: &String| fs::read_to_string(folder.path().join(name)).unwrap();
+    for text in names.iter().map(read) {
+        assert!(text.len() <= 1_000);
+        let offsets = offsets(&text);
+        assert!(offsets[0].is_some_and(|offset| offset.ends_with('0') && offset.contains(':')));
+        assert!(offsets[1..].iter().all(Option::is_none), "{text}");
+    }
+    let place = sink.place().unwrap();
+    drop(sink);
+    let mut sink = FileSink::resume(config(&folder), Box::new(|_| {}), &place, &|_| None).unwrap();
+    log(&mut sink, 43..45);
+    sink.commit().unwrap();
+    let text = read(names.last().unwrap());
+    let told: Vec<_> = offsets(&text).iter().map(Option::is_some).collect();
+    assert_eq!(told, [true, false, false, true, false]);
+}

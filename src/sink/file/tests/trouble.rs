@@ -200,3 +200,91 @@ fn finishing_with_a_file_that_takes_nothing_ends_and_says_so() {
     );
     assert_eq!(sink.take_lost(), 1);
 }
+
+/// Where nobody can make a file.
+const NOWHERE: &str = "/proc/no/such";
+
+#[test]
+fn when_no_new_file_can_be_had_the_lines_go_on_in_the_present_one_and_that_is_said_once() {
+    let folder = Folder::new("overdue");
+    let mut sink = open(FileConfig {
+        max_file_size: 1_000,
+        ..config(&folder)
+    })
+    .unwrap();
+    let mut told = Vec::new();
+    sink.config.folder = NOWHERE.into();
+    for batch in 0..20 {
+        log(&mut sink, batch * 20..batch * 20 + 20);
+        told.extend(sink.commit().err());
+        assert!(sink.settled());
+        if let Some(late) = &mut sink.overdue {
+            late.next_try = Instant::now();
+        }
+    }
+    assert_eq!(sequences(&folder.text()), numbers(0..400));
+    assert_eq!(folder.names().len(), 1);
+    let [told] = &told[..] else {
+        panic!("{told:?}");
+    };
+    let told = told.to_string();
+    assert!(
+        told.contains(NOWHERE) && told.contains("the log goes on in"),
+        "{told}"
+    );
+    assert!(sink.take_news().is_empty());
+
+    sink.config.folder = folder.path().to_owned();
+    sink.overdue.as_mut().unwrap().next_try = Instant::now();
+    log(&mut sink, 400..420);
+    sink.commit().unwrap();
+    assert_eq!(sequences(&folder.text()), numbers(0..420));
+    assert!(folder.names().len() > 1);
+    let news = sink.take_news().join("\n");
+    assert!(news.contains("log files can be begun again"), "{news}");
+    // From here on all is as it was.
+    log(&mut sink, 420..440);
+    sink.commit().unwrap();
+    assert!(sink.overdue.is_none() && sink.take_news().is_empty());
+}
+
+#[test]
+fn between_two_tries_at_a_new_file_the_pauses_grow() {
+    let folder = Folder::new("pauses");
+    let mut sink = open(FileConfig {
+        max_file_size: 300,
+        ..config(&folder)
+    })
+    .unwrap();
+    sink.config.folder = NOWHERE.into();
+    let mut pauses = Vec::new();
+    for sequence in 0..20 {
+        log(&mut sink, sequence * 3..sequence * 3 + 3);
+        let _ = sink.commit();
+        let Some(late) = &mut sink.overdue else {
+            continue;
+        };
+        pauses.push((late.next_try - Instant::now()).as_millis().div_ceil(1_000));
+        late.next_try = Instant::now();
+    }
+    assert_eq!(pauses[..7], [1, 2, 4, 8, 16, 32, 60]);
+    assert_eq!(pauses.last(), Some(&60));
+}
+
+#[test]
+fn a_file_that_cannot_be_followed_is_told_once_though_each_try_has_another_name() {
+    let folder = Folder::new("no follower");
+    let mut sink = open(config(&folder)).unwrap();
+    fs::remove_file(sink.path()).unwrap();
+    // A folder that is there and takes no file.
+    sink.config.folder = "/proc/self".into();
+    log(&mut sink, 0..3);
+    let told = sink.commit().unwrap_err().to_string();
+    assert!(
+        told.contains("cannot make a log file in \"/proc/self\""),
+        "{told}"
+    );
+    for _ in 0..3 {
+        sink.commit().unwrap();
+    }
+}
