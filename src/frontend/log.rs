@@ -3,6 +3,7 @@
 use log::kv::{Error, Key, Value, VisitSource, VisitValue};
 use log::{LevelFilter, Metadata, Record};
 
+use super::bridged::Place;
 use super::sites::{self, ANY};
 use crate::level::Level;
 use crate::logger::ShmLogger;
@@ -46,16 +47,18 @@ impl log::Log for Ring {
 }
 
 fn write(level: Level, record: &Record<'_>) {
-    let (site, target) = match (record.file_static(), record.module_path_static()) {
+    let site = match (record.file_static(), record.module_path_static()) {
         (Some(file), module) => {
             let (module, line) = (module.unwrap_or(""), record.line().unwrap_or(0));
             let key = (file.as_ptr() as usize, module.as_ptr() as usize, line);
-            let site = sites::site(key, || CallSite::new(module, file, line, "{}", "", false));
-            let own = (record.target() != site.statement.target).then(|| record.target());
-            (site, own)
+            sites::site(key, || CallSite::new(module, file, line, "{}", "", false))
         }
-        _ => (&ANY, Some(record.target())),
+        _ => {
+            let (module, file, line) = (record.module_path(), record.file(), record.line());
+            Place { module, file, line }.site()
+        }
     };
+    let target = (record.target() != site.statement.target).then(|| record.target());
     if producer::passes(level, site, target) {
         producer::write_captured(level, site, target, &Said(record));
     }

@@ -16,11 +16,14 @@
 //!
 //! With its default features `tracing-subscriber` gives the crate `log` a logger of its own in `init()`, which panics if there is
 //! one already: ours, from [`init_parent`](crate::Builder::init_parent) on. Then either say
-//! [`log_crate(false)`](crate::Builder::log_crate) to the builder (statements of `log` come through `tracing` then), or
+//! [`log_crate(false)`](crate::Builder::log_crate) to the builder (statements of `log` come through `tracing` then, with
+//! their own target and place), or
 //! `tracing::subscriber::set_global_default(subscriber)` in place of `init()`.
 //!
 //! An event costs its caller what the macros of this crate cost, and what `tracing` itself takes. The registry allocates
 //! for each span; so does the layer, for the span's fields.
+
+mod from_log;
 
 use std::fmt::{self, Write};
 use std::time::{Duration, Instant};
@@ -39,6 +42,10 @@ use crate::record::{About, CallSite, put_entry};
 
 /// The name of the field that is the text of an event.
 const MESSAGE: &str = "message";
+
+/// Of an event that lies in more spans than these the outer and the inner half are written: a function that calls itself
+/// may be in thousands, and each of its events would carry them all.
+const MOST_SPANS: usize = 64;
 
 /// A layer that writes events into the ring that this process is attached to, if it is.
 pub fn layer() -> RingLayer {
@@ -60,11 +67,10 @@ impl RingLayer {
     }
 }
 
-/// What the layer keeps of a span.
+/// What the layer keeps of a span, written as `name{a=1 b="x"}`.
 struct SpanData {
-    /// `name{a=1 b="x"}`
-    text: String,
-    has_fields: bool,
+    name: &'static str,
+    fields: SpanFields,
     /// When it was entered or left last.
     since: Instant,
     busy: Duration,
@@ -82,22 +88,6 @@ impl SpanData {
             false => self.idle += passed,
         }
     }
-
-    /// Adds fields, in braces.
-    fn add(&mut self, fields: &str) {
-        if fields.is_empty() {
-            return;
-        }
-        match std::mem::replace(&mut self.has_fields, true) {
-            true => {
-                self.text.pop();
-                self.text.push(' ');
-            }
-            false => self.text.push('{'),
-        }
-        self.text.push_str(fields);
-        self.text.push('}');
-    }
 }
 
 impl<S> Layer<S> for RingLayer
@@ -106,16 +96,15 @@ where
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
-        let mut data = SpanData {
-            text: attributes.metadata().name().to_owned(),
-            has_fields: false,
+        let mut fields = SpanFields::default();
+        attributes.record(&mut fields);
+        let data = SpanData {
+            name: attributes.metadata().name(),
+            fields,
             since: Instant::now(),
             busy: Duration::ZERO,
             idle: Duration::ZERO,
         };
-        let mut fields = SpanFields::default();
-        attributes.record(&mut fields);
-        data.add(&fields.text);
         // Another such layer of the same subscriber keeps the same.
         span.extensions_mut().replace(data);
     }
@@ -127,7 +116,7 @@ where
         if let Some(span) = context.span(id)
             && let Some(data) = span.extensions_mut().get_mut::<SpanData>()
         {
-            data.add(&fields.text);
+            data.fields.take(fields);
         }
     }
 
@@ -143,10 +132,18 @@ where
         let metadata = event.metadata();
         let level = level_of(metadata);
         if producer::is_enabled(level) {
-            let (site, target) = site(metadata);
-            if producer::passes(level, site, target) {
-                let spans = Spans(context.event_span(event));
-                producer::write_captured(level, site, target, &OneEvent { event, spans });
+            let write = |site: &'static CallSite, target: Option<&str>| {
+                if producer::passes(level, site, target) {
+                    let spans = Spans(context.event_span(event));
+                    producer::write_captured(level, site, target, &OneEvent { event, spans });
+                }
+            };
+            match from_log::is(metadata) {
+                true => from_log::with_origin(event, write),
+                false => {
+                    let (site, target) = site(metadata);
+                    write(site, target);
+                }
             }
         }
     }
@@ -223,13 +220,21 @@ impl<S: for<'l> LookupSpan<'l>> Spans<'_, S> {
 
 impl<S: for<'l> LookupSpan<'l>> fmt::Display for Spans<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let depth = self.0.iter().flat_map(|span| span.scope()).count();
+        let left_out = MOST_SPANS / 2..depth.saturating_sub(MOST_SPANS / 2);
         let spans = self.0.iter().flat_map(|span| span.scope().from_root());
         for (number, span) in spans.enumerate() {
+            if number == left_out.start && !left_out.is_empty() {
+                write!(f, ":({} more)", left_out.len())?;
+            }
+            if left_out.contains(&number) {
+                continue;
+            }
             if number > 0 {
                 f.write_char(':')?;
             }
             match span.extensions().get::<SpanData>() {
-                Some(data) => f.write_str(&data.text)?,
+                Some(data) => write!(f, "{data}")?,
                 None => f.write_str(span.name())?,
             }
         }
@@ -250,7 +255,8 @@ impl<S: for<'l> LookupSpan<'l>> Arguments for OneEvent<'_, '_, S> {
 
     fn capture_all(&self, out: &mut impl Put) {
         (Rendered(format_args!("{}", Message(self.event))),).capture_all(out);
-        self.event.record(&mut Fields(out));
+        let is_from_log = from_log::is(self.event.metadata());
+        self.event.record(&mut Fields { out, is_from_log });
         self.spans.put(out);
     }
 }
@@ -287,15 +293,15 @@ impl Visit for MessageField<'_, '_> {
 }
 
 /// Takes the fields of an event, but for its text.
-struct Fields<'p, P>(&'p mut P);
+struct Fields<'p, P> {
+    out: &'p mut P,
+    is_from_log: bool,
+}
 
 impl<P: Put> Fields<'_, P> {
     fn put(&mut self, field: &Field, value: &(impl Capture + ?Sized)) {
-        if field.name() != MESSAGE {
-            // As tracing's own subscriber prints a field that is named by a keyword.
-            let name = field.name();
-            let name = name.strip_prefix("r#").unwrap_or(name);
-            put_entry(self.0, About::Value, name, value);
+        if field.name() != MESSAGE && !(self.is_from_log && from_log::is_origin(field)) {
+            put_entry(self.out, About::Value, plain(field.name()), value);
         }
     }
 }
@@ -338,27 +344,57 @@ impl<P: Put> Visit for Fields<'_, P> {
     }
 }
 
-/// Writes the fields of a span as tracing's own subscriber does.
+/// The fields of a span, each with the text of its last value. A field has a place once, however often it is recorded:
+/// a span that lives as long as the program may record its progress again and again.
 #[derive(Default)]
-struct SpanFields {
-    text: String,
+struct SpanFields(Vec<(&'static str, String)>);
+
+impl SpanFields {
+    fn set(&mut self, name: &'static str, text: String) {
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = text,
+            None => self.0.push((name, text)),
+        }
+    }
+
+    /// Takes over what `later` says.
+    fn take(&mut self, later: SpanFields) {
+        for (name, text) in later.0 {
+            self.set(name, text);
+        }
+    }
 }
 
 impl Visit for SpanFields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if !self.text.is_empty() {
-            self.text.push(' ');
-        }
+        let mut text = String::new();
         // A String takes everything; a value whose own formatting fails is cut short.
-        let _ = match field.name() {
-            MESSAGE => write!(self.text, "{value:?}"),
-            name => write!(
-                self.text,
-                "{}={value:?}",
-                name.strip_prefix("r#").unwrap_or(name)
-            ),
-        };
+        let _ = write!(text, "{value:?}");
+        self.set(field.name(), text);
     }
+}
+
+impl fmt::Display for SpanData {
+    /// As tracing's own subscriber writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)?;
+        for (number, (name, text)) in self.fields.0.iter().enumerate() {
+            f.write_char(if number == 0 { '{' } else { ' ' })?;
+            match *name {
+                MESSAGE => f.write_str(text)?,
+                name => write!(f, "{}={text}", plain(name))?,
+            }
+        }
+        match self.fields.0.is_empty() {
+            true => Ok(()),
+            false => f.write_char('}'),
+        }
+    }
+}
+
+/// A field's name as tracing's own subscriber prints it, also one that is a keyword.
+fn plain(name: &str) -> &str {
+    name.strip_prefix("r#").unwrap_or(name)
 }
 
 /// The end of a span.
