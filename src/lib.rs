@@ -89,6 +89,8 @@ mod logger;
 #[cfg(not(loom))]
 mod macros;
 #[cfg(not(loom))]
+mod nearest;
+#[cfg(not(loom))]
 pub mod observe;
 #[cfg(not(loom))]
 mod producer;
