@@ -24,16 +24,18 @@
 //! for each span; so does the layer, for the span's fields.
 
 mod from_log;
+mod spans;
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use tracing_core::field::{Field, Visit};
 use tracing_core::span::{Attributes, Id, Record};
 use tracing_core::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
-use tracing_subscriber::registry::{LookupSpan, SpanRef};
+use tracing_subscriber::registry::LookupSpan;
 
+use self::spans::{SpanData, SpanFields, Spans, plain};
 use super::sites;
 use crate::level::Level;
 use crate::producer;
@@ -42,10 +44,6 @@ use crate::record::{About, CallSite, put_entry};
 
 /// The name of the field that is the text of an event.
 const MESSAGE: &str = "message";
-
-/// Of an event that lies in more spans than these the outer and the inner half are written: a function that calls itself
-/// may be in thousands, and each of its events would carry them all.
-const MOST_SPANS: usize = 64;
 
 /// A layer that writes events into the ring that this process is attached to, if it is.
 pub fn layer() -> RingLayer {
@@ -64,29 +62,6 @@ impl RingLayer {
     /// was entered and how long not: `time.busy=1.02ms time.idle=31µs`. Default: no.
     pub fn close_times(self, on: bool) -> RingLayer {
         RingLayer { close_times: on }
-    }
-}
-
-/// What the layer keeps of a span, written as `name{a=1 b="x"}`.
-struct SpanData {
-    name: &'static str,
-    fields: SpanFields,
-    /// When it was entered or left last.
-    since: Instant,
-    busy: Duration,
-    idle: Duration,
-}
-
-impl SpanData {
-    /// Adds the time since the last change.
-    fn change(&mut self, was_busy: bool) {
-        let now = Instant::now();
-        let passed = now.saturating_duration_since(self.since);
-        self.since = now;
-        match was_busy {
-            true => self.busy += passed,
-            false => self.idle += passed,
-        }
     }
 }
 
@@ -206,42 +181,6 @@ fn site(metadata: &'static Metadata<'static>) -> (&'static CallSite, Option<&'st
     (site, is_shared.then(|| metadata.target()))
 }
 
-/// A span and those around it, or none, written as `outer{a=1}:inner`.
-struct Spans<'a, S: for<'l> LookupSpan<'l>>(Option<SpanRef<'a, S>>);
-
-impl<S: for<'l> LookupSpan<'l>> Spans<'_, S> {
-    fn put(&self, out: &mut impl Put) {
-        if self.0.is_some() {
-            let text = Rendered(format_args!("{self}"));
-            put_entry(out, About::Scope, "", &text);
-        }
-    }
-}
-
-impl<S: for<'l> LookupSpan<'l>> fmt::Display for Spans<'_, S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let depth = self.0.iter().flat_map(|span| span.scope()).count();
-        let left_out = MOST_SPANS / 2..depth.saturating_sub(MOST_SPANS / 2);
-        let spans = self.0.iter().flat_map(|span| span.scope().from_root());
-        for (number, span) in spans.enumerate() {
-            if number == left_out.start && !left_out.is_empty() {
-                write!(f, ":({} more)", left_out.len())?;
-            }
-            if left_out.contains(&number) {
-                continue;
-            }
-            if number > 0 {
-                f.write_char(':')?;
-            }
-            match span.extensions().get::<SpanData>() {
-                Some(data) => write!(f, "{data}")?,
-                None => f.write_str(span.name())?,
-            }
-        }
-        Ok(())
-    }
-}
-
 /// An event as the arguments of a call site whose format is `{}`.
 struct OneEvent<'a, 'e, S: for<'l> LookupSpan<'l>> {
     event: &'a Event<'e>,
@@ -342,59 +281,6 @@ impl<P: Put> Visit for Fields<'_, P> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.put(field, &Rendered(format_args!("{value:?}")));
     }
-}
-
-/// The fields of a span, each with the text of its last value. A field has a place once, however often it is recorded:
-/// a span that lives as long as the program may record its progress again and again.
-#[derive(Default)]
-struct SpanFields(Vec<(&'static str, String)>);
-
-impl SpanFields {
-    fn set(&mut self, name: &'static str, text: String) {
-        match self.0.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, known)) => *known = text,
-            None => self.0.push((name, text)),
-        }
-    }
-
-    /// Takes over what `later` says.
-    fn take(&mut self, later: SpanFields) {
-        for (name, text) in later.0 {
-            self.set(name, text);
-        }
-    }
-}
-
-impl Visit for SpanFields {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let mut text = String::new();
-        // A String takes everything; a value whose own formatting fails is cut short.
-        let _ = write!(text, "{value:?}");
-        self.set(field.name(), text);
-    }
-}
-
-impl fmt::Display for SpanData {
-    /// As tracing's own subscriber writes it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)?;
-        for (number, (name, text)) in self.fields.0.iter().enumerate() {
-            f.write_char(if number == 0 { '{' } else { ' ' })?;
-            match *name {
-                MESSAGE => f.write_str(text)?,
-                name => write!(f, "{}={text}", plain(name))?,
-            }
-        }
-        match self.fields.0.is_empty() {
-            true => Ok(()),
-            false => f.write_char('}'),
-        }
-    }
-}
-
-/// A field's name as tracing's own subscriber prints it, also one that is a keyword.
-fn plain(name: &str) -> &str {
-    name.strip_prefix("r#").unwrap_or(name)
 }
 
 /// The end of a span.

@@ -14,7 +14,7 @@ mod value;
 use std::iter::Peekable;
 use std::str::Chars;
 
-pub(crate) use value::{Value as Captured, take_text};
+pub(crate) use value::{Value as Captured, rendered_pieces, take_text};
 
 use super::capture::Kind;
 use super::site::MAX_NAME;
