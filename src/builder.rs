@@ -122,7 +122,8 @@ impl Builder {
     /// [`level`](Builder::level). At most 752 bytes, with the level of all others. [`ShmLogger::set_filter`] changes it while all are running.
     ///
     /// The environment variable `SHMLOG_LEVEL`, or if that is not set `RUST_LOG`, replaces both, unless
-    /// [`env`](Builder::env) says no; one that cannot be read is ignored, and the log says so.
+    /// [`env`](Builder::env) says no; one that cannot be read, or that can mean nothing
+    /// (`wrn`, `2`, `*=debug`), is ignored, and the log says so, with what was probably meant.
     ///
     /// ```
     /// # let folder = std::env::temp_dir().join(format!("shmlog-doc-filter-{}", std::process::id()));

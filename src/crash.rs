@@ -225,7 +225,8 @@ pub fn install_panic_hook() {
 }
 
 fn log_panic(info: &PanicHookInfo<'_>) {
-    if !producer::is_enabled(Level::Error) {
+    // Without a ring the hook of before says it on standard error.
+    if !producer::is_enabled(Level::Error) || producer::current().is_none() {
         return;
     }
     let payload = info.payload();

@@ -7,7 +7,10 @@
 //!
 //! A level alone is for all targets that no other directive is for; without one these are off. A directive for a target
 //! is for all that begin with it, and of several the longest counts; of equal ones the last. A target alone, or one
-//! without a level, lets all its levels pass. Nothing here allocates but [`Directives::parse`] and an error.
+//! without a level, lets all its levels pass; but a word that is plainly a level with a typo is refused (`advice`). Nothing here
+//! allocates but [`Directives::parse`] and an error.
+
+mod advice;
 
 use std::fmt;
 
@@ -19,11 +22,30 @@ const OFF: &str = "off";
 /// A target's beginning (empty for all), and the least level that passes; `None` when none does.
 pub(crate) type Directive<'t> = (&'t str, Option<Level>);
 
-/// The text names no directive.
+/// The text names no directive, or one that can mean nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FilterError {
     /// What is none; empty when there is nothing at all.
     pub directive: String,
+    /// What is wrong with it, and what was probably meant, where that is known: `did you mean warn?`
+    pub advice: Option<String>,
+}
+
+impl FilterError {
+    fn of(piece: &str) -> FilterError {
+        FilterError {
+            directive: piece.to_owned(),
+            advice: advice::on(piece),
+        }
+    }
+
+    /// What may stand in its place.
+    pub(crate) fn allowed(&self) -> String {
+        let advice = self.advice.as_ref();
+        let advice = advice.map_or(String::new(), |advice| format!("; {advice}"));
+        format!("{ALLOWED}{advice}")
+    }
 }
 
 impl fmt::Display for FilterError {
@@ -31,12 +53,16 @@ impl fmt::Display for FilterError {
         let Some(directive) = Some(&self.directive).filter(|text| !text.is_empty()) else {
             return write!(f, "no filter is given; allowed: {ALLOWED}");
         };
-        write!(f, "{directive:?} is no filter; allowed: {ALLOWED}")
+        write!(f, "{directive:?} is no filter; ")?;
+        if let Some(advice) = &self.advice {
+            write!(f, "{advice}; ")?;
+        }
+        write!(f, "allowed: {ALLOWED}")
     }
 }
 
 /// What a filter may be, in words.
-pub(crate) const ALLOWED: &str = "levels and targets like warn,imu=debug,can::bus=off, where a level is off, trace, \
+const ALLOWED: &str = "levels and targets like warn,imu=debug,can::bus=off, where a level is off, trace, \
                                   debug, info, warn (warning), error or critical";
 
 impl std::error::Error for FilterError {}
@@ -45,11 +71,7 @@ impl std::error::Error for FilterError {}
 pub(crate) fn directives(
     text: &str,
 ) -> impl Iterator<Item = Result<Directive<'_>, FilterError>> + Clone {
-    pieces(text).map(|piece| {
-        read(piece).ok_or_else(|| FilterError {
-            directive: piece.to_owned(),
-        })
-    })
+    pieces(text).map(|piece| read(piece).ok_or_else(|| FilterError::of(piece)))
 }
 
 /// The least level of `target` that passes by the directives of `text`; `None` when none does. What is no directive
@@ -110,13 +132,17 @@ impl Directives {
         targets: Vec::new(),
     };
 
-    /// Reads directives, at least one.
+    /// Reads directives, at least one. Refuses what no writer of a filter can have meant as it stands.
     pub(crate) fn parse(text: &str) -> Result<Directives, FilterError> {
         let mut found = Directives {
             others: None,
             targets: Vec::new(),
         };
         let mut is_empty = true;
+        let wrong = pieces(text).find(|piece| advice::on(piece).is_some());
+        if let Some(piece) = wrong {
+            return Err(FilterError::of(piece));
+        }
         for directive in directives(text) {
             let (target, least) = directive?;
             is_empty = false;
@@ -133,6 +159,7 @@ impl Directives {
         match is_empty {
             true => Err(FilterError {
                 directive: String::new(),
+                advice: None,
             }),
             false => Ok(found),
         }

@@ -29,7 +29,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Without a ring the macros do nothing.
+//! Without a ring, because there is none yet, none at all or none any more, records of [`Level::Warn`] and above are
+//! lines on standard error. [`without_ring`] has them be nowhere, or kept for the ring that comes; the variable
+//! `SHMLOG_WITHOUT_RING` says so from outside.
 //!
 //! # What a log call may do
 //!
@@ -89,6 +91,8 @@ mod logger;
 #[cfg(not(loom))]
 mod macros;
 #[cfg(not(loom))]
+mod nearest;
+#[cfg(not(loom))]
 pub mod observe;
 #[cfg(not(loom))]
 mod producer;
@@ -116,7 +120,7 @@ pub use {
     filter::FilterError,
     frontend::Spawned,
     logger::{DrainError, FlushError, Logger, SetFilterError, ShmLogger, drain, get_logger},
-    producer::Scope,
+    producer::{Scope, WithoutRing, without_ring},
     segment::{AttachError, CreateError},
     segment::{DropReason, Drops},
     stats::{ProducerStats, Stats},

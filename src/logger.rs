@@ -7,6 +7,7 @@ mod making;
 
 use std::ffi::OsString;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -39,7 +40,7 @@ static HOLDER: AtomicU32 = AtomicU32::new(0);
 /// What this process has logged before the drop is delivered: every log call that has returned. A call that another
 /// of its threads is in the midst of at that moment may go either way: its record is delivered if the thread has
 /// written it before the drainer ends, and else is neither in the log nor among the dropped, as are those of
-/// calls that come after the drop, which do nothing. So join threads that log, or have them stop, before the drop
+/// calls that come after the drop, which find no ring ([`without_ring`](crate::without_ring)). So join threads that log, or have them stop, before the drop
 /// of the parent's logger. Dropping waits for as long as the drainer makes progress; a drainer that does not move at
 /// all, because the disk or the console is stuck, is waited for ten seconds.
 ///
@@ -304,13 +305,21 @@ pub(crate) fn set_filter(segment: &Segment, directives: &str) -> Result<(), SetF
 
 /// The executable's name without its extension.
 fn program_name() -> String {
-    std::env::current_exe()
-        .ok()
-        .and_then(|path| {
-            path.file_stem()
-                .map(|stem| stem.to_string_lossy().into_owned())
-        })
+    let path = std::env::current_exe().ok();
+    // Without /proc the system does not say it, but the starter has.
+    let path = path.or_else(|| std::env::args_os().next().map(PathBuf::from));
+    path.and_then(|path| name_of(&path))
         .unwrap_or_else(|| "program".to_owned())
+}
+
+/// Of a file that was removed or replaced since, the kernel says so behind its path.
+fn name_of(path: &Path) -> Option<String> {
+    let said = path.to_string_lossy();
+    let path = match said.strip_suffix(" (deleted)") {
+        Some(before) if !path.exists() => Path::new(before),
+        _ => path,
+    };
+    Some(path.file_stem()?.to_string_lossy().into_owned())
 }
 
 /// A name to log under, from [`get_logger`]: `info!(logger: imu, "ready")`. Cheap to clone.
@@ -340,4 +349,21 @@ impl AsRef<str> for Logger {
 /// ```
 pub fn get_logger(name: impl Into<Arc<str>>) -> Logger {
     Logger { name: name.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_whose_file_is_gone_has_the_name_that_the_file_had() {
+        let name = |path: &str| name_of(Path::new(path));
+        assert_eq!(name("/nowhere/robot (deleted)").as_deref(), Some("robot"));
+        assert_eq!(
+            name("/nowhere/robot.bin (deleted)").as_deref(),
+            Some("robot")
+        );
+        assert_eq!(name("/nowhere/robot.bin").as_deref(), Some("robot"));
+        assert_eq!(name("/"), None);
+    }
 }

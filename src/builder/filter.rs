@@ -31,7 +31,7 @@ impl Builder {
     fn completed(&self, text: &str) -> Result<String, String> {
         match Directives::parse(text) {
             // None at all: the level.
-            Err(FilterError { directive }) if directive.is_empty() => {}
+            Err(FilterError { directive, .. }) if directive.is_empty() => {}
             Err(why) => return Err(why.to_string()),
             Ok(_) => {}
         }

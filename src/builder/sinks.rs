@@ -136,7 +136,7 @@ impl Builder {
     }
 
     /// Whether the statements of the crate `log`, of this program and all it is made of, become records of the ring, unless
-    /// the program has given `log` another logger before. Without the feature `log` nothing happens. [`ShmLogger`](crate::ShmLogger) is a
+    /// the program has given `log` another logger before, which the log then says by a warning. Without the feature `log` nothing happens. [`ShmLogger`](crate::ShmLogger) is a
     /// `log::Log` too, for those that log into several. Default: yes; so it is for those that attach.
     ///
     #[cfg_attr(feature = "log", doc = "```")]

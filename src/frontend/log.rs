@@ -3,6 +3,7 @@
 use log::kv::{Error, Key, Value, VisitSource, VisitValue};
 use log::{LevelFilter, Metadata, Record};
 
+use super::bridged::Place;
 use super::sites::{self, ANY};
 use crate::level::Level;
 use crate::logger::ShmLogger;
@@ -13,15 +14,28 @@ use crate::record::{About, CallSite, put_entry};
 /// How long a flush by way of `log` waits, which cannot say that it gave up.
 const FLUSH_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// What `log` is given: this process's ring, whichever that is by then.
-struct Ring;
+/// What `log` is given: this process's ring, whichever that is by then. It has a byte, and so an address of its own.
+struct Ring(#[expect(dead_code, reason = "for the address")] u8);
 
-/// Makes the ring the logger of `log`, unless the program has made another one that before. All levels come through: which
-/// are recorded says the ring's filter, which may change at any time.
+static RING: Ring = Ring(0);
+
+/// Makes the ring the logger of `log`, unless the program has made another one that before, which the log then says. All
+/// levels come through: which are recorded says the ring's filter, which may change at any time.
 pub(crate) fn install() {
-    if log::set_logger(&Ring).is_ok() {
+    if log::set_logger(&RING).is_ok() {
         log::set_max_level(LevelFilter::Trace);
+    } else if !std::ptr::addr_eq(log::logger(), &raw const RING) {
+        tell_of_another();
     }
+}
+
+/// Whatever the filter: what is missing in a log must be told in it.
+fn tell_of_another() {
+    static SITE: CallSite = CallSite::new("shmlog", file!(), line!(), "{}", "", true);
+    let text = "the crate log has another logger already, so its statements are not in this log unless that one hands them \
+                on: call init_parent() or attach() before it is set; or, if that is meant, say log_crate(false) to the \
+                builder, also of an attach()";
+    producer::write(Level::Warn, &SITE, None, &format_args!("{text}"));
 }
 
 impl log::Log for Ring {
@@ -46,16 +60,18 @@ impl log::Log for Ring {
 }
 
 fn write(level: Level, record: &Record<'_>) {
-    let (site, target) = match (record.file_static(), record.module_path_static()) {
+    let site = match (record.file_static(), record.module_path_static()) {
         (Some(file), module) => {
             let (module, line) = (module.unwrap_or(""), record.line().unwrap_or(0));
             let key = (file.as_ptr() as usize, module.as_ptr() as usize, line);
-            let site = sites::site(key, || CallSite::new(module, file, line, "{}", "", false));
-            let own = (record.target() != site.statement.target).then(|| record.target());
-            (site, own)
+            sites::site(key, || CallSite::new(module, file, line, "{}", "", false))
         }
-        _ => (&ANY, Some(record.target())),
+        _ => {
+            let (module, file, line) = (record.module_path(), record.file(), record.line());
+            Place { module, file, line }.site()
+        }
     };
+    let target = (record.target() != site.statement.target).then(|| record.target());
     if producer::passes(level, site, target) {
         producer::write_captured(level, site, target, &Said(record));
     }
@@ -159,16 +175,16 @@ impl<'v, P: Put> VisitValue<'v> for OneValue<'_, P> {
 impl log::Log for ShmLogger {
     /// Whether a record of this level and target would be recorded now.
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        Ring.enabled(metadata)
+        RING.enabled(metadata)
     }
 
     /// Writes a record into the ring that this process is attached to.
     fn log(&self, record: &Record<'_>) {
-        Ring.log(record);
+        RING.log(record);
     }
 
     /// [`ShmLogger::flush`], for ten seconds at most.
     fn flush(&self) {
-        Ring.flush();
+        RING.flush();
     }
 }

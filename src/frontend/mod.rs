@@ -1,8 +1,10 @@
 //! Other people's log statements as records of ours: those of the crates `log` and `tracing`, and what programs print.
 //!
 //! `log` makes this process's ring the logger of all code that uses that crate, `tracing` is a layer for its subscribers,
-//! `sites` gives their statements call sites. `spawn` runs programs that know nothing of us.
+//! `sites` gives their statements call sites, `bridged` those whose place only the running program knows. `spawn` runs programs that know nothing of us.
 
+#[cfg(any(feature = "log", feature = "tracing"))]
+mod bridged;
 #[cfg(feature = "log")]
 mod log;
 pub(crate) mod sites;

@@ -16,21 +16,26 @@
 //!
 //! With its default features `tracing-subscriber` gives the crate `log` a logger of its own in `init()`, which panics if there is
 //! one already: ours, from [`init_parent`](crate::Builder::init_parent) on. Then either say
-//! [`log_crate(false)`](crate::Builder::log_crate) to the builder (statements of `log` come through `tracing` then), or
+//! [`log_crate(false)`](crate::Builder::log_crate) to the builder (statements of `log` come through `tracing` then, with
+//! their own target and place), or
 //! `tracing::subscriber::set_global_default(subscriber)` in place of `init()`.
 //!
 //! An event costs its caller what the macros of this crate cost, and what `tracing` itself takes. The registry allocates
 //! for each span; so does the layer, for the span's fields.
 
-use std::fmt::{self, Write};
+mod from_log;
+mod spans;
+
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use tracing_core::field::{Field, Visit};
 use tracing_core::span::{Attributes, Id, Record};
 use tracing_core::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
-use tracing_subscriber::registry::{LookupSpan, SpanRef};
+use tracing_subscriber::registry::LookupSpan;
 
+use self::spans::{SpanData, SpanFields, Spans, plain};
 use super::sites;
 use crate::level::Level;
 use crate::producer;
@@ -60,62 +65,21 @@ impl RingLayer {
     }
 }
 
-/// What the layer keeps of a span.
-struct SpanData {
-    /// `name{a=1 b="x"}`
-    text: String,
-    has_fields: bool,
-    /// When it was entered or left last.
-    since: Instant,
-    busy: Duration,
-    idle: Duration,
-}
-
-impl SpanData {
-    /// Adds the time since the last change.
-    fn change(&mut self, was_busy: bool) {
-        let now = Instant::now();
-        let passed = now.saturating_duration_since(self.since);
-        self.since = now;
-        match was_busy {
-            true => self.busy += passed,
-            false => self.idle += passed,
-        }
-    }
-
-    /// Adds fields, in braces.
-    fn add(&mut self, fields: &str) {
-        if fields.is_empty() {
-            return;
-        }
-        match std::mem::replace(&mut self.has_fields, true) {
-            true => {
-                self.text.pop();
-                self.text.push(' ');
-            }
-            false => self.text.push('{'),
-        }
-        self.text.push_str(fields);
-        self.text.push('}');
-    }
-}
-
 impl<S> Layer<S> for RingLayer
 where
     S: Subscriber + for<'l> LookupSpan<'l>,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
-        let mut data = SpanData {
-            text: attributes.metadata().name().to_owned(),
-            has_fields: false,
+        let mut fields = SpanFields::default();
+        attributes.record(&mut fields);
+        let data = SpanData {
+            name: attributes.metadata().name(),
+            fields,
             since: Instant::now(),
             busy: Duration::ZERO,
             idle: Duration::ZERO,
         };
-        let mut fields = SpanFields::default();
-        attributes.record(&mut fields);
-        data.add(&fields.text);
         // Another such layer of the same subscriber keeps the same.
         span.extensions_mut().replace(data);
     }
@@ -127,7 +91,7 @@ where
         if let Some(span) = context.span(id)
             && let Some(data) = span.extensions_mut().get_mut::<SpanData>()
         {
-            data.add(&fields.text);
+            data.fields.take(fields);
         }
     }
 
@@ -143,10 +107,18 @@ where
         let metadata = event.metadata();
         let level = level_of(metadata);
         if producer::is_enabled(level) {
-            let (site, target) = site(metadata);
-            if producer::passes(level, site, target) {
-                let spans = Spans(context.event_span(event));
-                producer::write_captured(level, site, target, &OneEvent { event, spans });
+            let write = |site: &'static CallSite, target: Option<&str>| {
+                if producer::passes(level, site, target) {
+                    let spans = Spans(context.event_span(event));
+                    producer::write_captured(level, site, target, &OneEvent { event, spans });
+                }
+            };
+            match from_log::is(metadata) {
+                true => from_log::with_origin(event, write),
+                false => {
+                    let (site, target) = site(metadata);
+                    write(site, target);
+                }
             }
         }
     }
@@ -209,34 +181,6 @@ fn site(metadata: &'static Metadata<'static>) -> (&'static CallSite, Option<&'st
     (site, is_shared.then(|| metadata.target()))
 }
 
-/// A span and those around it, or none, written as `outer{a=1}:inner`.
-struct Spans<'a, S: for<'l> LookupSpan<'l>>(Option<SpanRef<'a, S>>);
-
-impl<S: for<'l> LookupSpan<'l>> Spans<'_, S> {
-    fn put(&self, out: &mut impl Put) {
-        if self.0.is_some() {
-            let text = Rendered(format_args!("{self}"));
-            put_entry(out, About::Scope, "", &text);
-        }
-    }
-}
-
-impl<S: for<'l> LookupSpan<'l>> fmt::Display for Spans<'_, S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let spans = self.0.iter().flat_map(|span| span.scope().from_root());
-        for (number, span) in spans.enumerate() {
-            if number > 0 {
-                f.write_char(':')?;
-            }
-            match span.extensions().get::<SpanData>() {
-                Some(data) => f.write_str(&data.text)?,
-                None => f.write_str(span.name())?,
-            }
-        }
-        Ok(())
-    }
-}
-
 /// An event as the arguments of a call site whose format is `{}`.
 struct OneEvent<'a, 'e, S: for<'l> LookupSpan<'l>> {
     event: &'a Event<'e>,
@@ -250,7 +194,8 @@ impl<S: for<'l> LookupSpan<'l>> Arguments for OneEvent<'_, '_, S> {
 
     fn capture_all(&self, out: &mut impl Put) {
         (Rendered(format_args!("{}", Message(self.event))),).capture_all(out);
-        self.event.record(&mut Fields(out));
+        let is_from_log = from_log::is(self.event.metadata());
+        self.event.record(&mut Fields { out, is_from_log });
         self.spans.put(out);
     }
 }
@@ -287,15 +232,15 @@ impl Visit for MessageField<'_, '_> {
 }
 
 /// Takes the fields of an event, but for its text.
-struct Fields<'p, P>(&'p mut P);
+struct Fields<'p, P> {
+    out: &'p mut P,
+    is_from_log: bool,
+}
 
 impl<P: Put> Fields<'_, P> {
     fn put(&mut self, field: &Field, value: &(impl Capture + ?Sized)) {
-        if field.name() != MESSAGE {
-            // As tracing's own subscriber prints a field that is named by a keyword.
-            let name = field.name();
-            let name = name.strip_prefix("r#").unwrap_or(name);
-            put_entry(self.0, About::Value, name, value);
+        if field.name() != MESSAGE && !(self.is_from_log && from_log::is_origin(field)) {
+            put_entry(self.out, About::Value, plain(field.name()), value);
         }
     }
 }
@@ -335,29 +280,6 @@ impl<P: Put> Visit for Fields<'_, P> {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.put(field, &Rendered(format_args!("{value:?}")));
-    }
-}
-
-/// Writes the fields of a span as tracing's own subscriber does.
-#[derive(Default)]
-struct SpanFields {
-    text: String,
-}
-
-impl Visit for SpanFields {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if !self.text.is_empty() {
-            self.text.push(' ');
-        }
-        // A String takes everything; a value whose own formatting fails is cut short.
-        let _ = match field.name() {
-            MESSAGE => write!(self.text, "{value:?}"),
-            name => write!(
-                self.text,
-                "{}={value:?}",
-                name.strip_prefix("r#").unwrap_or(name)
-            ),
-        };
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering, fence};
 
 use super::filter;
 use super::unlocked::Untold;
+use super::without;
 use crate::clock::Clock;
 use crate::level::Level;
 use crate::record::SiteTable;
@@ -141,7 +142,7 @@ impl Attachment {
         self.leave.get(usize::from(level)).copied().unwrap_or(0)
     }
 
-    fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         matches!(
             self.segment.phase(),
             Phase::Closing | Phase::Done | Phase::Failed
@@ -299,6 +300,7 @@ pub(crate) fn set_current(attachment: &'static Attachment) {
     // [current] Release: pairs with the load in current.
     CURRENT.store(std::ptr::from_ref(attachment).cast_mut(), Ordering::Release);
     filter::look_at(Some(attachment.segment.filter().word()));
+    without::deliver();
 }
 
 /// Begins anew: whatever ring there was, macros do not log into it any more.

@@ -16,13 +16,22 @@ use crate::record::CallSite;
 use crate::segment::{FILTER_OFF, FilterWord};
 use crate::sync::{AtomicU64, Ordering};
 
-/// What is looked at where there is no ring.
-static NO_RING: AtomicU64 = AtomicU64::new(FILTER_OFF);
+/// What is looked at where there is no ring: which records `without.rs` gets. It names no targets.
+static NO_RING: AtomicU64 = AtomicU64::new(Level::Warn as u64);
+
+/// Lets records of this level and above pass where there is no ring, or none.
+pub(super) fn let_pass_without_ring(least: Option<Level>) {
+    // Relaxed: the word is all there is.
+    NO_RING.store(
+        least.map_or(FILTER_OFF, |level| level as u64),
+        Ordering::Relaxed,
+    );
+}
 
 /// The word of the present ring's filter, or [`NO_RING`].
 static WORD: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::from_ref(&NO_RING).cast_mut());
 
-/// Has the log calls look at this word; at none that lets anything pass, without one.
+/// Has the log calls look at this word, or without one at that of a process without a ring.
 pub(super) fn look_at(word: Option<&'static AtomicU64>) {
     let word = std::ptr::from_ref(word.unwrap_or(&NO_RING));
     // [filter word] Release: pairs with the load in `word`.

@@ -151,21 +151,22 @@ pub(super) fn lease_of(producer: Producer<'static>) -> Lease<'static> {
     }
 }
 
-/// Calls `write` with this thread, registered; does nothing when there is no ring, and counts the record, of
-/// `level`, as dropped when there is no entry.
+/// Calls `write` with this thread, registered, and returns whether it could be. Counts the record, of `level`, as dropped
+/// when there is a ring but no entry.
 #[inline]
-pub(super) fn with_thread(level: Level, write: impl FnOnce(Ready<'_>)) {
+pub(super) fn with_thread(level: Level, write: impl FnOnce(Ready<'_>)) -> bool {
     THREAD.with(|thread| {
         let ready = match thread.is_known() {
             true => thread.ready(),
             false => thread.enter(level),
         };
-        let Some(ready) = ready else { return };
+        let Some(ready) = ready else { return false };
         write(ready);
         if ready.aside {
             thread.leave_aside(ready);
         }
-    });
+        true
+    })
 }
 
 /// Calls `write` with this thread, registered or not.

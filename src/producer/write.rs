@@ -6,9 +6,10 @@
 use std::fmt;
 use std::sync::atomic::compiler_fence;
 
-use super::attachment;
+use super::attachment::{self, Attachment};
 use super::thread::{self, Ready, with_thread};
 use super::wait::Wait;
+use super::without::{self, Caught};
 use crate::failpoint;
 use crate::level::Level;
 use crate::record::CallSite;
@@ -22,12 +23,24 @@ use crate::words::WORD;
 /// What a record says.
 pub(crate) trait Content {
     fn write(&self, record: &mut Outgoing<'_>);
+
+    /// The same where there is no ring.
+    fn capture(&self, out: &mut Caught<'_>);
+
+    /// When it was said, in ticks of the ring's clock, if that is not now.
+    fn time(&self, _: &Attachment) -> Option<u64> {
+        None
+    }
 }
 
 /// The text, for a call site whose format is `{}`.
 impl Content for fmt::Arguments<'_> {
     fn write(&self, record: &mut Outgoing<'_>) {
         (Rendered(*self),).capture_all(record);
+    }
+
+    fn capture(&self, out: &mut Caught<'_>) {
+        (Rendered(*self),).capture_all(out);
     }
 }
 
@@ -39,6 +52,10 @@ impl<A: Arguments> Content for Captured<'_, A> {
     fn write(&self, record: &mut Outgoing<'_>) {
         self.0.capture_all(record);
     }
+
+    fn capture(&self, out: &mut Caught<'_>) {
+        self.0.capture_all(out);
+    }
 }
 
 /// Writes one record.
@@ -48,7 +65,7 @@ pub(crate) fn write(
     target: Option<&str>,
     content: &dyn Content,
 ) {
-    with_thread(level, |ready| match ready.thread.buffer.try_borrow_mut() {
+    let is_taken = with_thread(level, |ready| match ready.thread.buffer.try_borrow_mut() {
         // The fences keep what is done to the buffer within the time in which a signal handler finds it
         // taken; to the compiler the two have nothing to do with each other.
         Ok(mut buffer) => {
@@ -63,6 +80,9 @@ pub(crate) fn write(
             write_with(ready, buffer, level, site, target, content, None);
         }
     });
+    if !is_taken {
+        without::take(level, site, target, content);
+    }
 }
 
 /// Whoever has the buffer is inside no claim, so the floor must be idle. If somebody wrote it, all holes would
@@ -123,6 +143,7 @@ pub(super) fn write_with(
         origin: None,
         first_refused: refused,
         refused: false,
+        time: content.time(attachment),
     };
     let inline = (id == 0).then_some(&site.statement);
     // The time is put there when the first run is sent: what the user renders may take long.
@@ -147,6 +168,8 @@ pub(crate) struct Outgoing<'a> {
     first_refused: Option<Refused>,
     /// A run was refused: the rest of the record goes nowhere.
     refused: bool,
+    /// When it was said, if that is not when its first run is sent.
+    time: Option<u64>,
 }
 
 impl Put for Outgoing<'_> {
@@ -200,7 +223,8 @@ impl Outgoing<'_> {
         }
         let first = self.origin.is_none();
         if first {
-            let time = self.ready.attachment.clock.ticks();
+            let clock = &self.ready.attachment.clock;
+            let time = self.time.unwrap_or_else(|| clock.ticks());
             self.buffer[..WORD].copy_from_slice(&time.to_ne_bytes());
         }
         let mut tag = self.tag;

@@ -16,7 +16,7 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 pub(crate) use room::{CUT_MARK, Room, lossy};
-pub(crate) use value::{Value as Captured, take_text};
+pub(crate) use value::{Value as Captured, rendered_pieces, take_text};
 
 use super::capture::Kind;
 use super::site::MAX_NAME;

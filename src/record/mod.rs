@@ -13,7 +13,7 @@ pub use gathered::ValuesBuf;
 pub use site::CallSite;
 #[cfg(any(test, fuzzing))]
 pub(crate) use site::Statement;
-pub(crate) use site::{Site, SiteId, SiteTable};
+pub(crate) use site::{Site, SiteId, SiteTable, key_names};
 #[cfg(test)]
 pub(crate) use values::samples;
 pub(crate) use values::{About, put_entry, put_value};

@@ -27,6 +27,7 @@ pub(crate) mod process;
 mod refusal;
 mod registry;
 pub(crate) mod signals;
+mod standard_error;
 
 use std::io;
 use std::path::PathBuf;
@@ -54,6 +55,7 @@ pub(crate) use pages::LockRefusal;
 pub(crate) use platform::{CAN_LOCK, DrainLock};
 pub(crate) use refusal::Refusal;
 pub(crate) use registry::{Member, Producer, State, Tag};
+pub(crate) use standard_error::{at_exit, say};
 
 use crate::sync::{AtomicU64, Ordering, load_acquire};
 use crate::words::{load_bytes, store_bytes};

@@ -142,13 +142,26 @@ pub(crate) fn role(variable: &str) -> Option<OsString> {
     (!runs_with_foreign_rights() || gave_up_foreign_rights()).then_some(told)
 }
 
+/// The running program.
+const OWN_PROGRAM: &str = "/proc/self/exe";
+
 /// The command that starts this program again, to be found as `name` in the process list. The role is for the caller
 /// to say.
 pub(crate) fn this_program(name: &str) -> io::Result<Command> {
     use std::os::unix::process::CommandExt;
     // On Linux this names the running program even when its file was replaced or removed.
     let mut command = match cfg!(target_os = "linux") {
-        true => Command::new("/proc/self/exe"),
+        true => {
+            // Started all the same it would be "No such file or directory", of which nobody knows what it is about.
+            std::fs::symlink_metadata(OWN_PROGRAM).map_err(|why| {
+                let said = format!(
+                    "{OWN_PROGRAM}, by which this program is started again, is not there ({why}): mount /proc \
+                     (mount -t proc proc /proc)"
+                );
+                io::Error::new(why.kind(), said)
+            })?;
+            Command::new(OWN_PROGRAM)
+        }
         false => Command::new(std::env::current_exe()?),
     };
     command.arg0(name);

@@ -11,7 +11,7 @@ use super::own::{self, REGISTERED, Registered};
 use super::spec::Common;
 use super::syslog::Syslog;
 use super::{FilePlace, Json, Logfmt, Sink, SinkSpec, SpecError};
-use crate::filter::{self, Directives};
+use crate::filter::Directives;
 use crate::segment::{Announced, FILE_SINKS};
 
 /// All kinds.
@@ -189,7 +189,7 @@ pub(crate) fn filter_of(spec: &SinkSpec) -> Result<Directives, SpecError> {
     match spec.get(Common::LEVEL) {
         None => Ok(Directives::ALL),
         Some(text) => Directives::parse(text)
-            .map_err(|error| spec.refuse(Common::LEVEL, error.directive, filter::ALLOWED)),
+            .map_err(|error| spec.refuse(Common::LEVEL, &error.directive, error.allowed())),
     }
 }
 

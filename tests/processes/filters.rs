@@ -144,7 +144,7 @@ fn a_variable_replaces_the_builders_filter_and_a_wrong_one_is_said() {
         [&'static str; 4],
         &'static str,
     );
-    let cases: [Case; 4] = [
+    let cases: [Case; 9] = [
         (
             &[("RUST_LOG", "imu")],
             ["error", "trace", "error", "error"],
@@ -163,7 +163,32 @@ fn a_variable_replaces_the_builders_filter_and_a_wrong_one_is_said() {
         (
             &[("SHMLOG_LEVEL", "imu=loud")],
             ["error", "error", "error", "info"],
-            "SHMLOG_LEVEL is ignored",
+            "SHMLOG_LEVEL is ignored, and the program's own filter is used: \"imu=loud\" is no filter",
+        ),
+        (
+            &[("SHMLOG_LEVEL", "wrn")],
+            ["error", "error", "error", "info"],
+            "did you mean warn?",
+        ),
+        (
+            &[("SHMLOG_LEVEL", "warn imu=debug")],
+            ["error", "error", "error", "info"],
+            "did you mean warn,imu=debug?",
+        ),
+        (
+            &[("RUST_LOG", "2")],
+            ["error", "error", "error", "info"],
+            "RUST_LOG is ignored",
+        ),
+        (
+            &[("RUST_LOG", "*=debug")],
+            ["error", "error", "error", "info"],
+            "did you mean debug?",
+        ),
+        (
+            &[("RUST_LOG", "debug/regex")],
+            ["error", "error", "error", "info"],
+            "did you mean debug?",
         ),
     ];
     for (variables, expected, said) in cases {
@@ -177,7 +202,7 @@ fn a_variable_replaces_the_builders_filter_and_a_wrong_one_is_said() {
         let text = folder.log_text();
         match said.is_empty() {
             true => assert!(!text.contains("ignored"), "{text}"),
-            false => assert_says(&text, &[said, "\"imu=loud\"", "imu=debug"]),
+            false => assert_says(&text, &["is ignored", said, "imu=debug,can::bus=off"]),
         }
     }
 }
@@ -233,9 +258,14 @@ fn a_filter_that_is_none_changes_nothing() {
     );
     assert!(logger.set_filter("").is_err());
     assert_eq!(logger.filter(), "info");
-    let builder = quiet(folder.text()).filter("a=b=c");
-    let why = builder.init_parent().unwrap_err().to_string();
-    assert_says(&why, &["filter", "a=b=c"]);
+    for (wrong, said) in [("a=b=c", "a=b=c"), ("wrn", "did you mean warn?")] {
+        let why = logger.set_filter(wrong).unwrap_err().to_string();
+        assert_says(&why, &["stays as it was", said]);
+        let builder = quiet(folder.text()).filter(wrong);
+        let why = builder.init_parent().unwrap_err().to_string();
+        assert_says(&why, &["filter", said]);
+    }
+    assert_eq!(logger.filter(), "info");
     drop(logger);
 }
 

@@ -12,12 +12,13 @@ pub const ROLES: &[Role] = &[
     ("parent_with_log", parent_with_log),
     ("child_with_log", child_with_log),
     ("one_with_another_logger", one_with_another_logger),
+    ("child_with_another_logger", child_with_another_logger),
 ];
 
 pub fn trials() -> Vec<Trial> {
     trials![
         statements_of_log_become_records_of_every_process_with_key_values_and_places,
-        a_logger_that_the_program_has_given_to_log_before_stays,
+        a_logger_that_the_program_has_given_to_log_before_stays_and_the_log_says_so,
     ]
 }
 
@@ -123,25 +124,53 @@ impl log::Log for Counting {
     fn flush(&self) {}
 }
 
-fn one_with_another_logger(arguments: &[String]) {
+fn set_another() -> &'static Counting {
     static OTHER: Counting = Counting(std::sync::atomic::AtomicU32::new(0));
     log::set_logger(&OTHER).unwrap();
     log::set_max_level(log::LevelFilter::Info);
-    let logger = quiet(&arguments[0]).init_parent().unwrap();
+    &OTHER
+}
+
+/// Arguments: folder, whether statements of `log` are wanted.
+fn one_with_another_logger(arguments: &[String]) {
+    let other = set_another();
+    let is_wanted = arguments[1] == "wanted";
+    let builder = quiet(&arguments[0]).level(Level::Error);
+    let logger = builder.log_crate(is_wanted).init_parent().unwrap();
     log::info!("for the other");
     log::debug!("for nobody");
     // Into both.
     let record = log::Record::builder()
+        .level(log::Level::Error)
         .target("both")
         .args(format_args!("for both"))
         .build();
     log::logger().log(&record);
     log::Log::log(&logger, &record);
-    assert_eq!(OTHER.0.load(std::sync::atomic::Ordering::Relaxed), 2);
+    assert_eq!(other.0.load(std::sync::atomic::Ordering::Relaxed), 2);
+    let child = role_command("child_with_another_logger", &[&arguments[1]]).status();
+    assert!(child.unwrap().success());
 }
 
-fn a_logger_that_the_program_has_given_to_log_before_stays() {
+fn child_with_another_logger(arguments: &[String]) {
+    set_another();
+    let builder = ShmLogger::builder().process_name("child");
+    let _logger = builder.log_crate(arguments[0] == "wanted").attach().unwrap();
+    let _again = ShmLogger::builder().log_crate(false).attach().unwrap();
+}
+
+fn a_logger_that_the_program_has_given_to_log_before_stays_and_the_log_says_so() {
     let folder = Folder::new();
-    Actor::start("one_with_another_logger", &[folder.text()]).finish();
+    Actor::start("one_with_another_logger", &[folder.text(), "wanted"]).finish();
+    let records = folder.records();
+    let is_warning = |record: &&crate::support::Line| record.message.contains("has another logger");
+    let warned: Vec<_> = records.iter().filter(is_warning).collect();
+    assert_eq!(warned.len(), 2, "{records:?}");
+    assert!(warned.iter().all(|record| record.level == Level::Warn && record.message.contains("log_crate(false)")));
+    assert_eq!(warned[1].process, "child");
+    assert_eq!(records.len(), 3);
+
+    let folder = Folder::new();
+    Actor::start("one_with_another_logger", &[folder.text(), "unwanted"]).finish();
     assert_eq!(folder.messages(), ["for both"]);
 }

@@ -102,6 +102,7 @@ cast! {
         #[cfg(feature = "tracing")]
         tracing_layer
         values
+        without_ring
 }
 
 fn main() {

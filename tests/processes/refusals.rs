@@ -19,6 +19,7 @@ pub const ROLES: &[Role] = &[
     ("refused_for_its_settings", refused_for_its_settings),
     ("refused_at_folders", refused_at_folders),
     ("refused_for_want_of_memory", refused_for_want_of_memory),
+    ("refused_without_proc", refused_without_proc),
     ("refused_the_second_time", refused_the_second_time),
     ("extremes", extremes),
     ("outer", outer),
@@ -37,7 +38,8 @@ pub fn trials() -> Vec<Trial> {
     // The portable segment cannot see a shortage coming.
     if !cfg!(feature = "portable") {
         all.extend(trials![
-            too_little_shared_memory_is_an_error_that_names_the_need_and_leaves_nothing
+            too_little_shared_memory_is_an_error_that_names_the_need_and_leaves_nothing,
+            without_proc_the_error_says_that_it_is_missing
         ]);
     }
     all
@@ -258,6 +260,20 @@ fn too_little_shared_memory_is_an_error_that_names_the_need_and_leaves_nothing()
     let role = little.role("refused_for_want_of_memory", &[folder.text()]);
     Actor::from_command(role).finish();
     assert_eq!(folder.records().len(), 1);
+    Ok(())
+}
+
+fn refused_without_proc(arguments: &[String]) {
+    let error = quiet(&arguments[0]).init_parent().unwrap_err();
+    assert_says(&error.to_string(), &["/proc/self/exe", "mount -t proc"]);
+    assert!(segments_made_by(std::process::id()).is_empty());
+}
+
+fn without_proc_the_error_says_that_it_is_missing() -> Result<(), Ignored> {
+    let nothing = OwnMount::over("/proc", "1m")?;
+    let folder = Folder::new();
+    let role = nothing.role("refused_without_proc", &[folder.text()]);
+    Actor::from_command(role).finish();
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! `ls`, `level`, `flush` and `recover`, over running and killed robots.
 
+use std::io::{BufRead, BufReader};
+
 use libtest_mimic::Trial;
 use serde_json::Value;
 
@@ -17,6 +19,9 @@ pub fn trials() -> Vec<Trial> {
         ls_refuses_to_look_for_a_time_that_makes_no_sense,
         a_ring_is_named_by_its_name_its_program_or_its_process,
         a_level_counts_in_all_processes_from_the_next_call_on,
+        each_word_of_level_changes_its_own_directive_and_leaves_the_others,
+        a_filter_for_a_while_is_set_back_by_time_and_by_signals,
+        a_mistyped_name_is_told_the_nearest_of_those_that_live,
         directives_that_make_no_sense_are_refused_and_nothing_changes,
         flush_comes_back_when_all_is_in_the_file,
         the_ring_of_a_killed_program_is_listed_as_dead_and_recovered,
@@ -115,7 +120,7 @@ fn a_level_counts_in_all_processes_from_the_next_call_on() {
     );
     robot.tell("debug 2");
     robot.tell("info 3");
-    printed(&mut shmlog(&["level", "levelled", "info"]));
+    printed(&mut shmlog(&["level", "levelled", "=info"]));
     robot.tell("debug 4");
     robot.tell("info 5");
     let folder = robot.finish();
@@ -136,12 +141,78 @@ fn a_level_counts_in_all_processes_from_the_next_call_on() {
     assert_eq!(messages, expected);
 }
 
+fn each_word_of_level_changes_its_own_directive_and_leaves_the_others() {
+    let robot = Robot::start("worded");
+    for (words, before, after) in [
+        (&["imu=debug"][..], "info", "info,imu=debug"),
+        (&["worded", "warn", "can=off"], "info,imu=debug", "warn,imu=debug,can=off"),
+        (&["worded", "+imu=trace"], "warn,imu=debug,can=off", "warn,imu=trace,can=off"),
+        (&["worded", "-imu"], "warn,imu=trace,can=off", "warn,can=off"),
+        (&["worded", "-can", "arm=off"], "warn,can=off", "warn,arm=off"),
+        (&["worded", "=error,can=off"], "warn,arm=off", "error,can=off"),
+        (&["--set", "worded", "imu=off"], "error,can=off", "info,imu=off"),
+        (&["worded", "imu=debug", "--set"], "info,imu=off", "info,imu=debug"),
+        (&["worded", "reset"], "info,imu=debug", "info"),
+    ] {
+        let mut command = shmlog(&["level"]);
+        let words = words.iter().copied();
+        // The first without a ring's name would find the rings of other tests too.
+        let ring = (words.len() == 1).then_some("worded");
+        let said = printed(command.args(ring).args(words.clone()));
+        let expected = format!("{}: {after} (before: {before})\n", robot.ring);
+        assert_eq!(said, expected, "{words:?}");
+    }
+    robot.finish();
+}
+
+fn a_filter_for_a_while_is_set_back_by_time_and_by_signals() {
+    let robot = Robot::start("awhile");
+    let during = format!("{}: info,imu=debug (before: info)\n", robot.ring);
+    let after = format!("{}: info (before: info,imu=debug)\n", robot.ring);
+    let said = printed(&mut shmlog(&["level", "awhile", "imu=debug", "--for", "100ms"]));
+    assert!(said.starts_with(&during) && said.ends_with(&after), "{said}");
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_shmlog"));
+        command.args(["level", "--for", "1h", "awhile", "imu=debug"]);
+        let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert_eq!(lines.next().unwrap().unwrap() + "\n", during);
+        assert!(lines.next().unwrap().unwrap().contains("Ctrl+C"));
+        assert_eq!(printed(&mut shmlog(&["level", "awhile"])), "info,imu=debug\n");
+        let pid = rustix::process::Pid::from_child(&child);
+        let signal_of = rustix::process::Signal::from_named_raw(signal).unwrap();
+        rustix::process::kill_process(pid, signal_of).unwrap();
+        assert_eq!(lines.next().unwrap().unwrap() + "\n", after);
+        let status = child.wait().unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(signal));
+        assert_eq!(printed(&mut shmlog(&["level", "awhile"])), "info\n");
+    }
+    robot.finish();
+}
+
+fn a_mistyped_name_is_told_the_nearest_of_those_that_live() {
+    let robot = Robot::start("misspelt");
+    for command in ["flush", "level", "tail", "recover"] {
+        let said = complained(&mut shmlog(&[command, "mispelt"]));
+        assert!(said.contains("\"mispelt\"") && said.contains("did you mean misspelt?"), "{command}: {said}");
+    }
+    let said = complained(&mut shmlog(&["level", "wrn"]));
+    assert!(said.contains("did you mean the level warn?"), "{said}");
+    let said = complained(&mut shmlog(&["flush", "something-else"]));
+    assert!(!said.contains("did you mean"), "{said}");
+    robot.finish();
+}
+
 fn directives_that_make_no_sense_are_refused_and_nothing_changes() {
     let robot = Robot::start("refusing");
     let said = complained(&mut shmlog(&["level", "refusing", "imu=loud"]));
     assert!(said.contains("imu=loud"), "{said}");
     let said = complained(&mut shmlog(&["level", "refusing", "wran,imu=debug"]));
     assert!(said.contains("\"wran\" is no level"), "{said}");
+    for (word, meant) in [("imu=", "imu=trace"), ("info,wrn", "mean warn?"), ("imu=wrn", "mean imu=warn?"), ("=*=debug", "mean debug?"), ("-can", "no directive for can")] {
+        let said = complained(&mut shmlog(&["level", "refusing", word]));
+        assert!(said.contains(meant), "{word}: {said}");
+    }
     // Not a target to be recorded whole.
     let said = complained(&mut shmlog(&["level", "refusing-too"]));
     assert!(said.contains("no ring \"refusing-too\""), "{said}");

@@ -8,10 +8,11 @@
 //! | `failure.rs` | how a command speaks and ends: its output, its complaints, the exit code |
 //! | `rings.rs` | which ring is meant |
 //! | `directives.rs` | directives that somebody types |
+//! | `../../nearest.rs` | what a mistyped word was meant to be; the library's |
 //! | `reading/` | records from files, for `tail` and `plot`: text, JSON lines, MCAP, compressed ones |
 //! | `show/` | numbers, times, tables and foreign texts as people read them |
 //!
-//! `run`, `top`, `tail`, `doctor` and `plot` have a folder each; what is in it, the file of that name says.
+//! `run`, `top`, `tail`, `level`, `doctor` and `plot` have a folder each; what is in it, the file of that name says.
 //!
 //! It stands on the library's public interface alone.
 
@@ -27,6 +28,9 @@ mod flush;
 mod generate;
 mod level;
 mod ls;
+// The library's own, which is no part of its public interface.
+#[path = "../../nearest.rs"]
+mod nearest;
 mod plot;
 mod reading;
 mod recover;

@@ -3,6 +3,7 @@
 use shmlog::observe::{self, ListedRing, Observer, RingState};
 
 use crate::failure::Failure;
+use crate::nearest::nearest;
 use crate::show::{self, harmless};
 
 /// What to do where there is no ring.
@@ -66,23 +67,55 @@ pub fn listed(asked: Option<&str>) -> Result<ListedRing, Failure> {
     match asked {
         None => only(&rings).cloned(),
         Some(asked) => named(&rings, asked)?.cloned().ok_or_else(|| {
+            let meant = did_you_mean(&rings, asked);
             Failure::new(format!(
-                "there is no ring {asked:?}, and none of a program or process of that name: `shmlog ls` lists those that \
-                 there are; {HOW_TO_START}"
+                "there is no ring {asked:?}, and none of a program or process of that name{meant}: `shmlog ls` lists those \
+                 that there are; {HOW_TO_START}"
             ))
         }),
     }
 }
 
+/// The name that is nearest to a mistyped one, if one is near: of a ring, of its program, or of a process of it.
+fn did_you_mean(rings: &[ListedRing], asked: &str) -> String {
+    let is_usable = |ring: &&ListedRing| matches!(ring.state, RingState::Live | RingState::Dead);
+    let rings = || rings.iter().filter(is_usable);
+    let of_rings = rings().flat_map(|ring| [ring.program.clone(), ring.name.clone()]);
+    let of_processes = rings().flat_map(process_names);
+    let names: Vec<String> = of_rings.chain(of_processes).collect();
+    // One slip for every three letters.
+    let most = (asked.chars().count() / 3).max(1);
+    let meant = nearest(asked, names.iter().map(|name| &**name), most);
+    meant.map_or(String::new(), |name| {
+        format!(" (did you mean {}?)", harmless(name))
+    })
+}
+
+/// The same, of a word that may also have meant something else.
+pub fn advice_on(asked: &str) -> String {
+    did_you_mean(&observe::rings(), asked)
+}
+
 /// Whether a process of this name or id logs into a ring.
 fn has_member(ring: &ListedRing, asked: &str) -> bool {
+    let processes = processes(ring);
+    let mut processes = processes.iter();
+    processes.any(|(name, pid)| name == asked || asked.parse() == Ok(*pid))
+}
+
+fn process_names(ring: &ListedRing) -> Vec<String> {
+    processes(ring).into_iter().map(|(name, _)| name).collect()
+}
+
+/// The names and ids of those that log into a ring, if it lives.
+fn processes(ring: &ListedRing) -> Vec<(String, u32)> {
     let can_look = ring.state == RingState::Live;
     let observer = can_look.then(|| Observer::open(&ring.name).ok()).flatten();
-    observer.is_some_and(|observer| {
-        let processes = observer.snapshot().processes;
-        let mut processes = processes.iter();
-        processes.any(|process| process.name == asked || asked.parse() == Ok(process.pid))
-    })
+    let processes = observer.map(|observer| observer.snapshot().processes);
+    let processes = processes.unwrap_or_default().into_iter();
+    processes
+        .map(|process| (process.name, process.pid))
+        .collect()
 }
 
 /// The one of this environment, or the only one that lives.

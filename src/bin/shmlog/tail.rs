@@ -179,7 +179,8 @@ fn show_all(arguments: &Arguments, wanted: Option<usize>, show: &mut Show) -> Re
             }
             let observer = rings::find(&word)?.ok_or_else(|| {
                 Failure::new(format!(
-                    "there is no file {ring:?}, and no ring of that name, program or process: `shmlog ls` lists the rings"
+                    "there is no file {ring:?}, and no ring of that name, program or process{}: `shmlog ls` lists the rings",
+                    rings::advice_on(&ring.to_string_lossy())
                 ))
             })?;
             ring::tail(&observer, wanted, follow, show).map(drop)

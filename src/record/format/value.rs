@@ -331,12 +331,15 @@ fn take_piece<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(take_text(rest, usize::try_from(len).ok()?))
 }
 
+/// The pieces of a value that was rendered.
+pub(crate) fn rendered_pieces(mut pieces: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || take_piece(&mut pieces))
+}
+
 fn pass_pieces(rest: &mut &[u8]) {
     while take_piece(rest).is_some() {}
 }
 
-fn write_pieces(mut pieces: &[u8], out: &mut String, room: &mut Room) {
-    while let Some(piece) = take_piece(&mut pieces) {
-        push_lossy(piece, out, room);
-    }
+fn write_pieces(pieces: &[u8], out: &mut String, room: &mut Room) {
+    rendered_pieces(pieces).for_each(|piece| push_lossy(piece, out, room));
 }
