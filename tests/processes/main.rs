@@ -72,6 +72,7 @@ cast! {
         leaks
         #[cfg(feature = "log")]
         log_crate
+        long_records
         main_job
         #[cfg(feature = "mcap")] mcap
         #[cfg(feature = "mcap")] mcap_deaths
