@@ -10,6 +10,7 @@
 //! | `dropping` | a producer dies while it counts a record that it has dropped |
 //! | `stopped` | a producer is stopped at every step of a claim, for ten laps of the others |
 //! | `overshot` | a producer stands between claim and publish, while others claim what is not free yet |
+//! | `long_records` | a record of many runs finds the ring full: its call is counted, killed or stopped while it waits |
 //! | `drainer_dies` | the drainer dies at every step of its loop, again and again |
 //! | `drainer_and_producers` | the drainer dies while it deals with stopped and dead producers |
 //! | `killed_often` | the drainer is killed 500 times at moments of no choosing, during a million records |
@@ -67,6 +68,7 @@ cast! {
     dropping
     dying
     killed_often
+    long_records
     no_counter
     overshot
     periods
