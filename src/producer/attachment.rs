@@ -248,8 +248,12 @@ static CURRENT: AtomicPtr<Attachment> = AtomicPtr::new(std::ptr::null_mut());
 /// The tie that was made last, and through it all others: null, or an attachment that was leaked.
 static LAST_MADE: AtomicPtr<Attachment> = AtomicPtr::new(std::ptr::null_mut());
 
-/// Reads 0 in a child made by fork until it is given its own generation.
-static GENERATION: OnceLock<&'static AtomicU64> = OnceLock::new();
+/// Before there is a word for it.
+static NO_GENERATION: AtomicU64 = AtomicU64::new(0);
+/// The word that reads 0 in a child made by fork until it is given its own generation, or [`NO_GENERATION`]. No
+/// `OnceLock`: a fork could come while another thread fills it.
+static GENERATION: AtomicPtr<AtomicU64> =
+    AtomicPtr::new(std::ptr::from_ref(&NO_GENERATION).cast_mut());
 /// The last generation handed out, in this process or in those it was forked from.
 static LAST_GENERATION: AtomicU64 = AtomicU64::new(0);
 
@@ -257,11 +261,9 @@ static LAST_GENERATION: AtomicU64 = AtomicU64::new(0);
 /// detaching. What a thread knows from another generation is void. 0 when there is none yet.
 #[inline]
 pub(crate) fn known_generation() -> u64 {
-    match GENERATION.get() {
-        // Relaxed: a thread that comes late by an instant writes into the ring it knew.
-        Some(word) => word.load(Ordering::Relaxed),
-        None => 0,
-    }
+    // [generation] Acquire: pairs with the exchange in generation_word. The word's own load is Relaxed: a thread that comes
+    // late by an instant writes into the ring it knew.
+    to_word(GENERATION.load(Ordering::Acquire)).load(Ordering::Relaxed)
 }
 
 /// The present generation, begun if need be.
@@ -278,13 +280,25 @@ pub(crate) fn generation() -> std::io::Result<u64> {
 }
 
 fn generation_word() -> std::io::Result<&'static AtomicU64> {
-    match GENERATION.get() {
-        Some(word) => Ok(word),
-        None => {
-            let word = segment::word_wiped_on_fork()?;
-            Ok(GENERATION.get_or_init(|| word))
-        }
+    let none = std::ptr::from_ref(&NO_GENERATION).cast_mut();
+    // [generation] Acquire: pairs with the exchange below.
+    let present = GENERATION.load(Ordering::Acquire);
+    if present != none {
+        return Ok(to_word(present));
     }
+    let word = std::ptr::from_ref(segment::word_wiped_on_fork()?).cast_mut();
+    // [generation] Release: pairs with the loads. When another thread was faster, our page is left unused.
+    let settled = GENERATION.compare_exchange(none, word, Ordering::AcqRel, Ordering::Acquire);
+    Ok(to_word(settled.map_or_else(|faster| faster, |_| word)))
+}
+
+/// What [`GENERATION`] points to.
+#[inline(always)]
+#[allow(unsafe_code)]
+fn to_word(pointer: *mut AtomicU64) -> &'static AtomicU64 {
+    // SAFETY: loaded from GENERATION, or about to be found there: into which goes only what was made from a
+    // `&'static AtomicU64`, in the beginning and by generation_word; nothing makes a `&mut` of it.
+    unsafe { &*pointer }
 }
 
 /// Voids what all threads know.

@@ -33,7 +33,6 @@ pub fn trials() -> Vec<Trial> {
 }
 
 const SLOTS: u64 = 1024;
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The usual shares of the ring: an eighth from warnings on, a sixteenth from errors on.
 fn usual(folder: &str) -> Builder {

@@ -63,6 +63,8 @@ cast! {
         endings
         files
         filters
+        #[cfg(feature = "log")]
+        first_uses
         flight_recorder
         forks
         formats
