@@ -65,6 +65,12 @@ fn meet_stopped(logger: &ShmLogger, who: &str, failpoints: &str, end: impl FnOnc
     assert_eq!((stats.dropped, stats.lost, stats.parked), (0, 0, 0), "{who}: {stats:?}");
 }
 
+/// The parent's first record.
+fn begin() -> u64 {
+    log("parent", 0, 20);
+    1
+}
+
 fn end_well(mut victim: Child) {
     assert!(victim.wait().unwrap().success());
 }
@@ -86,10 +92,11 @@ fn log_on(logger: &ShmLogger, next: &mut u64) {
 fn parent_of_who_looks(arguments: &[String]) {
     let logger = small(&arguments[0], OnFull::Drop).init_parent().unwrap();
     say(logger.name());
+    // Registered: numbers settle by how many are.
+    let mut logged = begin();
     let look = |action: &str, at: u64| format!("wait.look={action}@{at}");
     meet_stopped(&logger, "patient", &look("kill", LOOKS + 1), end_well);
     meet_stopped(&logger, "killed", &look("kill", LOOKS), wait_for_death);
-    let mut logged = 0;
     let drainer = stop_drainer(&logger);
     let stopped = start_victim("stopped", &LENGTH.to_string(), 1, &look("stop", 3));
     wait_for_stop(&stopped);
@@ -105,8 +112,8 @@ fn parent_of_who_naps(arguments: &[String]) {
     let patience = OnFull::Block(Duration::from_secs(60));
     let logger = small(&arguments[0], patience).init_parent().unwrap();
     say(logger.name());
+    let mut logged = begin();
     meet_stopped(&logger, "killed", "wait.nap=kill@3", wait_for_death);
-    let mut logged = 0;
     for (who, end) in [("stopped", let_go_on as fn(Child)), ("doomed", kill)] {
         let drainer = stop_drainer(&logger);
         let victim = start_victim(who, &LENGTH.to_string(), 1, "wait.nap=stop@3");

@@ -17,6 +17,7 @@
 //! | `disk_full` | the drainer is killed while the file takes nothing |
 //! | `compressing` | the drainer is killed at every step of beginning, linking, compressing and syncing files |
 //! | `two_drainers` | a second drainer is started |
+//! | `first_uses` | a signal handler interrupts the first use of a statement of the crate `log` |
 //! | `forks` | a process forks while its threads are at every step of a claim |
 //! | `reused_pid` | a dead producer's pid is another's by the time anybody looks |
 //! | `clock_steps` | the wall clock is set back an hour |
@@ -72,6 +73,7 @@ cast! {
     no_counter
     overshot
     periods
+    first_uses
     forks
     in_the_making
     reused_pid
