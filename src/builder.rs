@@ -20,8 +20,17 @@ use crate::sink::SinkSpec;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnFull {
     /// The record is dropped and counted; the call returns at once. For control loops, and the default.
+    ///
+    /// A record longer than about 2 KB takes several *runs* of slots. It is dropped when there is no room for the first.
+    /// Between two runs the call looks whether the drainer has made room, in user space, at most 256 times for the
+    /// whole record and 64 times more for each run that is in the ring already: about 100 µs, and some 20 µs for every
+    /// 2 KB that it has copied. When the looks are used up the record is delivered cut off, and says so. A thread that may run on
+    /// one processor only, when it registers, does not look at all: the drainer might need that one. So a
+    /// record that is larger than the free part of the ring is whole only if the drainer keeps up with the copy; for
+    /// such records take [`Block`](OnFull::Block).
     Drop,
-    /// The call sleeps until there is room, at most this long; then the record is dropped and counted.
+    /// The call sleeps until there is room, at most this long for all runs of its record together; then the record
+    /// is dropped and counted, or if it has begun, delivered cut off. So a call takes this time and what it copies, and no more.
     Block(Duration),
 }
 
@@ -165,6 +174,9 @@ impl Builder {
     /// does not cost one of these. At most half of the ring. Call it once for each level that shall have a share;
     /// that of a higher level lies within that of a lower one. Default: an eighth of the ring from
     /// [`Level::Warn`] on, a sixteenth from [`Level::Error`] on.
+    ///
+    /// A record longer than about 2 KB that was let in may go on into the first half of the share of the next higher
+    /// level that has one. The other half remains for that level and above, however many such records there are.
     pub fn reserved_slots(mut self, level: Level, slots: u64) -> Builder {
         self.reserved[level as usize] = Some(slots);
         self

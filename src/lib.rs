@@ -36,8 +36,9 @@
 //! # What a log call may do
 //!
 //! After a thread's first record, which registers the thread, a log call never enters the kernel, allocates or
-//! waits, with two exceptions that one chooses: [`OnFull::Block`] sleeps while the ring is full, and a record
-//! longer than about 2 KB spins while the drainer makes room for its next part. (On a machine whose kernel keeps time by
+//! waits, with two exceptions that one chooses: [`OnFull::Block`] sleeps while the ring is full, as long as it says, and
+//! a record longer than about 2 KB that finds the ring full on its way looks for room some hundred times, which
+//! [`OnFull::Drop`] counts out. (On a machine whose kernel keeps time by
 //! neither the processor's counter nor anything else that its vDSO can read, such as `hpet`, the time stamp is a system
 //! call.)
 //!

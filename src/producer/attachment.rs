@@ -30,6 +30,8 @@ pub(crate) struct Attachment {
     pub(super) is_forsaken: AtomicBool,
     /// By level: slots that must be left free.
     leave: [u64; Level::ALL.len()],
+    /// The same for the further runs of a record that was let in.
+    leave_within_record: [u64; Level::ALL.len()],
     /// Name under which this process enters.
     process_name: String,
     /// `generation << 16 | 1 + index` of our entry among the members; another generation's is not ours.
@@ -78,6 +80,7 @@ impl Attachment {
             is_patient,
             is_forsaken: AtomicBool::new(false),
             leave: settings.leave,
+            leave_within_record: leave_within_record(&settings.leave),
             process_name,
             member: AtomicU64::new(0),
             made_before: OnceLock::new(),
@@ -140,6 +143,13 @@ impl Attachment {
     #[inline]
     pub(crate) fn leave(&self, level: u8) -> u64 {
         self.leave.get(usize::from(level)).copied().unwrap_or(0)
+    }
+
+    /// The same for the further runs of a record.
+    #[inline]
+    pub(crate) fn leave_within_record(&self, level: u8) -> u64 {
+        let leave = self.leave_within_record.get(usize::from(level));
+        leave.copied().unwrap_or(0)
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -220,6 +230,18 @@ impl Attachment {
     }
 }
 
+/// By level, what the further runs of a record must leave free: half of the slots that are reserved for the next level
+/// that has some of its own are theirs too. A record that was let in gets on beside those that keep the ring full to
+/// the limit of its level, and the other half remains for the higher levels, however many long records are under way.
+/// One slot in any case: for the word that the record is cut off, should it be.
+fn leave_within_record(leave: &[u64; Level::ALL.len()]) -> [u64; Level::ALL.len()] {
+    std::array::from_fn(|level| {
+        let (own, higher) = (leave[level], &leave[level..]);
+        let next = higher.iter().copied().filter(|&slots| slots < own).max();
+        (own - (own - next.unwrap_or(0)) / 2).max(1)
+    })
+}
+
 /// The ring that macros log into: null, or an attachment that was leaked. No lock, since a fork or a signal
 /// handler could come while it is held.
 static CURRENT: AtomicPtr<Attachment> = AtomicPtr::new(std::ptr::null_mut());
@@ -227,8 +249,12 @@ static CURRENT: AtomicPtr<Attachment> = AtomicPtr::new(std::ptr::null_mut());
 /// The tie that was made last, and through it all others: null, or an attachment that was leaked.
 static LAST_MADE: AtomicPtr<Attachment> = AtomicPtr::new(std::ptr::null_mut());
 
-/// Reads 0 in a child made by fork until it is given its own generation.
-static GENERATION: OnceLock<&'static AtomicU64> = OnceLock::new();
+/// Before there is a word for it.
+static NO_GENERATION: AtomicU64 = AtomicU64::new(0);
+/// The word that reads 0 in a child made by fork until it is given its own generation, or [`NO_GENERATION`]. No
+/// `OnceLock`: a fork could come while another thread fills it.
+static GENERATION: AtomicPtr<AtomicU64> =
+    AtomicPtr::new(std::ptr::from_ref(&NO_GENERATION).cast_mut());
 /// The last generation handed out, in this process or in those it was forked from.
 static LAST_GENERATION: AtomicU64 = AtomicU64::new(0);
 
@@ -236,11 +262,9 @@ static LAST_GENERATION: AtomicU64 = AtomicU64::new(0);
 /// detaching. What a thread knows from another generation is void. 0 when there is none yet.
 #[inline]
 pub(crate) fn known_generation() -> u64 {
-    match GENERATION.get() {
-        // Relaxed: a thread that comes late by an instant writes into the ring it knew.
-        Some(word) => word.load(Ordering::Relaxed),
-        None => 0,
-    }
+    // [generation] Acquire: pairs with the exchange in generation_word. The word's own load is Relaxed: a thread that comes
+    // late by an instant writes into the ring it knew.
+    to_word(GENERATION.load(Ordering::Acquire)).load(Ordering::Relaxed)
 }
 
 /// The present generation, begun if need be.
@@ -257,13 +281,25 @@ pub(crate) fn generation() -> std::io::Result<u64> {
 }
 
 fn generation_word() -> std::io::Result<&'static AtomicU64> {
-    match GENERATION.get() {
-        Some(word) => Ok(word),
-        None => {
-            let word = segment::word_wiped_on_fork()?;
-            Ok(GENERATION.get_or_init(|| word))
-        }
+    let none = std::ptr::from_ref(&NO_GENERATION).cast_mut();
+    // [generation] Acquire: pairs with the exchange below.
+    let present = GENERATION.load(Ordering::Acquire);
+    if present != none {
+        return Ok(to_word(present));
     }
+    let word = std::ptr::from_ref(segment::word_wiped_on_fork()?).cast_mut();
+    // [generation] Release: pairs with the loads. When another thread was faster, our page is left unused.
+    let settled = GENERATION.compare_exchange(none, word, Ordering::AcqRel, Ordering::Acquire);
+    Ok(to_word(settled.map_or_else(|faster| faster, |_| word)))
+}
+
+/// What [`GENERATION`] points to.
+#[inline(always)]
+#[allow(unsafe_code)]
+fn to_word(pointer: *mut AtomicU64) -> &'static AtomicU64 {
+    // SAFETY: loaded from GENERATION, or about to be found there: into which goes only what was made from a
+    // `&'static AtomicU64`, in the beginning and by generation_word; nothing makes a `&mut` of it.
+    unsafe { &*pointer }
 }
 
 /// Voids what all threads know.
@@ -308,4 +344,19 @@ pub(crate) fn detach() {
     filter::look_at(None);
     CURRENT.store(std::ptr::null_mut(), Ordering::Relaxed);
     begin_generation();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn further_runs_may_use_half_of_what_is_reserved_for_the_next_level_and_no_more() {
+        // Trace to critical: an eighth of 65,536 slots from warnings on, a sixteenth from errors on.
+        let usual = [8192, 8192, 8192, 4096, 0, 0];
+        assert_eq!(leave_within_record(&usual), [6144, 6144, 6144, 2048, 1, 1]);
+        assert_eq!(leave_within_record(&[0; 6]), [1; 6]);
+        let each = [50, 40, 30, 20, 10, 0];
+        assert_eq!(leave_within_record(&each), [45, 35, 25, 15, 5, 1]);
+    }
 }

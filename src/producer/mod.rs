@@ -9,6 +9,8 @@ mod attachment;
 mod context;
 mod departure;
 mod filter;
+#[cfg(any(feature = "log", feature = "tracing"))]
+mod place;
 mod quick;
 mod thread;
 mod unlocked;
@@ -20,6 +22,8 @@ pub(crate) use attachment::{Attachment, current, detach, is_of_this_process, set
 pub use context::Scope;
 pub(crate) use context::{scope, set as set_context};
 pub(crate) use filter::{is_enabled, passes};
+#[cfg(any(feature = "log", feature = "tracing"))]
+pub(crate) use place::Place;
 pub(crate) use quick::write_captured;
 pub(crate) use thread::enter as enter_thread;
 pub use without::{WithoutRing, without_ring};

@@ -29,6 +29,8 @@ pub(super) struct Thread {
     pub(super) broken_off: Cell<Option<u64>>,
     /// We are on the way to an entry: a signal handler that logs now must not go the same way.
     entering: Cell<bool>,
+    /// It may run on one processor only, which the drainer may need: found out when it registers.
+    pub(super) shares_processor: Cell<bool>,
     /// Records to let go before an entry is asked for again, and why it was refused.
     refusals_left: Cell<(u32, Refusal)>,
     /// What all its records carry.
@@ -51,6 +53,7 @@ thread_local! {
             cached_head: Cell::new(0),
             broken_off: Cell::new(None),
             entering: Cell::new(false),
+            shares_processor: Cell::new(false),
             refusals_left: Cell::new((0, Refusal::Threads)),
             context: Context::none(),
             buffer: RefCell::new([0; MAX_RUN_BYTES]),
@@ -270,6 +273,8 @@ impl Thread {
         // What these hold is about another ring, or about none.
         self.cached_head.set(attachment.ring.head());
         self.broken_off.set(None);
+        self.shares_processor
+            .set(process::is_bound_to_one_processor());
         let generation = attachment::generation().map_err(|_| Refusal::System)?;
         let member = attachment.member(generation)?;
         let tid = rustix::thread::gettid().as_raw_pid() as u32;

@@ -1,118 +1,100 @@
-//! Waiting for room in the ring: before a record only if the ring is made so, and within one.
+//! Waiting for room in the ring, bounded for the record as a whole: before its first run if the ring is made so, and
+//! between its runs.
 
+use std::cell::Cell;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use super::attachment::Attachment;
+use crate::ring::Patience;
 use crate::segment;
 
-/// How long, in nanoseconds, a record that has begun to go through the ring waits for a drainer that does not
-/// move at all. Not a setting: only records of several runs (about 2 KB) ever wait so.
-const PATIENCE_WITHIN_RECORD_NS: u64 = 10_000_000_000;
-
-/// Who waits as long as it takes asks so often, about once a second, whether it can come to anything.
+/// A relay, which waits without a bound, asks so often, about once a second, whether anybody will ever make room.
 const NAPS_BETWEEN_DOUBTS: u32 = 1000;
 
-/// Waiting for room, bounded.
-pub(super) enum Wait {
-    No,
-    /// With `OnFull::Block`, also between the runs of a record: sleeping, growing to a millisecond, until the
-    /// deadline.
-    Asleep {
-        attachment: &'static Attachment,
-        until: std::time::Instant,
-        nap_us: u64,
-        /// Naps since it was last asked whether anybody will ever make room.
-        naps: u32,
-    },
-    /// Between the runs of one record, else: spinning, since the caller may be forbidden to enter the kernel, for
-    /// as long as the drainer moves.
-    Awake {
-        attachment: &'static Attachment,
-        head: u64,
-        since_ns: u64,
-    },
+/// The first nap of a wait, and the longest, in microseconds.
+const FIRST_NAP_US: u64 = 20;
+const LONGEST_NAP_US: u64 = 1000;
+
+/// What one record may wait for room, in all of its runs together.
+pub(super) struct Wait {
+    attachment: &'static Attachment,
+    how: How,
+}
+
+enum How {
+    /// With `OnFull::Drop`. The caller may be forbidden to enter the kernel, so it looks.
+    Awake(Patience),
+    /// With `OnFull::Block`. It sleeps, so that the drainer gets a processor which the two of them share.
+    Asleep(Sleep),
+}
+
+struct Sleep {
+    /// What is left of the time that the ring's settings allow. Only sleeping counts, not copying.
+    left: Duration,
+    nap_us: u64,
+    /// Naps since it was last asked whether anybody will ever make room.
+    naps: u32,
 }
 
 impl Wait {
-    pub(super) fn for_first(attachment: &'static Attachment) -> Wait {
-        match attachment.block_ns {
-            0 => Wait::No,
-            _ if attachment.is_forsaken.load(Ordering::Relaxed) => Wait::No,
-            ns => Wait::asleep(attachment, ns),
+    /// For a record that begins. `shares_processor` says that its thread may run on one processor only.
+    #[inline]
+    pub(super) fn new(attachment: &'static Attachment, shares_processor: bool) -> Wait {
+        let how = match attachment.block_ns {
+            0 if shares_processor => How::Awake(Patience::none()),
+            0 => How::Awake(Patience::new()),
+            ns => How::Asleep(Sleep {
+                left: Duration::from_nanos(ns),
+                nap_us: FIRST_NAP_US,
+                naps: 0,
+            }),
+        };
+        Wait { attachment, how }
+    }
+
+    /// A run of the record is in the ring.
+    #[inline]
+    pub(super) fn note_run(&mut self) {
+        match &mut self.how {
+            How::Awake(patience) => patience.earn(),
+            How::Asleep(sleep) => sleep.nap_us = FIRST_NAP_US,
         }
     }
 
-    pub(super) fn within_record(attachment: &'static Attachment) -> Wait {
-        match attachment.block_ns {
-            0 => Wait::Awake {
-                attachment,
-                head: attachment.ring.head(),
-                since_ns: monotonic_ns(),
-            },
-            // Who may sleep before a record may also sleep within it, and would rather than have it cut off.
-            ns => Wait::asleep(attachment, ns.max(PATIENCE_WITHIN_RECORD_NS)),
+    /// Waits until it is worth to try again. `false` when it is time to give up. A record that has not begun is only
+    /// slept for: to drop it costs less than to look.
+    pub(super) fn once_more(&mut self, cached_head: &Cell<u64>, has_begun: bool) -> bool {
+        let attachment = self.attachment;
+        if attachment.segment.is_over() {
+            return false;
         }
-    }
-
-    fn asleep(attachment: &'static Attachment, ns: u64) -> Wait {
-        let now = std::time::Instant::now();
-        // A timeout beyond the clock's range waits a day at a time.
-        let until = now.checked_add(std::time::Duration::from_nanos(ns));
-        let until = until.unwrap_or(now + std::time::Duration::from_secs(86_400));
-        Wait::Asleep {
-            attachment,
-            until,
-            nap_us: 20,
-            naps: 0,
-        }
-    }
-
-    /// Waits a little. `false` when it is time to give up.
-    pub(super) fn once_more(&mut self) -> bool {
-        match self {
-            Wait::No => false,
-            Wait::Asleep {
-                attachment,
-                until,
-                nap_us,
-                naps,
-            } => {
-                let left = until.saturating_duration_since(std::time::Instant::now());
-                *naps += 1;
-                if left.is_zero() || attachment.segment.is_over() {
-                    return false;
-                }
-                if attachment.is_patient && *naps >= NAPS_BETWEEN_DOUBTS {
-                    *naps = 0;
-                    if segment::is_forsaken(attachment.segment.name()) {
-                        attachment.is_forsaken.store(true, Ordering::Relaxed);
-                        return false;
-                    }
-                }
-                std::thread::sleep(left.min(std::time::Duration::from_micros(*nap_us)));
-                *nap_us = (*nap_us * 2).min(1000);
-                true
-            }
-            Wait::Awake {
-                attachment,
-                head,
-                since_ns,
-            } => {
-                for _ in 0..64 {
-                    std::hint::spin_loop();
-                }
-                let now = attachment.ring.head();
-                if now != *head {
-                    (*head, *since_ns) = (now, monotonic_ns());
-                }
-                let waited = monotonic_ns().saturating_sub(*since_ns);
-                waited < PATIENCE_WITHIN_RECORD_NS && !attachment.segment.is_over()
-            }
+        match &mut self.how {
+            How::Awake(patience) => has_begun && patience.await_head(&attachment.ring, cached_head),
+            How::Asleep(sleep) => sleep.nap(attachment),
         }
     }
 }
 
-/// Through the vDSO: no system call.
-fn monotonic_ns() -> u64 {
-    crate::clock::Clock::Monotonic.ticks()
+impl Sleep {
+    fn nap(&mut self, attachment: &Attachment) -> bool {
+        // Relaxed, both: all that hangs on it is how long this process goes on waiting for nothing.
+        if self.left.is_zero() || attachment.is_forsaken.load(Ordering::Relaxed) {
+            return false;
+        }
+        self.naps += 1;
+        if attachment.is_patient && self.naps >= NAPS_BETWEEN_DOUBTS {
+            self.naps = 0;
+            if segment::is_forsaken(attachment.segment.name()) {
+                attachment.is_forsaken.store(true, Ordering::Relaxed);
+                return false;
+            }
+        }
+        crate::failpoint::hit("wait.nap");
+        let begun = Instant::now();
+        std::thread::sleep(self.left.min(Duration::from_micros(self.nap_us)));
+        self.left = self.left.saturating_sub(begun.elapsed());
+        self.nap_us = (self.nap_us * 2).min(LONGEST_NAP_US);
+        true
+    }
 }

@@ -141,6 +141,7 @@ pub(super) fn write_with(
             producer: ready.index,
         },
         origin: None,
+        wait: Wait::new(attachment, ready.thread.shares_processor.get()),
         first_refused: refused,
         refused: false,
         time: content.time(attachment),
@@ -164,6 +165,8 @@ pub(crate) struct Outgoing<'a> {
     tag: Tag,
     /// Sequence of the first run, once it is sent and as long as more are to follow.
     origin: Option<u64>,
+    /// What is left of what it may wait for room.
+    wait: Wait,
     /// Why the first run was refused when it was tried before.
     first_refused: Option<Refused>,
     /// A run was refused: the rest of the record goes nowhere.
@@ -230,12 +233,14 @@ impl Outgoing<'_> {
         let mut tag = self.tag;
         tag.flags |= more | if first { 0 } else { CONTINUES };
         let bytes = &self.buffer[..self.filled];
+        let (ready, wait) = (self.ready, &mut self.wait);
         let sent = match self.first_refused.take() {
-            None => put(self.ready, tag, bytes, first),
-            Some(refused) => put_again(self.ready, tag, bytes, refused),
+            None => put(ready, wait, tag, bytes, first),
+            Some(refused) => put_again(ready, wait, tag, bytes, refused),
         };
         match sent {
             Ok(sequence) if more != 0 => {
+                self.wait.note_run();
                 let origin = *self.origin.get_or_insert(sequence);
                 self.buffer[..WORD].copy_from_slice(&origin.to_ne_bytes());
                 self.filled = WORD;
@@ -269,7 +274,11 @@ impl Outgoing<'_> {
         self.refused = true;
         match self.origin.take() {
             // It will be delivered, broken off: not dropped.
-            Some(origin) => self.ready.thread.broken_off.set(Some(origin)),
+            Some(origin) => {
+                self.ready.thread.broken_off.set(Some(origin));
+                // At once, in a reserved slot if there is one: this thread may not log again for long.
+                report_broken_off(self.ready);
+            }
             None => count_drop(self.ready, self.tag.level, refused),
         }
     }
@@ -305,12 +314,16 @@ fn report_broken_off(ready: Ready<'_>) {
     }
 }
 
-/// Puts one run into the ring, if there is room now, and returns its sequence.
+/// Puts one run into the ring, if there is room now, and returns its sequence. `begins` says that the record is begun
+/// by it, and counted.
 #[inline]
-fn put_once(ready: Ready<'_>, tag: Tag, bytes: &[u8], first: bool) -> Result<u64, Refused> {
+fn put_once(ready: Ready<'_>, tag: Tag, bytes: &[u8], begins: bool) -> Result<u64, Refused> {
     let (ring, head) = (&ready.attachment.ring, &ready.thread.cached_head);
-    let leave = ready.attachment.leave(tag.level);
-    let claimed = claim(ring, &ready.lease(), head, bytes.len(), leave, first)?;
+    let leave = match tag.has(CONTINUES) {
+        true => ready.attachment.leave_within_record(tag.level),
+        false => ready.attachment.leave(tag.level),
+    };
+    let claimed = claim(ring, &ready.lease(), head, bytes.len(), leave, begins)?;
     let sequence = claimed.sequence();
     publish(ready, claimed, tag, bytes);
     Ok(sequence)
@@ -318,9 +331,15 @@ fn put_once(ready: Ready<'_>, tag: Tag, bytes: &[u8], first: bool) -> Result<u64
 
 /// The same, waiting for room as long as is allowed.
 #[inline]
-fn put(ready: Ready<'_>, tag: Tag, bytes: &[u8], first: bool) -> Result<u64, Refused> {
+fn put(
+    ready: Ready<'_>,
+    wait: &mut Wait,
+    tag: Tag,
+    bytes: &[u8],
+    first: bool,
+) -> Result<u64, Refused> {
     put_once(ready, tag, bytes, first)
-        .or_else(|refused| put_patiently(ready, tag, bytes, first, refused))
+        .or_else(|refused| put_patiently(ready, wait, tag, bytes, first, refused))
 }
 
 /// Publishes what was claimed, unless a signal handler has forked in between and this is the child: the claim is
@@ -336,30 +355,32 @@ fn publish(ready: Ready<'_>, claimed: Claim<'_>, tag: Tag, bytes: &[u8]) {
 
 /// Puts the first run of a record that has been tried once.
 #[cold]
-fn put_again(ready: Ready<'_>, tag: Tag, bytes: &[u8], refused: Refused) -> Result<u64, Refused> {
+fn put_again(
+    ready: Ready<'_>,
+    wait: &mut Wait,
+    tag: Tag,
+    bytes: &[u8],
+    refused: Refused,
+) -> Result<u64, Refused> {
     if matches!(refused, Refused::Overtaken(_))
         && ready.is_of_this_process()
         && let Ok(sequence) = put_once(ready, tag, bytes, false)
     {
         return Ok(sequence);
     }
-    put_patiently(ready, tag, bytes, true, refused)
+    put_patiently(ready, wait, tag, bytes, true, refused)
 }
 
 #[cold]
 fn put_patiently(
     ready: Ready<'_>,
+    wait: &mut Wait,
     tag: Tag,
     bytes: &[u8],
     first: bool,
     mut refused: Refused,
 ) -> Result<u64, Refused> {
-    let mut wait = if first {
-        Wait::for_first(ready.attachment)
-    } else {
-        Wait::within_record(ready.attachment)
-    };
-    while wait.once_more() && ready.is_of_this_process() {
+    while wait.once_more(&ready.thread.cached_head, !first) && ready.is_of_this_process() {
         // A record is begun once, however often it is tried.
         let begins = first && matches!(refused, Refused::Full(_));
         match put_once(ready, tag, bytes, begins) {

@@ -43,12 +43,14 @@ mod claim;
 mod follow;
 #[cfg(all(test, loom))]
 mod loom_tests;
+mod patience;
 mod prefetch;
 mod read;
 mod sequence;
 
 pub(crate) use claim::{Claim, Lease, Payload, Refused, claim, claim_once};
 pub(crate) use follow::{Batch, Follower, Trail};
+pub(crate) use patience::Patience;
 pub(crate) use read::{Delivered, Floors, Hole, Next, Reader, Run};
 pub(crate) use sequence::{IDLE, MAX_RUN_BYTES, RunShape};
 

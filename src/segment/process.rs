@@ -102,6 +102,12 @@ pub(crate) fn blocks_signals() -> bool {
     failed || (1..=31).any(|signal| unsafe { libc::sigismember(&raw const blocked, signal) } == 1)
 }
 
+/// Whether the calling thread may run on one processor only. Allocates nothing.
+pub(crate) fn is_bound_to_one_processor() -> bool {
+    // Refused where there are more processors than a set of rustix holds: then it is hardly bound to one.
+    rustix::thread::sched_getaffinity(None).is_ok_and(|allowed| allowed.count() == 1)
+}
+
 /// Ends this process without running what the user's program registered to run at its end.
 #[allow(unsafe_code)]
 pub(crate) fn leave(code: i32) -> ! {

@@ -10,6 +10,7 @@
 //! | `dropping` | a producer dies while it counts a record that it has dropped |
 //! | `stopped` | a producer is stopped at every step of a claim, for ten laps of the others |
 //! | `overshot` | a producer stands between claim and publish, while others claim what is not free yet |
+//! | `long_records` | a record of many runs finds the ring full: its call is counted, killed or stopped while it waits |
 //! | `drainer_dies` | the drainer dies at every step of its loop, again and again |
 //! | `drainer_and_producers` | the drainer dies while it deals with stopped and dead producers |
 //! | `killed_often` | the drainer is killed 500 times at moments of no choosing, during a million records |
@@ -17,6 +18,7 @@
 //! | `strangers` | the drainer dies while others write into its files and truncate them |
 //! | `compressing` | the drainer is killed at every step of beginning, linking, compressing and syncing files |
 //! | `two_drainers` | a second drainer is started |
+//! | `first_uses` | a signal handler interrupts the first use of a statement of the crate `log` |
 //! | `forks` | a process forks while its threads are at every step of a claim |
 //! | `reused_pid` | a dead producer's pid is another's by the time anybody looks |
 //! | `clock_steps` | the wall clock is set back an hour |
@@ -68,9 +70,11 @@ cast! {
     dropping
     dying
     killed_often
+    long_records
     no_counter
     overshot
     periods
+    first_uses
     forks
     in_the_making
     reused_pid

@@ -65,6 +65,8 @@ cast! {
         endings
         files
         filters
+        #[cfg(feature = "log")]
+        first_uses
         flight_recorder
         forks
         formats
@@ -75,6 +77,7 @@ cast! {
         leaks
         #[cfg(feature = "log")]
         log_crate
+        long_records
         main_job
         #[cfg(feature = "mcap")] mcap
         #[cfg(feature = "mcap")] mcap_deaths

@@ -27,7 +27,7 @@ pub fn trials() -> Vec<Trial> {
         messages_of_every_length_around_slots_and_runs_arrive_whole,
         so_they_do_with_the_smallest_and_the_largest_slots,
         so_they_do_in_the_smallest_ring,
-        a_message_of_sixteen_mebibytes_arrives_whole_without_waiting_for_room_to_begin,
+        a_message_of_sixteen_mebibytes_arrives_whole_where_its_call_may_wait_for_room,
         long_messages_of_many_threads_and_processes_do_not_mix,
         long_messages_do_not_mix_when_whoever_pauses_is_parked_at_once,
         a_long_message_whose_writer_pauses_again_and_again_keeps_its_parts_in_order,
@@ -104,9 +104,9 @@ fn talk_at_length(_: &[String]) {
     }
 }
 
-fn a_message_of_sixteen_mebibytes_arrives_whole_without_waiting_for_room_to_begin() {
+fn a_message_of_sixteen_mebibytes_arrives_whole_where_its_call_may_wait_for_room() {
     let folder = Folder::new();
-    host_good_child(&folder, "", "talk_at_length", &[]);
+    host_good_child(&folder, "block", "talk_at_length", &[]);
     let records = folder.records();
     let found: Vec<usize> = records.iter().map(|r| r.message.len()).collect();
     assert_eq!(found, [64 << 10, 1 << 20, 16 << 20]);
