@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::level::Level;
 use crate::producer;
 use crate::record::CallSite;
+use crate::segment::object;
 use crate::segment::signals::{self, Fault};
 
 /// Has a last record logged when this process is about to be killed by SIGSEGV, SIGBUS, SIGFPE, SIGILL or
@@ -59,6 +60,7 @@ use crate::segment::signals::{self, Fault};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn install_crash_handler() -> Result<(), CrashHandlerError> {
+    object::stay_loaded();
     signals::provide_stack().map_err(CrashHandlerError::Stack)?;
     signals::catch_crashes(log_crash).map_err(|(signal, source)| CrashHandlerError::Handler {
         signal: name_of(signal),
@@ -216,6 +218,7 @@ pub fn install_panic_hook() {
     if INSTALLED.swap(true, Ordering::Relaxed) {
         return;
     }
+    object::stay_loaded();
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         log_panic(info);

@@ -82,6 +82,7 @@ fn make_ring_for(
             filter: segment.filter().text(),
             news: news.iter().cloned().chain(refused).collect(),
             sinks: sinks.specs.clone(),
+            wishes: builder.drainer_wishes(),
         };
         start(segment, process_name, config, builder.external_drainer)
     });

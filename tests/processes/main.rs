@@ -66,6 +66,7 @@ cast! {
         flight_recorder
         forks
         formats
+        guest
         forks_amid
         hostile
         journald
@@ -81,6 +82,7 @@ cast! {
         page_faults
         page_wishes
         panics
+        plugins
         programs
         promises
         records
