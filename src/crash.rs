@@ -7,6 +7,7 @@ use std::panic::PanicHookInfo;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::level::Level;
+use crate::logger::leaving;
 use crate::producer;
 use crate::record::CallSite;
 use crate::segment::object;
@@ -114,6 +115,7 @@ fn log_crash(fault: &Fault) {
     if producer::is_enabled(Level::Critical) {
         producer::write_last_words(Level::Critical, &SITE, format_args!("{}", Words(fault)));
     }
+    leaving::wait_as_first_process();
 }
 
 /// A fault in words; written without allocating.

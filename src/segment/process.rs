@@ -175,6 +175,20 @@ pub(crate) fn leave(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+/// Whether all other processes of this namespace end with this one.
+pub(crate) fn is_first_of_its_namespace() -> bool {
+    std::process::id() == 1
+}
+
+/// Has `act` called in `exit`. Children made by fork call it too.
+#[allow(unsafe_code)]
+pub(crate) fn at_exit(act: extern "C" fn()) {
+    super::object::stay_loaded();
+    // SAFETY: the function has the type that is asked for, does not unwind, and stays loaded until the process ends. If there
+    // is no memory to note it, it is not called.
+    unsafe { libc::atexit(act) };
+}
+
 /// Whether this program was given rights that its starter does not have.
 #[allow(unsafe_code)]
 pub(crate) fn runs_with_foreign_rights() -> bool {

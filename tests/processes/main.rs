@@ -63,6 +63,7 @@ cast! {
         endings
         files
         filters
+        first_process
         flight_recorder
         forks
         formats
