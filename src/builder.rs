@@ -13,6 +13,7 @@ pub(crate) use self::sinks::Prepared;
 use crate::drainer::Backtrace;
 use crate::level::Level;
 use crate::logger::ShmLogger;
+use crate::segment::guest::Wishes;
 use crate::segment::{AttachError, Geometry};
 use crate::sink::SinkSpec;
 
@@ -84,6 +85,8 @@ pub struct Builder {
     pub(crate) log_crate: bool,
     pub(crate) env: bool,
     pub(crate) external_drainer: bool,
+    pub(crate) drainer_cpus: Option<Vec<usize>>,
+    pub(crate) drainer_nice: Option<i32>,
 }
 
 impl Default for Builder {
@@ -113,6 +116,8 @@ impl Default for Builder {
             log_crate: true,
             env: true,
             external_drainer: false,
+            drainer_cpus: None,
+            drainer_nice: None,
         }
     }
 }
@@ -288,6 +293,30 @@ impl Builder {
         self
     }
 
+    /// The processors that the drainer may run on, by the numbers that the system gives them: a core of its own, say, away
+    /// from those of the control loops. Default: all that the cgroup's cpuset allows but for isolated ones
+    /// (`isolcpus=`), wherever this process may run.
+    ///
+    /// ```
+    /// # let folder = std::env::temp_dir().join(format!("shmlog-doc-cpus-{}", std::process::id()));
+    /// # let builder = shmlog::ShmLogger::builder().console(false).file(true).file_path(&folder).env(false);
+    /// let logger = builder.drainer_cpus([0]).drainer_nice(5).init_parent()?;
+    /// # drop(logger); std::fs::remove_dir_all(folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn drainer_cpus(mut self, cpus: impl IntoIterator<Item = usize>) -> Builder {
+        self.drainer_cpus = Some(cpus.into_iter().collect());
+        self
+    }
+
+    /// How nice the drainer is to other processes, from -20 (it goes first) to 19, as `nice` and `setpriority` have it; less
+    /// than this process needs rights (`CAP_SYS_NICE`, `RLIMIT_NICE`). Default: as this process, but 0 at least. It is
+    /// never of a realtime class, whatever this process is.
+    pub fn drainer_nice(mut self, nice: i32) -> Builder {
+        self.drainer_nice = Some(nice);
+        self
+    }
+
     /// Makes a ring, starts its drainer, and names the ring to all children started from now on.
     ///
     /// The present value of the environment variable `SHMLOG_RING` is replaced. Rust keeps its own threads
@@ -324,6 +353,13 @@ impl Builder {
         };
         let higher = Level::ALL.iter().filter(|higher| **higher > level);
         higher.map(share).max().unwrap_or(0)
+    }
+
+    pub(crate) fn drainer_wishes(&self) -> Wishes {
+        Wishes {
+            cpus: self.drainer_cpus.clone().unwrap_or_default(),
+            nice: self.drainer_nice,
+        }
     }
 
     pub(crate) fn geometry(&self) -> Geometry {

@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::frontend::sites;
 use crate::level::Level;
+use crate::logger::leaving;
 use crate::producer;
 use crate::record::CallSite;
+use crate::segment::object;
 use crate::segment::signals::{self, Fault};
 
 /// Has a last record logged when this process is about to be killed by SIGSEGV, SIGBUS, SIGFPE, SIGILL or
@@ -60,6 +62,7 @@ use crate::segment::signals::{self, Fault};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn install_crash_handler() -> Result<(), CrashHandlerError> {
+    object::stay_loaded();
     signals::provide_stack().map_err(CrashHandlerError::Stack)?;
     signals::catch_crashes(log_crash).map_err(|(signal, source)| CrashHandlerError::Handler {
         signal: name_of(signal),
@@ -113,6 +116,7 @@ fn log_crash(fault: &Fault) {
     if producer::is_enabled(Level::Critical) {
         producer::write_last_words(Level::Critical, &SITE, format_args!("{}", Words(fault)));
     }
+    leaving::wait_as_first_process();
 }
 
 /// A fault in words; written without allocating.
@@ -217,6 +221,7 @@ pub fn install_panic_hook() {
     if INSTALLED.swap(true, Ordering::Relaxed) {
         return;
     }
+    object::stay_loaded();
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         log_panic(info);

@@ -3,6 +3,7 @@
 mod draining;
 mod error;
 mod flush;
+pub(crate) mod leaving;
 mod making;
 
 use std::ffi::OsString;
@@ -10,7 +11,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::builder::{Builder, InitError};
 use crate::drainer::Supervisor;
@@ -18,14 +19,11 @@ use crate::filter::Directives;
 use crate::frontend;
 use crate::producer::{self, Attachment, Scope};
 use crate::record::Value;
-use crate::segment::{self, AttachError, Phase, Segment, TooLong};
+use crate::segment::{self, AttachError, Segment, TooLong};
 use crate::stats::Stats;
 pub use draining::{DrainError, drain};
 pub use error::{FlushError, SetFilterError};
 pub(crate) use flush::Waiting;
-
-/// How long a parent that leaves waits for a drainer that does not move at all.
-const LEAVING_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The pid of the process that holds a ring it made; 0 when none does. A child made by fork finds its
 /// parent's pid here, and is free to make a ring of its own.
@@ -42,7 +40,10 @@ static HOLDER: AtomicU32 = AtomicU32::new(0);
 /// written it before the drainer ends, and else is neither in the log nor among the dropped, as are those of
 /// calls that come after the drop, which find no ring ([`without_ring`](crate::without_ring)). So join threads that log, or have them stop, before the drop
 /// of the parent's logger. Dropping waits for as long as the drainer makes progress; a drainer that does not move at
-/// all, because the disk or the console is stuck, is waited for ten seconds.
+/// all, because the disk or the console is stuck, is waited for ten seconds. A process that ends without the drop leaves the
+/// rest to the drainer. Where that would end too, with the first process of a pid namespace (the program of a
+/// container), `exit` waits in the same way, and so does a crash if [`install_crash_handler`](crate::install_crash_handler)
+/// was called; what `_exit` or SIGKILL end waits for nothing.
 ///
 /// ```
 /// use shmlog::{Level, ShmLogger};
@@ -256,6 +257,7 @@ impl ShmLogger {
             }
         })?;
         producer::set_current(attachment);
+        leaving::expect();
         Ok(ShmLogger::handle(attachment))
     }
 }
@@ -271,25 +273,7 @@ impl Drop for ShmLogger {
         }
         producer::detach();
         segment::restore(held.inherited);
-        let segment = &self.attachment.segment;
-        segment.ask_to_stop();
-        let target = self.attachment.ring.tail();
-        let behind = || self.waiting().behind(target);
-        let mut least = (behind(), Instant::now());
-        loop {
-            // When it lingers others still log; the drainer ends with the last of them.
-            let over = held.supervisor.is_over() || segment.phase() == Phase::Lingering;
-            // Only what comes nearer counts as moving: the words may be written by anybody.
-            if behind() < least.0 && least.0 > 0 {
-                least = (behind(), Instant::now());
-            }
-            if over || least.1.elapsed() > LEAVING_PATIENCE {
-                break;
-            }
-            // Again, should somebody have written over it.
-            segment.ask_to_stop();
-            std::thread::sleep(Duration::from_micros(200));
-        }
+        leaving::deliver(self.attachment, true, || held.supervisor.is_over());
         HOLDER.store(0, Ordering::Release);
     }
 }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::{Builder, InitError, OnFull};
-use crate::segment::Limits;
+use crate::segment::{Limits, guest};
 use crate::sink::kinds;
 
 /// What may wait for a sink: less would not hold a line, more is a mistake.
@@ -71,6 +71,17 @@ impl Builder {
                 timeout,
                 "Block with more than 0, or Drop",
             ));
+        }
+        if let Some(cpus) = &self.drainer_cpus {
+            let there = guest::processors_that_run();
+            let is_there = |cpu: &usize| there.contains(cpu);
+            let ok = !cpus.is_empty() && (there.is_empty() || cpus.iter().all(is_there));
+            let allowed = format!("one or more of the processors that run: {there:?}");
+            rules.push(rule("drainer_cpus", format!("{cpus:?}"), ok, allowed));
+        }
+        if let Some(nice) = self.drainer_nice {
+            let ok = (-20..=19).contains(&nice);
+            rules.push(rule("drainer_nice", nice, ok, "from -20 to 19"));
         }
         if let Some(name) = &self.process_name {
             let allowed = "a name, or leave it out for the executable's";

@@ -9,6 +9,7 @@ use zerocopy::transmute;
 
 use super::recorder::Backtrace;
 use crate::level::Level;
+use crate::segment::guest::Wishes;
 use crate::segment::{Geometry, Identity, Settings};
 use crate::sink::SinkSpec;
 
@@ -36,6 +37,8 @@ pub(crate) struct DrainerConfig {
     pub(crate) filter: String,
     /// What the first drainer is to say at its beginning: of other rings, that were recovered.
     pub(crate) news: Vec<String>,
+    /// Where it runs, and how nice it is.
+    pub(crate) wishes: Wishes,
     /// Where the records go. Folders are absolute.
     pub(crate) sinks: Vec<SinkSpec>,
 }
@@ -68,6 +71,10 @@ impl DrainerConfig {
         for news in &self.news {
             text += &format!("news={}\n", news.replace(['\n', '\0'], "_"));
         }
+        let Wishes { cpus, nice } = &self.wishes;
+        let cpus: Vec<String> = cpus.iter().map(usize::to_string).collect();
+        let nice = nice.map(|nice| nice.to_string()).unwrap_or_default();
+        text += &format!("cpus={}\nnice={nice}\n", cpus.join(" "));
         for sink in &self.sinks {
             text += &format!("sink={sink}\n");
         }
@@ -96,6 +103,12 @@ impl DrainerConfig {
         while rest.starts_with(b"news=") {
             news.push(line(&mut rest, "news=")?.to_owned());
         }
+        let cpus = line(&mut rest, "cpus=")?.split_terminator(' ');
+        let cpus = cpus.map(str::parse).collect::<Result<_, _>>().ok()?;
+        let nice = match line(&mut rest, "nice=")? {
+            "" => None,
+            nice => Some(nice.parse().ok()?),
+        };
         let mut sinks = Vec::new();
         while !rest.is_empty() {
             sinks.push(line(&mut rest, "sink=")?.parse().ok()?);
@@ -110,6 +123,7 @@ impl DrainerConfig {
             backtrace,
             filter,
             news,
+            wishes: Wishes { cpus, nice },
             sinks,
         })
     }
@@ -154,6 +168,7 @@ mod tests {
             backtrace: None,
             filter: String::new(),
             news: Vec::new(),
+            wishes: Wishes::default(),
             sinks: Vec::new(),
         };
         let decoded = DrainerConfig::decode(&config.encode()).unwrap();
@@ -164,7 +179,7 @@ mod tests {
         #[test]
         fn a_config_comes_back_as_it_went_in(
             pid: u32, start: u64, geometry: [u64; 5], settings: [u64; Settings::WORDS], stall_ns in 0u64..1 << 60,
-            program in "[^\n\0]{0,12}", filter in "[^\n\0]{0,12}", queue_bytes: usize, has_backtrace: bool, news in proptest::collection::vec("[^\n\0]{0,9}", 0..3),
+            program in "[^\n\0]{0,12}", filter in "[^\n\0]{0,12}", queue_bytes: usize, has_backtrace: bool, cpus in proptest::collection::vec(0usize..2000, 0..4), nice: Option<i32>, news in proptest::collection::vec("[^\n\0]{0,9}", 0..3),
             places in proptest::collection::vec((proptest::collection::vec(0u8.., 1..20), ".{0,9}"), 0..4),
         ) {
             let sinks = places.into_iter().map(|(place, level)| {
@@ -180,6 +195,7 @@ mod tests {
                 backtrace: has_backtrace.then_some(Backtrace { records: 1 + (start % 999) as usize, level: Level::Warn }),
                 filter,
                 news,
+                wishes: Wishes { cpus, nice },
                 sinks: sinks.collect(),
             };
             prop_assert_eq!(DrainerConfig::decode(&config.encode()), Some(config));

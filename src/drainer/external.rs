@@ -106,7 +106,7 @@ pub(crate) fn serve(config: &DrainerConfig) -> io::Result<()> {
             continue;
         }
         let begun = Instant::now();
-        start::spawn(config)?.wait()?;
+        start::spawn(config)?.wait();
         if begun.elapsed() > LONG {
             pause = RESTART_PAUSE;
         } else if segment::owner(&config.ring).is_some() {

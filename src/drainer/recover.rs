@@ -305,6 +305,7 @@ fn orders(segment: &Segment) -> DrainerConfig {
         backtrace: None,
         filter: String::new(),
         news: Vec::new(),
+        wishes: Default::default(),
         sinks: Vec::new(),
     }
 }

@@ -7,7 +7,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
-use std::process::{Child, Stdio};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -23,7 +23,9 @@ use crate::builder::InitError;
 use crate::clock::Clock;
 use crate::level::Level;
 use crate::segment::process::Namespace;
-use crate::segment::{self, AttachError, BLAME, Count, LockRefusal, Phase, Segment, process};
+use crate::segment::{
+    AttachError, BLAME, CAN_LOCK, Count, LockRefusal, Phase, Role, Segment, Started, guest, process,
+};
 use crate::sink::kinds::{self, Stdout};
 
 /// How long a drainer may take until it reports.
@@ -53,13 +55,14 @@ enum Outcome {
 
 /// A drainer's whole life.
 fn drain(told: &OsStr) -> Outcome {
-    process::ignore_group_signals();
+    guest::settle_in();
     let Some(config) = DrainerConfig::decode(told) else {
         return Outcome::Failed;
     };
+    let parent = config.parent;
+    std::panic::set_hook(Box::new(move |panic| guest::tell(parent, panic)));
     // In the process list: what it is, and whose.
     let _ = rustix::thread::set_name(c"shmlog-drainer");
-    segment::raise_descriptor_limit();
     let Ok(segment) = open(&config) else {
         return Outcome::Failed;
     };
@@ -102,6 +105,12 @@ fn serve(segment: &'static Segment, config: DrainerConfig) -> Outcome {
     let damaged = ledger.damaged;
     // Not by the phase alone, which anybody may have written.
     let first = segment.phase() == Phase::Starting && place.is_none() && !damaged;
+    // Before there are other threads.
+    let unfulfilled = config.wishes.fulfil().err();
+    if let Some(why) = unfulfilled.as_ref().filter(|_| first) {
+        segment.fail(why);
+        return Outcome::Failed;
+    }
     let sinks = match first {
         true => open_sinks(segment, &config),
         false => Ok(have_sinks_again(segment, &config, place.as_ref(), damaged)),
@@ -121,6 +130,9 @@ fn serve(segment: &'static Segment, config: DrainerConfig) -> Outcome {
         for news in &config.news {
             delivery.say(Level::Warn, news);
         }
+    }
+    if let Some(why) = unfulfilled {
+        delivery.say(Level::Warn, &format!("of the drainer: {why}"));
     }
     if let Err(errno) = locked {
         let refusal = LockRefusal::of(segment, errno);
@@ -146,8 +158,11 @@ fn have_sinks_again(
         match open_sinks_again(segment, config, place, damaged) {
             Ok(sinks) => return sinks,
             Err(why) if !told => {
-                eprintln!(
-                    "shmlog: the log waits: its drainer was started again and cannot go on: {why}"
+                guest::tell(
+                    config.parent,
+                    format_args!(
+                        "the log waits: its drainer was started again and cannot go on: {why}"
+                    ),
                 );
                 told = true;
             }
@@ -213,7 +228,7 @@ impl fmt::Display for StartError {
 
 /// Watches over the drainer, in a thread of the parent.
 pub(crate) struct Supervisor {
-    /// Set when the drainer's child process has been waited for and no other will be started.
+    /// Set when the drainer has ended and no other will be started.
     over: Arc<AtomicBool>,
 }
 
@@ -225,8 +240,8 @@ impl Supervisor {
     ) -> Result<Supervisor, StartError> {
         let mut child = spawn(&config).map_err(StartError::Spawn)?;
         if let Err(error) = wait_until_running(segment, &mut child) {
-            let _ = child.kill();
-            let _ = child.wait();
+            child.kill();
+            child.wait();
             return Err(match error {
                 StartError::Mute => why_mute(segment, &config),
                 error => error,
@@ -243,8 +258,8 @@ impl Supervisor {
             told.store(true, Ordering::Release);
         });
         if let Err(error) = thread {
-            let _ = child.kill();
-            let _ = child.wait();
+            child.kill();
+            child.wait();
             return Err(StartError::Supervisor(error));
         }
         // It holds one without waiting, and the thread is there to take it.
@@ -257,7 +272,7 @@ impl Supervisor {
         Supervisor { over }
     }
 
-    /// Whether the drainer has ended for good and left no zombie.
+    /// Whether the drainer has ended for good.
     pub(crate) fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)
     }
@@ -269,25 +284,30 @@ pub(super) fn in_background(act: impl FnOnce() + Send + 'static) -> io::Result<(
     let thread = thread.spawn(move || {
         // They are for the program's own threads.
         process::block_signals();
+        guest::leave_realtime();
         act();
     });
     thread.map(drop)
 }
 
-pub(super) fn spawn(config: &DrainerConfig) -> io::Result<Child> {
-    let uses_stdout = |spec| kinds::check(spec).is_ok_and(|uses| uses.stdout != Stdout::Nothing);
-    let output = match config.sinks.iter().any(uses_stdout) {
-        true => Stdio::inherit(),
-        false => Stdio::null(),
-    };
-    process::this_program("shmlog-drainer")?
-        .env(DRAINER_VARIABLE, config.encode())
-        .stdin(Stdio::null())
-        .stdout(output)
-        .spawn()
+pub(super) fn spawn(config: &DrainerConfig) -> io::Result<Started> {
+    let uses = config.sinks.iter().flat_map(kinds::check);
+    let (mut writes_out, mut writes_err) = (false, false);
+    for uses in uses {
+        writes_out |= uses.stdout != Stdout::Nothing;
+        writes_err |= uses.stderr;
+    }
+    let nothing = guest::nothing()?;
+    let (out, err) = (io::stdout(), io::stderr());
+    let files = [
+        nothing.as_fd(),
+        guest::needed(writes_out, out.as_fd(), nothing.as_fd()),
+        guest::needed(writes_err, err.as_fd(), nothing.as_fd()),
+    ];
+    Role::new("shmlog-drainer", DRAINER_VARIABLE, &config.encode())?.start(&files)
 }
 
-fn wait_until_running(segment: &Segment, child: &mut Child) -> Result<(), StartError> {
+fn wait_until_running(segment: &Segment, child: &mut Started) -> Result<(), StartError> {
     let begin = Instant::now();
     while begin.elapsed() < START_PATIENCE {
         match segment.phase() {
@@ -296,7 +316,7 @@ fn wait_until_running(segment: &Segment, child: &mut Child) -> Result<(), StartE
             _ => return Ok(()),
         }
         // Looked at once more after the end: its last word may have come in between.
-        if matches!(child.try_wait(), Ok(Some(_))) && segment.phase() == Phase::Starting {
+        if child.has_ended() && segment.phase() == Phase::Starting {
             return Err(StartError::Mute);
         }
         std::thread::sleep(Duration::from_micros(200));
@@ -317,19 +337,17 @@ fn why_mute(segment: &Segment, config: &DrainerConfig) -> StartError {
 }
 
 /// Waits for the drainer's end, again and again, until its work is done.
-fn supervise(segment: &'static Segment, config: &DrainerConfig, mut child: Child) {
+fn supervise(segment: &'static Segment, config: &DrainerConfig, mut child: Started) {
     loop {
         let begun = Instant::now();
-        // An error means that the user's program has waited for the child itself: it has ended too.
-        let status = child.wait();
+        child.wait();
         let removed = has_been_removed(segment);
         if removed {
             // The drainer died after its last deed, before it could say so.
             segment.set_phase(Phase::Done);
         }
-        // Anybody may have written the phase: it is not believed of one that was killed.
-        let killed = status.is_ok_and(|status| status.code().is_none());
-        if removed || (segment.is_over() && !killed) {
+        // Anybody may have written the phase: it is believed only where the name tells nothing.
+        if removed || (!CAN_LOCK && segment.is_over()) {
             return;
         }
         if begun.elapsed() < RESTART_PAUSE {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use super::{HOLDER, Held, ShmLogger, program_name};
+use super::{HOLDER, Held, ShmLogger, leaving, program_name};
 use crate::builder::{Builder, InitError, OnFull, Prepared};
 use crate::clock::{self, Clock};
 use crate::drainer::{self, DrainerConfig, Supervisor, external};
@@ -82,6 +82,7 @@ fn make_ring_for(
             filter: segment.filter().text(),
             news: news.iter().cloned().chain(refused).collect(),
             sinks: sinks.specs.clone(),
+            wishes: builder.drainer_wishes(),
         };
         start(segment, process_name, config, builder.external_drainer)
     });
@@ -89,6 +90,7 @@ fn make_ring_for(
     let inherited = segment::environment();
     segment::announce(attachment.segment.name());
     producer::set_current(attachment);
+    leaving::expect();
     if builder.log_crate {
         frontend::install();
     }

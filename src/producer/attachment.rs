@@ -315,6 +315,11 @@ pub(crate) fn current() -> Option<&'static Attachment> {
     to_attachment(&CURRENT)
 }
 
+/// The ring that this process was tied to last, whether it still is or not.
+pub(crate) fn last_made() -> Option<&'static Attachment> {
+    to_attachment(&LAST_MADE)
+}
+
 /// What one of the two pointers below points to: [`CURRENT`] and [`LAST_MADE`], which nobody else sees.
 #[allow(unsafe_code)]
 fn to_attachment(pointer: &'static AtomicPtr<Attachment>) -> Option<&'static Attachment> {

@@ -8,6 +8,8 @@
 use std::ffi::c_void;
 use std::sync::OnceLock;
 
+use crate::segment::object;
+
 /// glibc keeps the values of so many keys in the thread itself; for those of later keys it allocates.
 const KEYS_WITHOUT_ALLOCATION: u64 = if cfg!(target_os = "linux") {
     32
@@ -21,9 +23,11 @@ static KEY: OnceLock<Option<libc::pthread_key_t>> = OnceLock::new();
 /// To be called before any thread registers.
 pub(super) fn prepare() {
     KEY.get_or_init(|| {
+        // A library that was opened may be closed while threads that have logged live on.
+        object::stay_loaded();
         let mut key = 0;
-        // SAFETY: `key` is valid for a write; `depart` has the type that is asked for, lives as long as the
-        // program, and neither unwinds nor touches the value that it is called with.
+        // SAFETY: `key` is valid for a write; `depart` has the type that is asked for, stays loaded as long as the
+        // process lives, and neither unwinds nor touches the value that it is called with.
         let failed = unsafe { libc::pthread_key_create(&raw mut key, Some(depart)) };
         #[allow(clippy::unnecessary_cast)]
         (failed == 0 && (key as u64) < KEYS_WITHOUT_ALLOCATION).then_some(key)

@@ -18,7 +18,9 @@ mod wait;
 mod without;
 mod write;
 
-pub(crate) use attachment::{Attachment, current, detach, is_of_this_process, set_current};
+pub(crate) use attachment::{
+    Attachment, current, detach, is_of_this_process, last_made, set_current,
+};
 pub use context::Scope;
 pub(crate) use context::{scope, set as set_context};
 pub(crate) use filter::{is_enabled, passes};

@@ -14,7 +14,7 @@ use super::{attachment, filter};
 use crate::level::Level;
 use crate::record::CallSite;
 use crate::record::capture::Put;
-use crate::segment::{at_exit, process, say};
+use crate::segment::{process, say};
 
 pub(super) use self::early::deliver;
 use super::write::Content;
@@ -80,7 +80,7 @@ fn choose(what: WithoutRing) {
         WithoutRing::Keep => Some(KEPT),
     });
     if what == WithoutRing::Keep && !IS_EXPECTED.swap(true, Ordering::Relaxed) {
-        at_exit(say_the_kept);
+        process::at_exit(say_the_kept);
     }
 }
 

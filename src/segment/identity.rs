@@ -12,6 +12,11 @@ pub(super) mod watch;
 
 pub(crate) use self::image::image_of;
 
+/// Where the stack of this process's first thread begins; 0 when `/proc` does not tell.
+pub(super) fn start_of_stack() -> u64 {
+    stat::own().map_or(0, |stat| stat.stack)
+}
+
 /// One run of one program, distinguishable from every other that had or will have its pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -30,6 +35,14 @@ impl Identity {
             pid: std::process::id(),
             start: stat::own().map_or(0, |stat| stat.start),
             image: image::own(),
+        }
+    }
+
+    /// A process that was started a moment ago, and may still be about to begin its program.
+    pub(super) fn started_now(pid: u32) -> Identity {
+        Identity {
+            start: stat::Stat::of(pid).map_or(0, |stat| stat.start),
+            ..Identity::of_pid(pid)
         }
     }
 

@@ -8,12 +8,14 @@ mod announced;
 mod drops;
 mod error;
 mod filter;
+pub(crate) mod guest;
 mod header;
 mod home;
 mod identity;
 mod layout;
 mod map;
 mod name;
+pub(crate) mod object;
 mod opening;
 mod outlets;
 mod pages;
@@ -26,8 +28,10 @@ mod platform;
 pub(crate) mod process;
 mod refusal;
 mod registry;
+mod role;
 pub(crate) mod signals;
 mod standard_error;
+mod started;
 
 use std::io;
 use std::path::PathBuf;
@@ -42,7 +46,7 @@ pub(crate) use header::validate_header;
 pub(crate) use home::{Home, peek};
 pub(crate) use identity::heirs::Heir;
 pub(crate) use identity::mapping::Backing;
-pub(crate) use identity::watch::{Watch, raise_descriptor_limit, thread_is_gone};
+pub(crate) use identity::watch::{Watch, thread_is_gone};
 pub(crate) use identity::{Identity, image_of};
 pub(crate) use layout::{
     CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, CHECKPOINT_PLACE_WORDS, CHECKPOINT_PLACES_AT,
@@ -55,7 +59,9 @@ pub(crate) use pages::LockRefusal;
 pub(crate) use platform::{CAN_LOCK, DrainLock};
 pub(crate) use refusal::Refusal;
 pub(crate) use registry::{Member, Producer, State, Tag};
-pub(crate) use standard_error::{at_exit, say};
+pub(crate) use standard_error::say;
+pub(crate) use role::Role;
+pub(crate) use started::Started;
 
 use crate::sync::{AtomicU64, Ordering, load_acquire};
 use crate::words::{load_bytes, store_bytes};

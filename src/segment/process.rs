@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::process::Command;
+use std::os::fd::RawFd;
+use std::path::PathBuf;
 
 use rustix::process::{Resource, getrlimit};
 
@@ -59,24 +60,108 @@ pub(crate) fn check_file_size(end: u64) -> io::Result<()> {
     }
 }
 
-/// Makes this process deaf to what a terminal or a supervisor sends to all of a group, so that a drainer
-/// or a relay outlives those whose last words it is to write.
+/// What a terminal or a supervisor sends to all of a group, and what must not end a role in the midst of a write. A
+/// drainer and a relay outlive those whose last words they are to write.
+const IGNORED_BY_ROLES: [libc::c_int; 7] = [
+    libc::SIGINT,
+    libc::SIGTERM,
+    libc::SIGHUP,
+    libc::SIGQUIT,
+    libc::SIGPIPE,
+    libc::SIGTTOU,
+    libc::SIGXFSZ,
+];
+
+/// Makes this process deaf to [`IGNORED_BY_ROLES`].
 #[allow(unsafe_code)]
-pub(crate) fn ignore_group_signals() {
-    let signals = [
-        libc::SIGINT,
-        libc::SIGTERM,
-        libc::SIGHUP,
-        libc::SIGQUIT,
-        libc::SIGPIPE,
-        libc::SIGTTOU,
-        libc::SIGXFSZ,
-    ];
-    for signal in signals {
+pub(super) fn ignore_group_signals() {
+    for signal in IGNORED_BY_ROLES {
         // SAFETY: SIG_IGN is no function, so nothing runs when the signal comes; the numbers are valid and
         // their disposition may be changed. This process is ours alone, a drainer or a relay: no other code here relies on them.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
+}
+
+/// Gives the calling process, which is about to become a role, the system's dispositions of all signals but those that
+/// roles ignore, and blocks none. Whatever the program ignores (SIGCHLD, say, which would make the children of sinks
+/// vanish) is not the role's business. Makes system calls only.
+#[allow(unsafe_code)]
+pub(super) fn begin_with_signals_of_a_role() {
+    /// The last one of real time.
+    const LAST: libc::c_int = 64;
+    for signal in 1..=LAST {
+        // SAFETY: SIG_DFL is no function. Numbers that may not be changed are refused. The process shares memory with the
+        // program but not its dispositions, which are copied when a process is made without CLONE_SIGHAND.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    ignore_group_signals();
+    // SAFETY: an all-zero set is a valid, empty one.
+    let none: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the set is ours and valid; no old set is asked for. No handler of the program is left to run.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) };
+}
+
+/// As long as it lives, no signal is delivered to the calling thread.
+pub(super) struct BlockedSignals {
+    before: libc::sigset_t,
+}
+
+impl BlockedSignals {
+    #[allow(unsafe_code)]
+    pub(super) fn all() -> BlockedSignals {
+        // SAFETY: an all-zero set is a valid place for sigfillset to write to.
+        let mut all: libc::sigset_t = unsafe { std::mem::zeroed() };
+        // SAFETY: the set is ours and valid.
+        unsafe { libc::sigfillset(&raw mut all) };
+        let mut before = all;
+        // SAFETY: both sets are ours and valid; the calling thread alone is concerned.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before) };
+        BlockedSignals { before }
+    }
+}
+
+impl Drop for BlockedSignals {
+    #[allow(unsafe_code)]
+    fn drop(&mut self) {
+        let before = &raw const self.before;
+        // SAFETY: the set that was in force before, or all signals if it could not be asked for. No old one is asked for.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, std::ptr::null_mut()) };
+    }
+}
+
+/// Waits until a child has ended whose end sends no signal, and leaves it as a zombie.
+pub(super) fn wait_for_clone(pid: libc::pid_t) {
+    wait_for_clone_and(pid, libc::WNOWAIT);
+}
+
+/// Waits for the end of such a child, and lets it go.
+pub(super) fn reap_clone(pid: libc::pid_t) {
+    wait_for_clone_and(pid, 0);
+}
+
+#[allow(unsafe_code)]
+fn wait_for_clone_and(pid: libc::pid_t, option: libc::c_int) {
+    let options = libc::WEXITED | libc::__WALL | option;
+    loop {
+        // SAFETY: siginfo_t is a C structure of numbers: zeros are valid.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        // SAFETY: `info` is a valid place for the answer.
+        let failed =
+            unsafe { libc::waitid(libc::P_PID, pid as libc::id_t, &raw mut info, options) };
+        // Otherwise refused: somebody in this program has waited for clones of all kinds. Then it has ended too.
+        if failed == 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            return;
+        }
+    }
+}
+
+/// The numbers of the open descriptors; none when `/proc` does not tell.
+pub(super) fn open_descriptors() -> Vec<RawFd> {
+    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
+    let numbers = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers.flatten().collect()
 }
 
 /// Keeps signals of the program from being delivered to the calling thread.
@@ -115,6 +200,20 @@ pub(crate) fn leave(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+/// Whether all other processes of this namespace end with this one.
+pub(crate) fn is_first_of_its_namespace() -> bool {
+    std::process::id() == 1
+}
+
+/// Has `act` called in `exit`. Children made by fork call it too.
+#[allow(unsafe_code)]
+pub(crate) fn at_exit(act: extern "C" fn()) {
+    super::object::stay_loaded();
+    // SAFETY: the function has the type that is asked for, does not unwind, and stays loaded until the process ends. If there
+    // is no memory to note it, it is not called.
+    unsafe { libc::atexit(act) };
+}
+
 /// Whether this program was given rights that its starter does not have.
 #[allow(unsafe_code)]
 pub(crate) fn runs_with_foreign_rights() -> bool {
@@ -151,27 +250,21 @@ pub(crate) fn role(variable: &str) -> Option<OsString> {
 /// The running program.
 const OWN_PROGRAM: &str = "/proc/self/exe";
 
-/// The command that starts this program again, to be found as `name` in the process list. The role is for the caller
-/// to say.
-pub(crate) fn this_program(name: &str) -> io::Result<Command> {
-    use std::os::unix::process::CommandExt;
+/// The file of this program.
+pub(super) fn path_of_this_program() -> io::Result<PathBuf> {
     // On Linux this names the running program even when its file was replaced or removed.
-    let mut command = match cfg!(target_os = "linux") {
-        true => {
-            // Started all the same it would be "No such file or directory", of which nobody knows what it is about.
-            std::fs::symlink_metadata(OWN_PROGRAM).map_err(|why| {
-                let said = format!(
-                    "{OWN_PROGRAM}, by which this program is started again, is not there ({why}): mount /proc \
-                     (mount -t proc proc /proc)"
-                );
-                io::Error::new(why.kind(), said)
-            })?;
-            Command::new(OWN_PROGRAM)
-        }
-        false => Command::new(std::env::current_exe()?),
-    };
-    command.arg0(name);
-    Ok(command)
+    if !cfg!(target_os = "linux") {
+        return std::env::current_exe();
+    }
+    // Started all the same it would be "No such file or directory", of which nobody knows what it is about.
+    std::fs::symlink_metadata(OWN_PROGRAM).map_err(|why| {
+        let said = format!(
+            "{OWN_PROGRAM}, by which this program is started again, is not there ({why}): mount /proc \
+             (mount -t proc proc /proc)"
+        );
+        io::Error::new(why.kind(), said)
+    })?;
+    Ok(OWN_PROGRAM.into())
 }
 
 /// What is to be said of this program when it was started again and did not take its role.

@@ -18,11 +18,3 @@ pub(crate) fn say(text: &[u8]) {
         }
     }
 }
-
-/// Has `what` called when this process ends by `exit`, or by the end of its `main`.
-#[allow(unsafe_code)]
-pub(crate) fn at_exit(what: extern "C" fn()) {
-    // SAFETY: the function is of this program and takes nothing; libc calls it once, in the thread that calls exit. That it
-    // finds no room to note it (it returns another number than 0) leaves everything as it was.
-    unsafe { libc::atexit(what) };
-}

@@ -64,6 +64,8 @@ pub(crate) struct Uses {
     pub(crate) pipe: Option<PathBuf>,
     /// Standard output.
     pub(crate) stdout: Stdout,
+    /// Whether it may write to standard error.
+    pub(crate) stderr: bool,
 }
 
 /// What a sink does with standard output.
@@ -201,6 +203,7 @@ pub(crate) fn check(spec: &SinkSpec) -> Result<Uses, SpecError> {
         // Its options are its own to check, when it is opened.
         Found::Own(_) => Ok(Uses {
             stdout: Stdout::Maybe,
+            stderr: true,
             ..Uses::default()
         }),
     }

@@ -41,6 +41,9 @@ pub static REGISTERED: [Registered];
 /// `fn(&SinkSpec) -> Result<Box<dyn Sink>, Box<dyn Error>>`. What it refuses is an error of
 /// [`init_parent`](crate::Builder::init_parent). How to write a sink is said [there](crate::sink::Sink).
 ///
+/// The drainer has the program's environment, user and umask, but not its descriptors (standard output and error it has),
+/// and its working directory is `/`: name files by absolute paths.
+///
 /// A kind that is registered twice, or is called like one of shmlog's own, is refused when it is used.
 ///
 /// ```

@@ -65,12 +65,14 @@ cast! {
         endings
         files
         filters
+        first_process
         #[cfg(feature = "log")]
         first_uses
         flight_recorder
         forks
         formats
         full_files
+        guest
         forks_amid
         hostile
         journald
@@ -87,6 +89,7 @@ cast! {
         page_faults
         page_wishes
         panics
+        plugins
         programs
         promises
         records

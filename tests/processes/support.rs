@@ -108,6 +108,11 @@ impl Actor {
             .to_owned()
     }
 
+    /// All that it says from here on, until nobody can say anything there any more.
+    pub fn hear_all(&mut self) -> String {
+        std::io::read_to_string(&mut self.stdout).unwrap()
+    }
+
     /// Sends a line.
     pub fn tell(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().unwrap();

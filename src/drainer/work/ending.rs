@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Drainer;
 use crate::failpoint;
-use crate::segment::{self, Heir, Phase, Segment, Tag, Watch};
+use crate::segment::{self, Heir, Phase, Segment, Tag, Watch, guest};
 use crate::sync::{Ordering, fence};
 
 /// How often processes that may yet attach are looked for, once nothing else keeps the drainer.
@@ -137,7 +137,10 @@ impl Drainer {
             self.hand_over(true);
         }
         for error in self.delivery.finish(LAST_PATIENCE) {
-            eprintln!("shmlog: at the end of the log: {error}");
+            guest::tell(
+                self.config.parent,
+                format_args!("at the end of the log: {error}"),
+            );
         }
         self.segment.set_flushed(self.reader.release());
         self.segment.give_back_slots();

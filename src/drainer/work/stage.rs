@@ -240,6 +240,7 @@ fn drainer(segment: &'static Segment, seen: &Collected) -> Drainer {
         backtrace: None,
         filter: String::new(),
         news: Vec::new(),
+        wishes: Default::default(),
         sinks: Vec::new(),
     };
     let (ledger, place) = Ledger::resume(segment);

@@ -16,7 +16,7 @@ mod stream;
 mod told;
 
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus};
@@ -27,7 +27,7 @@ use rustix::net::{SendFlags, send};
 
 use self::told::{ASKED, READY, Told, VARIABLE};
 use crate::logger::ShmLogger;
-use crate::segment::process;
+use crate::segment::{Role, Started, process};
 
 /// What a user may make a pipe, unless the system is set otherwise.
 const LARGEST_PIPE: i32 = 1 << 20;
@@ -178,15 +178,15 @@ fn spawn(ring: &str, name: &str, mut command: Command) -> io::Result<Spawned> {
     })
 }
 
-/// Relays that were running when they were not needed here any more: to be waited for when they have ended, or they
-/// would stay in the process list.
-static LEFT: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+/// Relays that were running when they were not needed here any more. In a program that adopts orphans they are to be waited
+/// for when they have ended, or they would stay in the process list.
+static LEFT: Mutex<Vec<Started>> = Mutex::new(Vec::new());
 
 /// The relay of a program, as long as it is of interest.
 #[derive(Debug)]
 struct Relay {
     /// `None` when it has ended.
-    process: Option<Child>,
+    process: Option<Started>,
     control: UnixStream,
 }
 
@@ -196,14 +196,12 @@ impl Relay {
         // Not held any longer: the rest may take a while.
         LEFT.lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .retain_mut(|relay| matches!(relay.try_wait(), Ok(None)));
+            .retain_mut(|relay| !relay.has_ended());
         let (control, theirs) = UnixStream::pair()?;
-        let process = process::this_program("shmlog-relay")?
-            .env(VARIABLE, told.encode())
-            .stdin(OwnedFd::from(theirs))
-            .stdout(out)
-            .stderr(err)
-            .spawn()?;
+        let role = Role::new("shmlog-relay", VARIABLE, &told.encode())?;
+        let process = role.start(&[theirs.as_fd(), out.as_fd(), err.as_fd()])?;
+        // Ours would keep it from finding the ends of its streams, and us from finding its own.
+        drop((theirs, out, err));
         let mut relay = Relay {
             process: Some(process),
             control,
@@ -245,14 +243,14 @@ impl Relay {
 
     fn end(&mut self) {
         if let Some(process) = &mut self.process {
-            let _ = process.kill();
+            process.kill();
         }
         self.reap();
     }
 
     fn reap(&mut self) {
         if let Some(mut process) = self.process.take() {
-            let _ = process.wait();
+            process.wait();
         }
     }
 }
@@ -260,7 +258,7 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         if let Some(mut process) = self.process.take()
-            && matches!(process.try_wait(), Ok(None))
+            && !process.has_ended()
         {
             let left = &mut *LEFT.lock().unwrap_or_else(PoisonError::into_inner);
             left.push(process);

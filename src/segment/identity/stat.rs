@@ -8,6 +8,8 @@ pub(super) struct Stat {
     threads: u64,
     /// When the process started, in clock ticks since boot, as the time namespace of the reader has it.
     pub(super) start: u64,
+    /// Where the stack of its first thread begins; 0 when the kernel does not tell.
+    pub(super) stack: u64,
 }
 
 impl Stat {
@@ -15,7 +17,7 @@ impl Stat {
         Stat::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// Fields 3, 20 and 22, counted behind the name, which may hold spaces and parentheses.
+    /// Fields 3, 20, 22 and 28, counted behind the name, which may hold spaces and parentheses.
     fn parse(text: &[u8]) -> Option<Stat> {
         let behind_name = text.iter().rposition(|&byte| byte == b')')? + 1;
         let fields = std::str::from_utf8(&text[behind_name..]).ok()?;
@@ -24,6 +26,7 @@ impl Stat {
             state: *fields.next()?.as_bytes().first()?,
             threads: fields.nth(16)?.parse().ok()?,
             start: fields.nth(1)?.parse().ok()?,
+            stack: fields.nth(5).map_or(Some(0), |field| field.parse().ok())?,
         })
     }
 

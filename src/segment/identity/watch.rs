@@ -26,14 +26,6 @@ fn open_pidfd(pid: Pid) -> rustix::io::Result<OwnedFd> {
     Ok(pidfd)
 }
 
-/// Lets this process have as many file descriptors as it may: a drainer holds one for each process of the ring.
-pub(crate) fn raise_descriptor_limit() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    // If it cannot, processes are watched through /proc.
-    let _ = rustix::process::setrlimit(Resource::Nofile, limit);
-}
-
 /// Watches one process for its end, and for the end of its program.
 #[derive(Debug)]
 pub(crate) struct Watch {

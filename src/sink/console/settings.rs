@@ -76,6 +76,7 @@ impl SinkKind for Console {
                 Some(Level::Trace) => Stdout::Nothing,
                 _ => Stdout::All,
             },
+            stderr: self.stderr.is_some(),
             ..Uses::default()
         }
     }

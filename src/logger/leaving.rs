@@ -1,0 +1,81 @@
+//! How a process leaves: not before what it has logged is written, where that would be the last moment.
+//!
+//! A parent that drops its logger waits always. One that ends without doing so leaves the rest to the drainer, which
+//! outlives it. But with the first process of a pid namespace, as the program of a container is, the kernel ends all
+//! others, the drainer too. So that one waits also in `exit`, and when it crashes, as far as a handler of ours is called.
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use super::{HOLDER, Waiting};
+use crate::producer::{self, Attachment};
+use crate::segment::{Phase, process};
+use crate::sync::Ordering;
+
+/// How long a process that leaves waits for a drainer that does not move at all.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Sees to it that this process waits in `exit` if it is the first of its namespace.
+pub(super) fn expect() {
+    static EXPECTED: OnceLock<()> = OnceLock::new();
+    if process::is_first_of_its_namespace() {
+        EXPECTED.get_or_init(|| process::at_exit(before_exit));
+    }
+}
+
+extern "C" fn before_exit() {
+    // Not in children made by fork, which have this hook too.
+    if let Some(attachment) = attachment_of_first_process() {
+        // Then it ends in order, as when the logger is dropped.
+        let holds = HOLDER.load(Ordering::Acquire) == std::process::id();
+        deliver(attachment, holds, || attachment.segment.is_over());
+    }
+}
+
+/// Waits until the last words of a crash are written, if no drainer will be there to do it later. Neither locks nor
+/// allocates: for signal handlers.
+pub(crate) fn wait_as_first_process() {
+    if let Some(attachment) = attachment_of_first_process() {
+        deliver(attachment, false, || attachment.segment.is_over());
+    }
+}
+
+/// Also when the logger was dropped: other processes may have logged since, and end as well.
+fn attachment_of_first_process() -> Option<&'static Attachment> {
+    match process::is_first_of_its_namespace() {
+        true => producer::current().or_else(producer::last_made),
+        false => None,
+    }
+}
+
+/// Waits until all that was logged before this call is written, or with `to_stop` until the drainer has no more to do
+/// for this process, or until the drainer `is_over`: for as long as it moves.
+pub(super) fn deliver(attachment: &Attachment, to_stop: bool, is_over: impl Fn() -> bool) {
+    let segment = &attachment.segment;
+    let target = attachment.ring.tail();
+    let waiting = Waiting {
+        segment,
+        ring: attachment.ring,
+    };
+    let behind = || waiting.behind(target);
+    let mut least = (behind(), Instant::now());
+    loop {
+        if to_stop {
+            // Again and again, should somebody have written over it.
+            segment.ask_to_stop();
+        }
+        let done = match to_stop {
+            // When it lingers others still log; the drainer ends with the last of them.
+            true => segment.phase() == Phase::Lingering,
+            false => least.0 <= 0,
+        };
+        // Only what comes nearer counts as moving: the words may be written by anybody.
+        if behind() < least.0 && least.0 > 0 {
+            least = (behind(), Instant::now());
+        }
+        if done || is_over() || least.1.elapsed() > PATIENCE {
+            break;
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    }
+}
