@@ -52,8 +52,7 @@ impl Delivery {
         place: Option<&Place>,
     ) -> Delivery {
         let kept = place.map_or(0, |place| place.parts);
-        let paths = ["parts0", "parts1"].map(|what| segment.companion(what));
-        let (parts, notes) = Parts::resume(paths, kept);
+        let (parts, notes) = Parts::resume(segment.name(), kept);
         let mut assembler = Assembler::default();
         assembler.follow(&notes);
         Delivery {

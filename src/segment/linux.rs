@@ -12,6 +12,7 @@ use rustix::fs::{FallocateFlags, FlockOperation};
 use super::error::{AttachError, CreateError};
 use super::map::words_of;
 use super::opening::Access;
+use super::private;
 use crate::sync::AtomicU64;
 use crate::words::WORD;
 
@@ -211,9 +212,14 @@ pub(super) fn prefault(words: &'static [AtomicU64]) {
     super::map::populate(words);
 }
 
-/// Where something that belongs to the segment, and must outlive processes as it does, may be kept.
-pub(super) fn companion(name: &str, what: &str) -> PathBuf {
-    path_of(&format!("{name}.{what}"))
+/// The folder for what belongs to a segment, and must outlive processes as that does.
+pub(super) fn companions() -> PathBuf {
+    FOLDER.into()
+}
+
+/// Opens the segment's file without a look at what is in it. What another user put in its place is not there.
+fn open_ours(name: &str, write: bool) -> io::Result<File> {
+    private::open(&path_of(name), write)?.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 /// Takes the name away; who has the segment mapped keeps it.
@@ -223,9 +229,8 @@ pub(super) fn remove(name: &str) -> io::Result<()> {
 
 /// Takes the name away, then gives the memory back to whoever still has it mapped.
 pub(super) fn discard(name: &str) -> io::Result<()> {
-    let path = path_of(name);
-    let file = OpenOptions::new().write(true).open(&path);
-    std::fs::remove_file(&path)?;
+    let file = open_ours(name, true);
+    remove(name)?;
     let (file, flags) = (
         file?,
         FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE,
@@ -265,7 +270,7 @@ pub(super) fn names() -> Vec<String> {
 /// Gives the memory of the words from `first` on back to the system, though it stays mapped here and there.
 /// Nobody may need what stood there.
 pub(super) fn give_back(name: &str, first: usize, words: usize) {
-    if let Ok(file) = OpenOptions::new().write(true).open(path_of(name)) {
+    if let Ok(file) = open_ours(name, true) {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         let (offset, len) = (first * WORD, (words - first) * WORD);
         let _ = rustix::fs::fallocate(&file, flags, offset as u64, len as u64);
@@ -282,7 +287,7 @@ pub(crate) struct DrainLock {
 
 /// Takes the drainer's lock, an advisory lock on the segment's file, if nobody has it.
 pub(super) fn lock(name: &str) -> io::Result<Option<DrainLock>> {
-    let file = File::open(path_of(name))?;
+    let file = open_ours(name, false)?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         // Whoever had it before may have taken the ring away meanwhile: then this is the lock of nothing.
         Ok(()) if file.metadata()?.nlink() == 0 => Err(io::ErrorKind::NotFound.into()),

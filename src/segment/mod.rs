@@ -23,13 +23,13 @@ mod platform;
 #[cfg(all(target_os = "linux", not(feature = "portable")))]
 #[path = "linux.rs"]
 mod platform;
+pub(crate) mod private;
 pub(crate) mod process;
 mod refusal;
 mod registry;
 pub(crate) mod signals;
 
 use std::io;
-use std::path::PathBuf;
 
 pub(crate) use announced::Announced;
 pub(crate) use drops::{DROP_WORDS, DropWords};
@@ -121,11 +121,6 @@ impl Segment {
     /// The name under which others find it.
     pub(crate) fn name(&self) -> &str {
         &self.name
-    }
-
-    /// The path of a file that belongs to this segment and lives as long.
-    pub(crate) fn companion(&self, what: &str) -> PathBuf {
-        platform::companion(&self.name, what)
     }
 
     /// Makes this process the only drainer of the ring for as long as the returned lock lives; `None` when
@@ -276,24 +271,16 @@ fn load_text(words: &[AtomicU64]) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// The path of a file that belongs to the segment `name`.
-pub(crate) fn companion(name: &str, what: &str) -> PathBuf {
-    platform::companion(name, what)
-}
-
-/// The companion with what a drainer from outside is to do.
-pub(crate) const ORDERS: &str = "orders";
-
-/// Takes a segment's name away. Who has it mapped keeps it. One that is gone already is no trouble.
+/// Takes a segment's name away, and the files beside it. Who has it mapped keeps it. One that is gone already is no trouble.
 pub(crate) fn remove(name: &str) {
-    let _ = std::fs::remove_file(platform::companion(name, ORDERS));
+    private::remove_all(name);
     let _ = platform::remove(name);
 }
 
-/// Takes a segment's name away and gives all its memory back, also where it stays mapped. Only for the last
+/// Takes a segment's name and the files beside it away and gives all its memory back, also where it stays mapped. Only for the last
 /// user of the ring.
 pub(crate) fn discard(name: &str) {
-    let _ = std::fs::remove_file(platform::companion(name, ORDERS));
+    private::remove_all(name);
     let _ = platform::discard(name);
 }
 

@@ -121,8 +121,9 @@ pub(super) fn prefault(words: &'static [AtomicU64]) {
     super::map::populate(words);
 }
 
-pub(super) fn companion(name: &str, what: &str) -> std::path::PathBuf {
-    std::env::temp_dir().join(format!("{name}.{what}"))
+/// The folder for what belongs to a segment, and must outlive processes as that does.
+pub(super) fn companions() -> std::path::PathBuf {
+    std::env::temp_dir()
 }
 
 pub(super) fn remove(name: &str) -> io::Result<()> {
