@@ -7,7 +7,7 @@ use super::config::DrainerConfig;
 use super::ledger::Place;
 use super::outlets::{Outlet, Slot};
 use crate::filter::Directives;
-use crate::segment::{FILE_SINKS, Segment, Tag};
+use crate::segment::{FILE_SINKS, Origin, Segment, Tag};
 use crate::sink::absent::Absent;
 use crate::sink::kinds::{self, Opened, Opening};
 use crate::sink::{FilePlace, Sink, SinkSpec, SpecError};
@@ -79,6 +79,19 @@ impl Wanted {
         let (name, filter, slot) = (self.spec.to_string(), self.filter.clone(), self.slot);
         let open = Box::new(move |place: Option<&FilePlace>| self.open(place));
         Outlet::new(Box::new(Absent::new(name, place, why, open)), filter, slot)
+    }
+}
+
+/// Whose files the sinks write, and where the first that has any has them.
+pub(super) fn origin_of(config: &DrainerConfig) -> Origin {
+    let files_of = |spec| kinds::check(spec).ok()?.files;
+    Origin {
+        program: config.program.clone(),
+        folder: config
+            .sinks
+            .iter()
+            .find_map(files_of)
+            .map(|files| files.folder),
     }
 }
 

@@ -16,7 +16,7 @@ use super::config::{DRAINER_VARIABLE, DrainerConfig};
 use super::delivery::Delivery;
 use super::ledger::{Ledger, Place};
 use super::outlets::Outlet;
-use super::sinks::{open_sinks, open_sinks_again};
+use super::sinks::{open_sinks, open_sinks_again, origin_of};
 use super::work::Drainer;
 use crate::builder::InitError;
 use crate::clock::Clock;
@@ -76,6 +76,15 @@ fn serve(segment: &'static Segment, config: DrainerConfig) -> Outcome {
             "the drainer is in another pid namespace than its parent, and could not tell whether that lives: \
              call init_parent() before unshare(CLONE_NEWPID), or in the child that is in the new one",
         );
+        return Outcome::Failed;
+    }
+    if let Err(error) = segment.open_book(&origin_of(&config))
+        && segment.phase() == Phase::Starting
+    {
+        // A later drainer goes on with what it finds in the ring: to log is worth more than to be followed.
+        segment.fail(&format!(
+            "the drainer cannot keep its book beside the ring: {error}"
+        ));
         return Outcome::Failed;
     }
     let locked = segment.lock_pages();

@@ -1,6 +1,9 @@
 //! The first words of a segment: written once, by its maker, and again by its drainer if somebody else wrote
 //! over them, so that members can still come.
 
+#[cfg(any(test, fuzzing))]
+use std::sync::OnceLock;
+
 use zerocopy::transmute;
 
 use super::Segment;
@@ -61,6 +64,7 @@ impl Segment {
             layout,
             namespace: 0,
             words: words.leak(),
+            book: OnceLock::new(),
         };
         segment.begin_anew();
         segment
@@ -72,6 +76,7 @@ impl Segment {
         for word in self.words {
             word.store(0, Ordering::Relaxed);
         }
+        self.book().erase();
         self.format();
         crate::ring::Ring::from(self).format();
         self.set_ready();

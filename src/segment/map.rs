@@ -3,7 +3,11 @@
 
 #![allow(unsafe_code)]
 
+use std::fs::File;
 use std::io;
+use std::mem::ManuallyDrop;
+
+use memmap2::MmapOptions;
 
 use crate::sync::AtomicU64;
 use crate::words::WORD;
@@ -22,6 +26,14 @@ pub(super) unsafe fn words_of(start: *mut u8, words: usize) -> &'static [AtomicU
     // may be stored to if they are writable. To load one only reads: on the processors we know a load of eight
     // bytes is a plain one, of any order. Other processes write them too: atomics allow that.
     unsafe { std::slice::from_raw_parts(start.cast::<AtomicU64>(), words) }
+}
+
+/// The first `bytes` bytes of a file that is at least as long.
+pub(super) fn file(file: &File, bytes: usize) -> io::Result<&'static [AtomicU64]> {
+    let map = ManuallyDrop::new(MmapOptions::new().len(bytes).map_raw(file)?);
+    // SAFETY: a mapping begins at a page, so it is aligned; it is `bytes` long, shared, readable and writable, and never
+    // unmapped, since its owner is forgotten here. Nothing else in this process refers to it.
+    Ok(unsafe { words_of(map.as_mut_ptr(), bytes / WORD) })
 }
 
 /// A page that reads as zeros in every child made by fork, however it is made.

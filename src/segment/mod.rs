@@ -5,6 +5,7 @@
 //! for Linux with the feature `portable`).
 
 mod announced;
+mod book;
 mod drops;
 mod error;
 mod filter;
@@ -30,8 +31,10 @@ mod registry;
 pub(crate) mod signals;
 
 use std::io;
+use std::sync::OnceLock;
 
 pub(crate) use announced::Announced;
+pub(crate) use book::Origin;
 pub(crate) use drops::{DROP_WORDS, DropWords};
 pub use drops::{DropReason, Drops};
 pub use error::{AttachError, CreateError};
@@ -52,7 +55,7 @@ pub(crate) use refusal::Refusal;
 pub(crate) use registry::{Member, Producer, State, Tag};
 
 use crate::sync::{AtomicU64, Ordering};
-use crate::words::{load_bytes, store_bytes};
+use crate::words::{WORD, load_bytes, store_bytes};
 use layout::Layout;
 
 /// What the parent stores to ask for the end: nothing that is written by mistake.
@@ -115,6 +118,8 @@ pub(crate) struct Segment {
     /// The pid namespace of this process, which it has in common with all members; 0 when unknown.
     namespace: u64,
     words: &'static [AtomicU64],
+    /// The drainer's, in the process that drains the ring.
+    book: OnceLock<book::Book>,
 }
 
 impl Segment {
@@ -178,7 +183,7 @@ impl Segment {
 
     /// The text of the call sites; its first word counts the words in use.
     pub(crate) fn site_text(&self) -> &'static [AtomicU64] {
-        &self.words[self.layout.site_text..self.layout.checkpoints]
+        &self.words[self.layout.site_text..][..self.geometry.site_bytes as usize / WORD]
     }
 
     /// The sequence below which every sink is done. `[flushed]` Acquire.
@@ -236,17 +241,6 @@ impl Segment {
     /// One of the drainer's counts.
     pub(crate) fn count(&self, count: Count) -> &'static AtomicU64 {
         &self.words[layout::COUNTS_AT + count as usize]
-    }
-
-    /// Counts the drainer's checkpoints; 0 before the first.
-    pub(crate) fn checkpoint_serial(&self) -> &'static AtomicU64 {
-        &self.words[layout::CHECKPOINT_SERIAL_AT]
-    }
-
-    /// The words of the checkpoint of this serial, until the one after the next.
-    pub(crate) fn checkpoint(&self, serial: u64) -> &'static [AtomicU64] {
-        let words = self.layout.checkpoint_words;
-        &self.words[self.layout.checkpoints + (serial & 1) as usize * words..][..words]
     }
 
     /// Why the drainer could not start.

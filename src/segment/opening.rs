@@ -1,5 +1,7 @@
 //! How a process comes to a segment: it makes one, or opens one by its name after a look at whether that is whole.
 
+use std::sync::OnceLock;
+
 use super::error::{AttachError, CreateError};
 use super::layout::{self, Flaw, Geometry, Layout, READY, Settings};
 use super::{Segment, name, platform, process};
@@ -34,6 +36,7 @@ impl Segment {
             layout,
             namespace: process::pid_namespace(),
             words,
+            book: OnceLock::new(),
         };
         segment.format();
         fill(&segment);
@@ -120,6 +123,7 @@ impl Segment {
             layout,
             namespace: process::pid_namespace(),
             words,
+            book: OnceLock::new(),
         })
     }
 }

@@ -85,6 +85,7 @@ cast! {
         records
         recovery
         refusals
+        renegades
         rights
         rotation
         shares
