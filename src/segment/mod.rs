@@ -7,6 +7,7 @@
 mod announced;
 mod book;
 mod drops;
+mod environment;
 mod error;
 mod filter;
 mod header;

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::io;
 use std::process::Command;
 
+use super::environment;
+
 /// The number of the pid namespace that this process sees; 0 when `/proc` does not tell. Pids of another
 /// namespace say nothing here.
 pub(crate) fn pid_namespace() -> u64 {
@@ -88,10 +90,18 @@ pub(crate) fn gave_up_foreign_rights() -> bool {
 }
 
 /// What a variable tells this program to be, before its `main`. A program with more rights than its starter must not be
-/// told by him, unless it gives them up.
+/// told by him, unless it gives them up; it forgets all that he told it, whatever that is.
 pub(crate) fn role(variable: &str) -> Option<OsString> {
-    let told = std::env::var_os(variable)?;
-    (!runs_with_foreign_rights() || gave_up_foreign_rights()).then_some(told)
+    if !runs_with_foreign_rights() {
+        return std::env::var_os(variable);
+    }
+    let told = environment::take(variable)?;
+    gave_up_foreign_rights().then_some(told)
+}
+
+/// Whether the calling thread is for certain the only one of this process.
+pub(crate) fn is_single_threaded() -> bool {
+    std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1)
 }
 
 /// The command that starts this program again, to be found as `name` in the process list. The role is for the caller
