@@ -271,6 +271,11 @@ impl Drop for ShmLogger {
         producer::detach();
         segment::restore(held.inherited);
         let segment = &self.attachment.segment;
+        if segment.is_cut_off() {
+            // There is nobody to ask, and nothing to wait for.
+            HOLDER.store(0, Ordering::Release);
+            return;
+        }
         segment.ask_to_stop();
         let target = self.attachment.ring.tail();
         let behind = || self.waiting().behind(target);

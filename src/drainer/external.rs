@@ -49,10 +49,14 @@ pub(crate) fn wait_for_drainer(
     let over = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&over);
     let watch = move || {
-        while !segment.is_over() && !start::has_been_removed(segment) {
+        // Where it is cut off its words are not to be touched.
+        let is_over = || segment.is_cut_off() || segment.is_over();
+        while !is_over() && !start::has_been_removed(segment) {
             std::thread::sleep(LOOK_EVERY);
         }
-        segment.set_phase(Phase::Done);
+        if !segment.is_cut_off() {
+            segment.set_phase(Phase::Done);
+        }
         told.store(true, Ordering::Release);
     };
     start::in_background(watch).map_err(StartError::Supervisor)?;

@@ -21,7 +21,7 @@ use super::work::Drainer;
 use crate::builder::InitError;
 use crate::clock::Clock;
 use crate::level::Level;
-use crate::segment::{self, AttachError, Count, LockRefusal, Phase, Segment, process};
+use crate::segment::{self, AttachError, Count, LockRefusal, Phase, Segment, process, truncation};
 use crate::sink::kinds::{self, Stdout};
 
 /// How long a drainer may take until it reports.
@@ -58,6 +58,8 @@ fn drain(told: &OsStr) -> Outcome {
     // In the process list: what it is, and whose.
     let _ = rustix::thread::set_name(c"shmlog-drainer");
     segment::raise_descriptor_limit();
+    // Refused, it dies where the ring is cut off, as without.
+    let _ = truncation::save_what_is_left();
     let Ok(segment) = open(&config) else {
         return Outcome::Failed;
     };
@@ -302,13 +304,15 @@ fn supervise(segment: &'static Segment, config: &DrainerConfig, mut child: Child
         // An error means that the user's program has waited for the child itself: it has ended too.
         let status = child.wait();
         let removed = has_been_removed(segment);
-        if removed {
+        // Then its words are not to be touched any more.
+        let is_cut_off = segment.is_cut_off();
+        if removed && !is_cut_off {
             // The drainer died after its last deed, before it could say so.
             segment.set_phase(Phase::Done);
         }
         // Anybody may have written the phase: it is not believed of one that was killed.
         let killed = status.is_ok_and(|status| status.code().is_none());
-        if removed || (segment.is_over() && !killed) {
+        if removed || (!is_cut_off && segment.is_over() && !killed) {
             return;
         }
         if begun.elapsed() < RESTART_PAUSE {
@@ -317,8 +321,10 @@ fn supervise(segment: &'static Segment, config: &DrainerConfig, mut child: Child
         match spawn(config) {
             Ok(next) => {
                 child = next;
-                let restarts = segment.count(Count::Restarts);
-                restarts.fetch_add(1, Ordering::Relaxed);
+                if !is_cut_off {
+                    let restarts = segment.count(Count::Restarts);
+                    restarts.fetch_add(1, Ordering::Relaxed);
+                }
             }
             Err(_) => std::thread::sleep(RESTART_PAUSE),
         }

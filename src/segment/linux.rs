@@ -12,7 +12,7 @@ use rustix::fs::{FallocateFlags, FlockOperation};
 use super::error::{AttachError, CreateError};
 use super::map::words_of;
 use super::opening::Access;
-use super::private;
+use super::{private, truncation};
 use crate::sync::AtomicU64;
 use crate::words::WORD;
 
@@ -119,9 +119,11 @@ fn keep(map: MmapRaw, bytes: usize) -> &'static [AtomicU64] {
     debug_assert!(map.len() >= bytes);
     // SAFETY: a mapping begins at a page, so it is aligned; it is `bytes` long or longer, shared, read-write (or, of
     // an observer, read-only, and nothing of this crate stores through one), and never unmapped, since its owner is
-    // forgotten here. The file keeps its length: whoever may change
-    // it (the same user) could as well kill this process. Nothing else in this process refers to it.
-    unsafe { words_of(map.as_mut_ptr(), bytes / WORD) }
+    // forgotten here. Whoever cuts the file off (the same user) ends this process, or has the mapping replaced by another
+    // of the same kind: see truncation.rs. Nothing else in this process refers to it.
+    let words = unsafe { words_of(map.as_mut_ptr(), bytes / WORD) };
+    truncation::note(words, true);
+    words
 }
 
 /// Opens the segment `name` and hands out its first `header_words` words and its size in bytes.

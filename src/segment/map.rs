@@ -33,7 +33,9 @@ pub(super) fn file(file: &File, bytes: usize) -> io::Result<&'static [AtomicU64]
     let map = ManuallyDrop::new(MmapOptions::new().len(bytes).map_raw(file)?);
     // SAFETY: a mapping begins at a page, so it is aligned; it is `bytes` long, shared, readable and writable, and never
     // unmapped, since its owner is forgotten here. Nothing else in this process refers to it.
-    Ok(unsafe { words_of(map.as_mut_ptr(), bytes / WORD) })
+    let words = unsafe { words_of(map.as_mut_ptr(), bytes / WORD) };
+    super::truncation::note(words, false);
+    Ok(words)
 }
 
 /// A page that reads as zeros in every child made by fork, however it is made.

@@ -30,6 +30,7 @@ pub(crate) mod process;
 mod refusal;
 mod registry;
 pub(crate) mod signals;
+pub(crate) mod truncation;
 
 use std::io;
 use std::sync::OnceLock;

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use super::error::{AttachError, CreateError};
 use super::layout::{self, Flaw, Geometry, Layout, READY, Settings};
-use super::{Segment, name, platform, process};
+use super::{Segment, name, platform, process, truncation};
 use crate::failpoint;
 use crate::sync::Ordering;
 
@@ -76,8 +76,12 @@ impl Segment {
             return Err(AttachError::BadName { name: name.into() });
         }
         let opened = platform::Opened::open(name, Access::Write)?;
-        if !geometry.is_allowed() || opened.bytes < Layout::of(&geometry).bytes() as u64 {
+        if !geometry.is_allowed() {
             return Err(AttachError::Damaged { name: name.into() });
+        }
+        if opened.bytes < Layout::of(&geometry).bytes() as u64 {
+            // What is left of it is to be saved.
+            truncation::note_cut();
         }
         Segment::map(name, opened, geometry, settings)
     }

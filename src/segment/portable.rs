@@ -62,7 +62,9 @@ fn keep(memory: Shmem, bytes: usize) -> &'static [AtomicU64] {
     debug_assert!(memory.len() >= bytes);
     // SAFETY: the crate maps at page boundaries, readable and writable, at least `bytes` long (checked by
     // both callers); its owner is forgotten here, so it is never unmapped, and nothing else refers to it.
-    unsafe { words_of(memory.as_ptr(), bytes / WORD) }
+    let words = unsafe { words_of(memory.as_ptr(), bytes / WORD) };
+    super::truncation::note(words, true);
+    words
 }
 
 pub(super) struct Opened {

@@ -33,13 +33,16 @@ pub(crate) fn ignore_group_signals() {
     }
 }
 
-/// Keeps signals of the program from being delivered to the calling thread.
+/// Keeps signals of the program from being delivered to the calling thread, but for its own faults.
 #[allow(unsafe_code)]
 pub(crate) fn block_signals() {
     // SAFETY: an all-zero set is a valid place for sigfillset to write to.
     let mut all: libc::sigset_t = unsafe { std::mem::zeroed() };
     // SAFETY: the set is ours and valid.
     unsafe { libc::sigfillset(&raw mut all) };
+    // A fault of this thread's own, where the ring was cut off: blocked it would end the process, whoever catches it.
+    // SAFETY: as before; the number is valid.
+    unsafe { libc::sigdelset(&raw mut all, libc::SIGBUS) };
     // SAFETY: blocks signals in this thread only, which runs code of this crate alone; no old set is asked for.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut()) };
 }

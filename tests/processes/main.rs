@@ -98,6 +98,7 @@ cast! {
         terminal
         #[cfg(feature = "tracing")]
         tracing_layer
+        truncations
         values
 }
 
