@@ -133,8 +133,10 @@ impl Segment {
         let found = private::find(&self.name, NAME)?;
         let (file, _) = found.map_or_else(|| private::make(&self.name, NAME), Ok)?;
         let bytes = words_for(&self.geometry) * WORD;
-        // The space is taken before it is touched. Of one that is there nothing changes.
-        rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes as u64)?;
+        // The space is taken before it is touched. One that is there has it, and a limit of file sizes may refuse it now.
+        if file.metadata()?.len() < bytes as u64 {
+            rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes as u64)?;
+        }
         let book = Book::of(map::file(&file, bytes)?, &self.geometry);
         // Relaxed, all of it: whoever wrote it has ended, and let go of the lock that this process holds.
         if book.words[0].load(Ordering::Relaxed) != READY {
