@@ -49,6 +49,10 @@ use crate::segment::signals::{self, Fault};
 ///   comes next ignores the first such signal, as it does without us
 /// - a ring without room, or without an entry for a thread that never logged: the record is counted as dropped
 ///
+/// A SIGBUS that comes of the ring's file having been cut off (any process of the same user can do that) is no crash with
+/// this handler: the process goes on without a log, [`flush`](crate::ShmLogger::flush) says that it is over, and nothing that
+/// is logged from then on is counted. Without it such a process ends by the signal at its next record.
+///
 /// # Errors
 /// [`CrashHandlerError`]: no memory for the alternate stack, or the system refused the handler.
 ///

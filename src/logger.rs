@@ -273,6 +273,11 @@ impl Drop for ShmLogger {
         }
         producer::detach();
         segment::restore(held.inherited);
+        if self.attachment.segment.is_cut_off() {
+            // There is nobody to ask, and nothing to wait for.
+            HOLDER.store(0, Ordering::Release);
+            return;
+        }
         leaving::deliver(self.attachment, true, || held.supervisor.is_over());
         HOLDER.store(0, Ordering::Release);
     }

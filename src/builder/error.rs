@@ -94,7 +94,8 @@ impl fmt::Display for InitError {
                 f,
                 "a setuid or setgid program cannot make a ring: its drainer, this program started again, must \
                  not obey the environment; make the ring in a program that runs as its user, or set the real \
-                 ids (setresuid, setresgid) and start this program anew"
+                 ids (setresuid, setresgid) and start this program anew (the variables that shmlog obeys are no \
+                 longer in its environment; give it a safe PATH, and what else its own code obeys)"
             ),
             InitError::Attach(error) => write!(f, "{error}"),
         }

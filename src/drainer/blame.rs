@@ -18,15 +18,16 @@
 //! The words are in a file beside the segment and not in it: no member that scribbles over the segment can have a sink
 //! done without. Only the drainer at work writes them.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::FileExt;
 
-use crate::segment;
+use crate::segment::{self, private};
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::WORD;
 
+/// What the file is called beside the ring.
+const FILE: &str = "blame";
 /// Sinks that are watched; of more than these the deaths are not remembered.
 const MOST_SINKS: usize = 32;
 const WORDS: usize = 8;
@@ -89,10 +90,10 @@ impl Call {
 pub(super) struct Blame(Option<&'static [AtomicU64]>);
 
 impl Blame {
-    /// Of the ring whose companion file is at `path`. The first drainer remembers nothing.
-    pub(super) fn open(path: &Path, first: bool) -> Blame {
+    /// Of the ring of this name. The first drainer remembers nothing.
+    pub(super) fn open(ring: &str, first: bool) -> Blame {
         let words =
-            open_file(path).and_then(|file| segment::words_of_file(&file, FILE_BYTES / WORD));
+            open_file(ring).and_then(|file| segment::words_of_file(&file, FILE_BYTES / WORD));
         let blame = Blame(words.ok());
         if first {
             let words = blame.0.into_iter().flatten();
@@ -109,30 +110,21 @@ impl Blame {
 }
 
 /// Makes the file, or opens the one that a predecessor made. One that others can have made or changed is none.
-fn open_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).mode(0o600);
-    options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    match options.clone().create_new(true).open(path) {
-        Ok(file) => {
-            file.write_all_at(&[0; FILE_BYTES], 0)?;
-            return Ok(file);
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(error),
+fn open_file(ring: &str) -> io::Result<File> {
+    if let Some((file, _)) = private::find(ring, FILE)? {
+        return match file.metadata()?.len() == FILE_BYTES as u64 {
+            true => Ok(file),
+            false => Err(io::ErrorKind::InvalidData.into()),
+        };
     }
-    let file = options.open(path)?;
-    let found = file.metadata()?;
-    let is_ours = found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o077 == 0;
-    if !found.is_file() || !is_ours || found.nlink() != 1 || found.len() != FILE_BYTES as u64 {
-        return Err(io::ErrorKind::PermissionDenied.into());
-    }
+    let (file, _) = private::make(ring, FILE)?;
+    file.write_all_at(&[0; FILE_BYTES], 0)?;
     Ok(file)
 }
 
 /// Which sink was being opened when the drainer of this ring died.
-pub(super) fn sink_at_opening(path: &Path) -> Option<usize> {
-    let words = Blame::open(path, false);
+pub(super) fn sink_at_opening(ring: &str) -> Option<usize> {
+    let words = Blame::open(ring, false);
     let is_opened = |sink: &usize| {
         words
             .seat(*sink)
@@ -238,22 +230,19 @@ mod tests {
     use super::*;
 
     struct Ring {
-        folder: std::path::PathBuf,
+        name: String,
     }
 
     impl Ring {
         fn new(name: &str) -> Ring {
-            let folder =
-                std::env::temp_dir().join(format!("shmlog-blame-{name}-{}", std::process::id()));
-            std::fs::create_dir_all(&folder).unwrap();
-            Ring { folder }
+            Ring {
+                name: format!("shmlog-blame-{name}-{}", std::process::id()),
+            }
         }
 
         /// What a drainer finds that begins now.
         fn seat(&self, first: bool) -> Seat {
-            Blame::open(&self.folder.join("blame"), first)
-                .seat(1)
-                .unwrap()
+            Blame::open(&self.name, first).seat(1).unwrap()
         }
 
         /// Dies at a call, after so many records.
@@ -271,7 +260,7 @@ mod tests {
 
     impl Drop for Ring {
         fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.folder);
+            private::remove(&self.name, FILE);
         }
     }
 
@@ -344,18 +333,9 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_others_may_have_written_is_not_believed() {
-        use std::os::unix::fs::PermissionsExt;
+    fn a_file_of_another_length_is_not_believed() {
         let ring = Ring::new("others");
-        let path = ring.folder.join("blame");
-        ring.seat(true);
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o606)).unwrap();
-        assert!(Blame::open(&path, false).seat(0).is_none());
-        std::fs::remove_file(&path).unwrap();
-        std::fs::write(&path, "short").unwrap();
-        assert!(Blame::open(&path, false).seat(0).is_none());
-        std::fs::remove_file(&path).unwrap();
-        std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
-        assert!(Blame::open(&path, false).seat(0).is_none());
+        private::make(&ring.name, FILE).unwrap();
+        assert!(Blame::open(&ring.name, false).seat(0).is_none());
     }
 }

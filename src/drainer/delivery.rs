@@ -67,9 +67,8 @@ impl Delivery {
         place: Option<&Place>,
     ) -> Delivery {
         let kept = place.map_or(0, |place| place.parts);
-        let paths = ["parts0", "parts1"].map(|what| segment.companion(what));
         let mut assembler = Assembler::default();
-        let parts = Parts::resume(paths, kept, &mut assembler);
+        let parts = Parts::resume(segment.name(), kept, &mut assembler);
         Delivery {
             segment,
             decoder: Decoder::new(segment, clock),

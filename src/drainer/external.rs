@@ -8,16 +8,15 @@
 //! The orders are what a parent would tell its own drainer (`config.rs`), in a file beside the segment and of the same
 //! rights, not in the segment: no member that scribbles over that can redirect where the log goes.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::config::DrainerConfig;
 use super::start::{self, RESTART_PAUSE, StartError, Supervisor};
-use crate::segment::{self, ORDERS, Phase, Segment};
+use crate::segment::{self, Phase, Segment, private};
 
 /// How long a parent waits for its drainer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A drainer that lived longer than this did not fail at its start; the longest pause before the next.
 const LONG: Duration = Duration::from_secs(2);
+/// What the orders are called beside the ring.
+const ORDERS: &str = "orders";
 /// More bytes no orders have.
 const MOST_BYTES: u64 = 1 << 20;
 
@@ -48,10 +49,14 @@ pub(crate) fn wait_for_drainer(
     let over = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&over);
     let watch = move || {
-        while !segment.is_over() && !start::has_been_removed(segment) {
+        // Where it is cut off its words are not to be touched.
+        let is_over = || segment.is_cut_off() || segment.is_over();
+        while !is_over() && !start::has_been_removed(segment) {
             std::thread::sleep(LOOK_EVERY);
         }
-        segment.set_phase(Phase::Done);
+        if !segment.is_cut_off() {
+            segment.set_phase(Phase::Done);
+        }
         told.store(true, Ordering::Release);
     };
     start::in_background(watch).map_err(StartError::Supervisor)?;
@@ -61,31 +66,18 @@ pub(crate) fn wait_for_drainer(
 /// Whole, or not at all: it gets its name when it is written.
 fn leave_orders(segment: &Segment, config: &DrainerConfig) -> io::Result<()> {
     use std::os::unix::ffi::OsStrExt;
-    let (draft, path) = (segment.companion("draft"), segment.companion(ORDERS));
-    let mut options = File::options();
-    options.write(true).create_new(true).mode(0o600);
-    let written = options
-        .open(&draft)
-        .and_then(|mut file| file.write_all(config.encode().as_bytes()))
-        .and_then(|()| fs::rename(&draft, path));
-    written.inspect_err(|_| _ = fs::remove_file(&draft))
+    let (mut file, draft) = private::make(segment.name(), "draft")?;
+    let written = file.write_all(config.encode().as_bytes());
+    let named = written.and_then(|()| private::rename(&draft, segment.name(), ORDERS));
+    named.inspect_err(|_| _ = fs::remove_file(&draft))
 }
 
 /// What the maker of the ring `name` has left for a drainer from outside; `None` if it has one of its own.
 pub(crate) fn orders(name: &str) -> io::Result<Option<DrainerConfig>> {
     use std::os::unix::ffi::OsStringExt;
-    let mut options = File::options();
-    options.read(true);
-    options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    let file = match options.open(segment::companion(name, ORDERS)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file?,
+    let Some((file, _)) = private::find(name, ORDERS)? else {
+        return Ok(None);
     };
-    let metadata = file.metadata()?;
-    let is_ours = metadata.uid() == rustix::process::geteuid().as_raw();
-    if !metadata.is_file() || !is_ours || metadata.mode() & 0o077 != 0 {
-        return Err(io::ErrorKind::PermissionDenied.into());
-    }
     let mut bytes = Vec::new();
     file.take(MOST_BYTES).read_to_end(&mut bytes)?;
     let config = DrainerConfig::decode(&std::ffi::OsString::from_vec(bytes));

@@ -2,7 +2,7 @@
 //! across its death.
 //!
 //! A checkpoint is written after a batch has reached the file and before its slots are released. It stands in
-//! the segment twice; the commit word's lowest bit says which of the two is valid, so that one store makes a
+//! the book (segment/book.rs) twice; the commit word's lowest bit says which of the two is valid, so that one store makes a
 //! whole checkpoint true. A successor cuts the file back to the length that the checkpoint knows (what lies
 //! beyond belongs to a batch that did not make it), releases what the checkpoint has passed, and goes on: every record is
 //! in the file exactly once, and counted once.

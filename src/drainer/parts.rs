@@ -6,12 +6,12 @@
 //! file anew. Which file counts, and how much of it, stands in the checkpoint, so the one that the last
 //! checkpoint speaks of is never touched before the next one is made.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::os::unix::fs::FileExt;
 
 use super::assemble::Assembler;
+use crate::segment::private;
 use crate::segment::process::check_file_size;
 
 /// Bytes of needless notes that are not worth writing anew.
@@ -20,9 +20,12 @@ const SLACK: u64 = 1 << 20;
 /// Bytes of notes that are read at most: more than an assembler holds makes.
 const MOST: u64 = 2 << 30;
 
+/// What the files are called beside the ring.
+const NAMES: [&str; 2] = ["parts0", "parts1"];
+
 /// The notes of incomplete records.
 pub(super) struct Parts {
-    paths: [PathBuf; 2],
+    ring: String,
     files: [Option<File>; 2],
     /// The file that counts, and how many bytes of it.
     current: usize,
@@ -36,9 +39,9 @@ pub(super) struct Parts {
 impl Parts {
     /// Goes on at `mark`, which a predecessor's [`keep`](Parts::keep) returned, or 0. `assembler` follows the notes; what
     /// cannot be read is not there.
-    pub(super) fn resume(paths: [PathBuf; 2], mark: u64, assembler: &mut Assembler) -> Parts {
+    pub(super) fn resume(ring: &str, mark: u64, assembler: &mut Assembler) -> Parts {
         let mut parts = Parts {
-            paths,
+            ring: ring.to_owned(),
             files: [None, None],
             current: (mark & 1) as usize,
             bytes: 0,
@@ -101,19 +104,13 @@ impl Parts {
         self.fresh = fresh;
     }
 
+    /// The present file: a predecessor's, or else a new one.
     fn open(&mut self) -> io::Result<&File> {
-        let (file, path) = (&mut self.files[self.current], &self.paths[self.current]);
+        let (file, what) = (&mut self.files[self.current], NAMES[self.current]);
         if file.is_none() {
-            let mut options = File::options();
-            options.read(true).write(true).create(true).truncate(false);
-            options.mode(0o600);
-            options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-            let opened = options.open(path)?;
-            // Whatever else somebody may have put there in advance would be waited for.
-            if !opened.metadata()?.is_file() {
-                return Err(io::ErrorKind::InvalidInput.into());
-            }
-            *file = Some(opened);
+            let found = private::find(&self.ring, what)?;
+            let made = found.map_or_else(|| private::make(&self.ring, what), Ok);
+            *file = Some(made?.0);
         }
         file.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
@@ -121,8 +118,8 @@ impl Parts {
     /// Takes the files away.
     pub(super) fn remove(&mut self) {
         self.files = [None, None];
-        for path in &self.paths {
-            let _ = fs::remove_file(path);
+        for what in NAMES {
+            private::remove(&self.ring, what);
         }
     }
 }
@@ -144,11 +141,9 @@ mod tests {
 
     #[test]
     fn a_successor_finds_what_is_incomplete_however_much_was_completed_before() {
-        let folder = std::env::temp_dir().join(format!("shmlog-parts-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let paths = [folder.join("0"), folder.join("1")];
+        let ring = &*format!("shmlog-parts-{}", std::process::id());
         let mut assembler = Assembler::default();
-        let mut parts = Parts::resume(paths.clone(), 0, &mut assembler);
+        let mut parts = Parts::resume(ring, 0, &mut assembler);
         let text = vec![b'x'; 100_000];
         assembler.join(0, tag(7, MORE), b"begin ");
         let mut mark = 0;
@@ -160,23 +155,28 @@ mod tests {
             let done = assembler.join(first + 1, tag(1, CONTINUES), &rest);
             assert!(matches!(done, Joined::Whole(_)));
         }
-        let held: u64 = paths
-            .iter()
-            .map(|path| fs::metadata(path).map_or(0, |file| file.len()))
-            .sum();
+        let len = |what| {
+            let found = private::find(ring, what).unwrap();
+            found.map_or(0, |(file, _)| file.metadata().unwrap().len())
+        };
+        let held: u64 = NAMES.map(len).iter().sum();
         assert!(
             held < 3 * SLACK,
             "{held} bytes are kept of records that are complete"
         );
 
         let mut successor = Assembler::default();
-        let mut parts = Parts::resume(paths.clone(), mark, &mut successor);
+        let mut parts = Parts::resume(ring, mark, &mut successor);
         let end = [&0_u64.to_ne_bytes()[..], b"end"].concat();
         let Joined::Whole(whole) = successor.join(200, tag(7, CONTINUES), &end) else {
             panic!("the record that was incomplete is not known")
         };
         assert_eq!(whole.bytes, b"begin end");
         parts.remove();
-        fs::remove_dir(&folder).unwrap();
+        assert!(
+            NAMES
+                .iter()
+                .all(|what| private::find(ring, what).unwrap().is_none())
+        );
     }
 }

@@ -6,7 +6,7 @@
 //!   take the drain lock    no drainer lives, and no other recoverer
 //!   look at the members    none lives, nor a young process that was given the ring's name
 //!   close                  who attaches from now on goes again; look at the members once more
-//!   be its drainer         go on at the checkpoint, to the end, into the recovered file
+//!   be its drainer         go on at the checkpoint in the drainer's book, which no member can write, to the end, into the recovered file
 //!   discard                the segment, and the notes of incomplete records
 //! ```
 //!
@@ -31,7 +31,7 @@ use super::work::{Drainer, HEIR_AGE_S};
 use crate::clock::Clock;
 use crate::filter::Directives;
 use crate::level::Level;
-use crate::segment::{self, AttachError, Heir, Home, Identity, Phase, Segment, Watch, process};
+use crate::segment::{self, AttachError, Heir, Identity, Origin, Phase, Segment, Watch, process};
 use crate::sink::file::{Folders, OpenFileError, RecoveredFile};
 use crate::sink::{FilePlace, say_owed};
 use crate::sync::Ordering;
@@ -162,7 +162,13 @@ fn recover_into(name: &str, folders: &[PathBuf]) -> Result<Recovered, RecoverErr
     if !close(segment) {
         return Err(in_use());
     }
-    let recovered = save(segment, home, folders)?;
+    // What the program's drainer left. Where it never came, nothing was written, and nothing is cut back.
+    let origin = Origin {
+        program: home.program.clone(),
+        folder: None,
+    };
+    segment.open_book(&origin).map_err(refused)?;
+    let recovered = save(segment, home.made, folders)?;
     segment::discard(name);
     segment.set_phase(Phase::Done);
     Ok(recovered)
@@ -200,19 +206,21 @@ const NOBODY: Identity = Identity {
 /// Does the work of the ring's drainer, into a recovered file.
 fn save(
     segment: &'static Segment,
-    home: Home,
+    made: (u64, i64),
     folders: &[PathBuf],
 ) -> Result<Recovered, RecoverError> {
     let cannot = |error: OpenFileError| RecoverError::File {
         name: segment.name().to_owned(),
         source: error.into(),
     };
-    let (program, made) = (home.program.clone(), home.made);
+    let origin = segment.origin();
+    let program = origin.program.clone();
     let (ledger, place) = Ledger::resume(segment);
+    let damaged = ledger.damaged;
     #[cfg(feature = "mcap")]
-    cut_back_mcap(segment, &home, place.as_ref()).map_err(cannot)?;
+    cut_back_mcap(segment, &origin, place.as_ref()).map_err(cannot)?;
     let known = place.as_ref().and_then(Place::first);
-    let sink = resume_file(segment, home, folders, known).map_err(cannot)?;
+    let sink = resume_file(segment, origin, folders, known).map_err(cannot)?;
     let progress = sink.progress();
     let clock = Clock::from_number(segment.settings().clock).unwrap_or_else(Clock::choose);
     let files = Slot {
@@ -222,6 +230,13 @@ fn save(
     let outlet = Outlet::new(Box::new(sink), Directives::ALL, Some(files));
     let mut delivery = Delivery::new(segment, clock, vec![outlet], ledger, place.as_ref());
     delivery.believe_note(made);
+    if damaged {
+        delivery.say(
+            Level::Warn,
+            "what the last drainer had noted of this ring is lost: records of its last batch may stand twice, here and \
+             in the log files, which are left as they are",
+        );
+    }
     let mut lost_before = 0;
     if let Some(owed) = place.as_ref().and_then(Place::first).map(|file| &file.owed)
         && let Some(text) = say_owed(owed, &|pid| name_of(segment, pid))
@@ -246,16 +261,16 @@ fn save(
 #[cfg(feature = "mcap")]
 fn cut_back_mcap(
     segment: &'static Segment,
-    home: &Home,
+    origin: &Origin,
     place: Option<&Place>,
 ) -> Result<(), OpenFileError> {
-    let Some(folder) = &home.folder else {
+    let Some(folder) = &origin.folder else {
         return Ok(());
     };
     for index in 0..crate::segment::FILE_SINKS {
         let known = place.and_then(|place| place.files.get(index));
         let begun = segment.announced(index).names();
-        crate::sink::mcap::cut_back(folder, &home.program, known, &begun)?;
+        crate::sink::mcap::cut_back(folder, &origin.program, known, &begun)?;
     }
     Ok(())
 }
@@ -263,23 +278,23 @@ fn cut_back_mcap(
 /// The sink that goes on after the file at `known`, once what was begun behind that is gone.
 fn resume_file(
     segment: &'static Segment,
-    home: Home,
+    origin: Origin,
     folders: &[PathBuf],
     known: Option<&FilePlace>,
 ) -> Result<RecoveredFile, OpenFileError> {
-    let program = home.program.clone();
+    let program = origin.program.clone();
     let mut others = folders.to_vec();
     others.extend(std::path::absolute("logs"));
     let candidates = Folders {
-        home: home.folder.clone(),
+        home: origin.folder.clone(),
         others,
     };
     let announce = Box::new(move |folder: &Path, name: &str| {
-        if home.folder.as_deref() != Some(folder) {
+        if origin.folder.as_deref() != Some(folder) {
             // Whoever comes after us must look for the file there.
-            segment.set_home(&Home {
+            segment.set_origin(&Origin {
                 folder: Some(folder.to_owned()),
-                ..home.clone()
+                ..origin.clone()
             });
         }
         segment.announced(0).announce(name);

@@ -8,7 +8,7 @@ use super::config::DrainerConfig;
 use super::ledger::Place;
 use super::outlets::{Outlet, Slot};
 use crate::filter::Directives;
-use crate::segment::{BLAME, FILE_SINKS, Segment, Tag};
+use crate::segment::{FILE_SINKS, Origin, Segment, Tag};
 use crate::sink::absent::Absent;
 use crate::sink::kinds::{self, Opened, Opening};
 use crate::sink::without::Without;
@@ -38,7 +38,7 @@ impl Wanted {
     ) -> Result<Vec<Wanted>, SpecError> {
         let config = Rc::new(config.clone());
         let any_own = config.sinks.iter().any(kinds::is_own);
-        let blame = any_own.then(|| Blame::open(&segment.companion(BLAME), first));
+        let blame = any_own.then(|| Blame::open(segment.name(), first));
         let mut slots = (0..FILE_SINKS).map(|index| Slot {
             index,
             announced: segment.announced(index),
@@ -110,6 +110,19 @@ impl Wanted {
         let seat = self.seat;
         let open = Box::new(move |place: Option<&FilePlace>| self.open(place));
         Outlet::new(Box::new(Absent::new(name, place, why, open)), filter, slot).watched(seat)
+    }
+}
+
+/// Whose files the sinks write, and where the first that has any has them.
+pub(super) fn origin_of(config: &DrainerConfig) -> Origin {
+    let files_of = |spec| kinds::check(spec).ok()?.files;
+    Origin {
+        program: config.program.clone(),
+        folder: config
+            .sinks
+            .iter()
+            .find_map(files_of)
+            .map(|files| files.folder),
     }
 }
 

@@ -17,14 +17,15 @@ use super::config::{DRAINER_VARIABLE, DrainerConfig};
 use super::delivery::Delivery;
 use super::ledger::{Ledger, Place};
 use super::outlets::Outlet;
-use super::sinks::{open_sinks, open_sinks_again};
+use super::sinks::{open_sinks, open_sinks_again, origin_of};
 use super::work::Drainer;
 use crate::builder::InitError;
 use crate::clock::Clock;
 use crate::level::Level;
 use crate::segment::process::Namespace;
 use crate::segment::{
-    AttachError, BLAME, CAN_LOCK, Count, LockRefusal, Phase, Role, Segment, Started, guest, process,
+    AttachError, CAN_LOCK, Count, LockRefusal, Phase, Role, Segment, Started, guest, process,
+    truncation,
 };
 use crate::sink::kinds::{self, Stdout};
 
@@ -63,6 +64,8 @@ fn drain(told: &OsStr) -> Outcome {
     std::panic::set_hook(Box::new(move |panic| guest::tell(parent, panic)));
     // In the process list: what it is, and whose.
     let _ = rustix::thread::set_name(c"shmlog-drainer");
+    // Refused, it dies where the ring is cut off, as without.
+    let _ = truncation::save_what_is_left();
     let Ok(segment) = open(&config) else {
         return Outcome::Failed;
     };
@@ -94,6 +97,15 @@ fn serve(segment: &'static Segment, config: DrainerConfig) -> Outcome {
         && let Some(namespace) = segment.is_of_another()
     {
         segment.fail(is_elsewhere(namespace));
+        return Outcome::Failed;
+    }
+    if let Err(error) = segment.open_book(&origin_of(&config))
+        && segment.phase() == Phase::Starting
+    {
+        // A later drainer goes on with what it finds in the ring: to log is worth more than to be followed.
+        segment.fail(&format!(
+            "the drainer cannot keep its book beside the ring: {error}"
+        ));
         return Outcome::Failed;
     }
     let locked = segment.lock_pages();
@@ -326,7 +338,7 @@ fn wait_until_running(segment: &Segment, child: &mut Started) -> Result<(), Star
 
 /// What ended a drainer that said nothing: a sink of the user's own, if one was being opened.
 fn why_mute(segment: &Segment, config: &DrainerConfig) -> StartError {
-    let sink = blame::sink_at_opening(&segment.companion(BLAME));
+    let sink = blame::sink_at_opening(segment.name());
     match sink.and_then(|sink| config.sinks.get(sink)) {
         Some(spec) => StartError::Sink(format!(
             "cannot open the sink {:?}: the drainer, which opened it, has ended meanwhile",
@@ -342,12 +354,14 @@ fn supervise(segment: &'static Segment, config: &DrainerConfig, mut child: Start
         let begun = Instant::now();
         child.wait();
         let removed = has_been_removed(segment);
-        if removed {
+        // Then its words are not to be touched any more.
+        let is_cut_off = segment.is_cut_off();
+        if removed && !is_cut_off {
             // The drainer died after its last deed, before it could say so.
             segment.set_phase(Phase::Done);
         }
         // Anybody may have written the phase: it is believed only where the name tells nothing.
-        if removed || (!CAN_LOCK && segment.is_over()) {
+        if removed || (!CAN_LOCK && !is_cut_off && segment.is_over()) {
             return;
         }
         if begun.elapsed() < RESTART_PAUSE {
@@ -356,8 +370,10 @@ fn supervise(segment: &'static Segment, config: &DrainerConfig, mut child: Start
         match spawn(config) {
             Ok(next) => {
                 child = next;
-                let restarts = segment.count(Count::Restarts);
-                restarts.fetch_add(1, Ordering::Relaxed);
+                if !is_cut_off {
+                    let restarts = segment.count(Count::Restarts);
+                    restarts.fetch_add(1, Ordering::Relaxed);
+                }
             }
             Err(_) => std::thread::sleep(RESTART_PAUSE),
         }

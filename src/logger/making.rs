@@ -1,6 +1,5 @@
 //! How a parent makes its ring; and that nothing of it remains when it cannot.
 
-use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use super::{HOLDER, Held, ShmLogger, leaving, program_name};
@@ -68,7 +67,7 @@ fn make_ring_for(
         news.extend(drainer::recover_all(sinks.folder.iter().cloned().collect()));
     }
     let filter = builder.first_filter(news);
-    let started = make_segment(builder, &process_name, &filter, sinks.folder.as_deref());
+    let started = make_segment(builder, &process_name, &filter);
     let started = started.and_then(|(segment, settings)| {
         let refused = segment.make_huge().err();
         let config = DrainerConfig {
@@ -133,7 +132,6 @@ fn make_segment(
     builder: &Builder,
     process_name: &str,
     filter: &str,
-    folder: Option<&Path>,
 ) -> Result<(Segment, Settings), InitError> {
     let block_ns = match builder.on_full {
         OnFull::Drop => 0,
@@ -157,7 +155,6 @@ fn make_segment(
             namespaces: process::Namespaces::of_this_process(),
             made: clock::note(clock),
             program: process_name.to_owned(),
-            folder: folder.map(Path::to_owned),
         });
     })?;
     Ok((segment, settings))

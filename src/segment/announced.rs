@@ -1,5 +1,5 @@
 //! Log files that were begun since the last checkpoint: announced before they are made, so that a successor
-//! of the drainer finds them.
+//! of the drainer finds them in its book.
 
 use super::{Segment, layout};
 use crate::hash::fnv1a;
@@ -19,9 +19,8 @@ impl Segment {
             sink < layout::FILE_SINKS,
             "no place for the files of sink {sink}"
         );
-        let words = layout::ANNOUNCED_FILES * layout::ANNOUNCED_WORDS;
         Announced {
-            words: &self.words[self.layout.announced + sink * words..][..words],
+            words: self.announced_words(sink),
         }
     }
 }

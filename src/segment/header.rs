@@ -1,6 +1,9 @@
 //! The first words of a segment: written once, by its maker, and again by its drainer if somebody else wrote
 //! over them, so that members can still come.
 
+#[cfg(any(test, fuzzing))]
+use std::sync::OnceLock;
+
 use zerocopy::transmute;
 
 use super::Segment;
@@ -63,6 +66,7 @@ impl Segment {
             layout,
             namespaces: Namespaces::default(),
             words: words.leak(),
+            book: OnceLock::new(),
         };
         segment.begin_anew();
         segment
@@ -74,6 +78,7 @@ impl Segment {
         for word in self.words {
             word.store(0, Ordering::Relaxed);
         }
+        self.book().erase();
         self.format();
         crate::ring::Ring::from(self).format();
         self.set_ready();

@@ -1,36 +1,30 @@
-//! Where a ring comes from: written down by its maker, for whoever finds the ring when all its processes are dead.
+//! Where a ring comes from: written down by its maker, for people who list rings, and for whoever finds the ring when all
+//! its processes are dead.
 //!
 //! ```text
 //!   words  0 start of the maker │ 1 its pid namespace │ 2 ticks │ 3 monotonic clock at those ticks
-//!          4 length of the program's name │ 5 of the folder, 0 when there are no files │ 6 the maker's time namespace
-//!          7‥ the two texts, in a row
+//!          4 length of the program's name │ 5 the maker's time namespace │ 6‥ that name
 //! ```
 //!
-//! Any member could have scribbled over it, so it is used for nothing that a member could not do by itself: the
-//! folder only for files with a name of our pattern, which overwrite nothing.
+//! Any member could have scribbled over it, so it decides nothing about files: what does stands in the drainer's book
+//! (`book.rs`).
 
-use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
-
+use super::book::PROGRAM_MAX;
 use super::layout::{HEADER_WORDS, HOME_AT, HOME_WORDS};
 use super::opening::{Access, examine};
 use super::process::{Namespace, Namespaces};
 use super::{AttachError, Identity, Segment, name};
 use crate::boundary::floor_char_boundary;
 use crate::sync::{AtomicU64, Ordering};
-use crate::words::{WORD, load_bytes, store_bytes};
+use crate::words::{load_bytes, store_bytes};
 
 const START: usize = 0;
 const PID_NAMESPACE: usize = 1;
 const TICKS: usize = 2;
 const MONOTONIC: usize = 3;
 const PROGRAM_LEN: usize = 4;
-const FOLDER_LEN: usize = 5;
-const TIME_NAMESPACE: usize = 6;
-const TEXT: usize = 7;
-/// The longest name of a program that is kept, in bytes.
-const PROGRAM_MAX: usize = 255;
+const TIME_NAMESPACE: usize = 5;
+const TEXT: usize = 6;
 
 /// Where a ring comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +37,6 @@ pub(crate) struct Home {
     pub(crate) made: (u64, i64),
     /// The program's name, as its files have it.
     pub(crate) program: String,
-    /// Where its files go, absolute; `None` when there are none, or when the path is too long.
-    pub(crate) folder: Option<PathBuf>,
 }
 
 impl Segment {
@@ -84,20 +76,8 @@ impl Segment {
         store(TICKS, home.made.0);
         store(MONOTONIC, home.made.1 as u64);
         let end = floor_char_boundary(&home.program, PROGRAM_MAX);
-        let program = &home.program.as_bytes()[..end];
-        let folder = home
-            .folder
-            .as_deref()
-            .map_or(&[][..], |folder| folder.as_os_str().as_bytes());
-        let room = (HOME_WORDS - TEXT) * WORD;
-        let folder = if end + folder.len() <= room {
-            folder
-        } else {
-            &[]
-        };
-        store_bytes(&words[TEXT..], &[program, folder].concat());
+        store_bytes(&words[TEXT..], &home.program.as_bytes()[..end]);
         store(PROGRAM_LEN, end as u64);
-        store(FOLDER_LEN, folder.len() as u64);
     }
 }
 
@@ -115,11 +95,10 @@ pub(crate) fn peek(name: &str) -> Result<Home, AttachError> {
 }
 
 fn decode(ring: &str, words: &[u64]) -> Home {
-    let len = |at: usize| usize::try_from(words[at]).unwrap_or(usize::MAX);
+    let len = usize::try_from(words[PROGRAM_LEN]).unwrap_or(usize::MAX);
     let shared: Vec<AtomicU64> = words[TEXT..].iter().copied().map(AtomicU64::new).collect();
-    let (mut text, program) = (Vec::new(), len(PROGRAM_LEN).min(PROGRAM_MAX));
-    load_bytes(&shared, program.saturating_add(len(FOLDER_LEN)), &mut text);
-    let folder = PathBuf::from(OsString::from_vec(text.split_off(program.min(text.len()))));
+    let mut text = Vec::new();
+    load_bytes(&shared, len.min(PROGRAM_MAX), &mut text);
     let namespaces = Namespaces {
         pid: words[PID_NAMESPACE],
         time: words[TIME_NAMESPACE],
@@ -135,13 +114,7 @@ fn decode(ring: &str, words: &[u64]) -> Home {
         namespaces,
         made: (words[TICKS], words[MONOTONIC] as i64),
         program: String::from_utf8_lossy(&text).into_owned(),
-        folder: Some(folder).filter(|folder| is_usable(folder)),
     }
-}
-
-/// A path that leads to the same place whoever reads it.
-fn is_usable(folder: &Path) -> bool {
-    folder.is_absolute() && !folder.as_os_str().as_bytes().contains(&0)
 }
 
 #[cfg(test)]
@@ -152,15 +125,14 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_stands_there_is_read_without_a_panic(
-            mut words in proptest::collection::vec(any::<u64>(), HOME_WORDS), lens: [u16; 2], short: bool,
+            mut words in proptest::collection::vec(any::<u64>(), HOME_WORDS), len: u16, short: bool,
         ) {
             if short {
-                words[PROGRAM_LEN] = lens[0].into();
-                words[FOLDER_LEN] = lens[1].into();
+                words[PROGRAM_LEN] = len.into();
             }
             let home = decode("shmlog-7-00", &words);
             prop_assert_eq!(home.maker.pid, 7);
-            prop_assert!(home.folder.is_none_or(|folder| folder.is_absolute()));
+            prop_assert!(home.program.len() <= 3 * PROGRAM_MAX);
         }
     }
 }

@@ -8,7 +8,7 @@
 //!  line 1      settings: what every member must know to write a record │ seal of geometry and settings
 //!  line 2      tail                                            producers, fetch_add
 //!  line 3      head, flushed                                   drainer
-//!  line 4      phase, stop, serial of the checkpoint           drainer, parent
+//!  line 4      phase, stop                                     drainer, parent
 //!  line 5      drops, those of threads without an entry, why   producers, when something was dropped
 //!  line 6      what the drainer counted
 //!  lines 7-10  why the drainer could not start: length, text   drainer, once
@@ -22,8 +22,6 @@
 //!  producers   max_producers × 4 lines     one per thread: its lease │ who it is │ its drops │ the drainer's
 //!  sites       site_slots × 1 line         call sites: hash, seal, place of the text; the drainer's counts
 //!  site text   site_bytes                  what call sites say, append-only
-//!  checkpoints two, one of them valid      drainer, for its successor: see drainer/ledger.rs
-//!  announced   files that were begun since drainer, by sink: see announced.rs
 //!  parked      a word per slot             drainer
 //!  walked      two words per slot          producers, when they met a slot that was not free
 //!  trail       a word per 64 slots         drainer, for observers: see ring/follow.rs
@@ -61,7 +59,6 @@ pub(crate) const HEAD_AT: usize = 3 * LINE;
 pub(crate) const FLUSHED_AT: usize = 3 * LINE + 1;
 pub(crate) const PHASE_AT: usize = 4 * LINE;
 pub(crate) const STOP_AT: usize = 4 * LINE + 1;
-pub(crate) const CHECKPOINT_SERIAL_AT: usize = 4 * LINE + 2;
 pub(crate) const DROPS_AT: usize = 5 * LINE;
 pub(crate) const DROPS_UNREGISTERED_AT: usize = 5 * LINE + 1;
 pub(crate) const REFUSALS_AT: usize = DROPS_UNREGISTERED_AT + Level::ALL.len();
@@ -245,10 +242,6 @@ pub(crate) struct Layout {
     pub(crate) producers: usize,
     pub(crate) sites: usize,
     pub(crate) site_text: usize,
-    pub(crate) checkpoints: usize,
-    /// Words of one checkpoint.
-    pub(crate) checkpoint_words: usize,
-    pub(crate) announced: usize,
     pub(crate) parked: usize,
     pub(crate) walked: usize,
     pub(crate) trail: usize,
@@ -265,11 +258,7 @@ impl Layout {
         let producers = members + threads * MEMBER_WORDS;
         let sites = producers + threads * PRODUCER_WORDS;
         let site_text = sites + geometry.site_slots as usize * SITE_WORDS;
-        let checkpoints = site_text + geometry.site_bytes as usize / WORD;
-        let accounts = threads * CHECKPOINT_ACCOUNT_WORDS;
-        let checkpoint_words = (CHECKPOINT_ACCOUNTS_AT + accounts).next_multiple_of(LINE);
-        let announced = checkpoints + 2 * checkpoint_words;
-        let parked = announced + FILE_SINKS * ANNOUNCED_FILES * ANNOUNCED_WORDS;
+        let parked = (site_text + geometry.site_bytes as usize / WORD).next_multiple_of(LINE);
         let walked = parked + geometry.slots as usize;
         let trail = walked + WALKED_WORDS * geometry.slots as usize;
         let slots = (trail + trail_words(geometry.slots)).next_multiple_of(PAGE);
@@ -280,9 +269,6 @@ impl Layout {
             producers,
             sites,
             site_text,
-            checkpoints,
-            checkpoint_words,
-            announced,
             parked,
             walked,
             trail,
@@ -298,15 +284,13 @@ impl Layout {
 
     /// Where one part ends and the next begins, from the header on, in their order.
     #[cfg(any(test, fuzzing))]
-    pub(super) fn borders(&self) -> [usize; 12] {
+    pub(super) fn borders(&self) -> [usize; 10] {
         [
             HEADER_WORDS,
             self.members,
             self.producers,
             self.sites,
             self.site_text,
-            self.checkpoints,
-            self.announced,
             self.parked,
             self.walked,
             self.trail,

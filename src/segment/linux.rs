@@ -12,6 +12,7 @@ use rustix::fs::{FallocateFlags, FlockOperation};
 use super::error::{AttachError, CreateError, check_limit};
 use super::map::words_of;
 use super::opening::Access;
+use super::{private, truncation};
 use crate::sync::AtomicU64;
 use crate::words::WORD;
 
@@ -119,9 +120,11 @@ fn keep(map: MmapRaw, bytes: usize) -> &'static [AtomicU64] {
     debug_assert!(map.len() >= bytes);
     // SAFETY: a mapping begins at a page, so it is aligned; it is `bytes` long or longer, shared, read-write (or, of
     // an observer, read-only, and nothing of this crate stores through one), and never unmapped, since its owner is
-    // forgotten here. The file keeps its length: whoever may change
-    // it (the same user) could as well kill this process. Nothing else in this process refers to it.
-    unsafe { words_of(map.as_mut_ptr(), bytes / WORD) }
+    // forgotten here. Whoever cuts the file off (the same user) ends this process, or has the mapping replaced by another
+    // of the same kind: see truncation.rs. Nothing else in this process refers to it.
+    let words = unsafe { words_of(map.as_mut_ptr(), bytes / WORD) };
+    truncation::note(words, true);
+    words
 }
 
 /// Opens the segment `name` and hands out its first `header_words` words and its size in bytes.
@@ -212,9 +215,14 @@ pub(super) fn prefault(words: &'static [AtomicU64]) {
     super::map::populate(words);
 }
 
-/// Where something that belongs to the segment, and must outlive processes as it does, may be kept.
-pub(super) fn companion(name: &str, what: &str) -> PathBuf {
-    path_of(&format!("{name}.{what}"))
+/// The folder for what belongs to a segment, and must outlive processes as that does.
+pub(super) fn companions() -> PathBuf {
+    FOLDER.into()
+}
+
+/// Opens the segment's file without a look at what is in it. What another user put in its place is not there.
+fn open_ours(name: &str, write: bool) -> io::Result<File> {
+    private::open(&path_of(name), write)?.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 /// Takes the name away; who has the segment mapped keeps it.
@@ -224,9 +232,8 @@ pub(super) fn remove(name: &str) -> io::Result<()> {
 
 /// Takes the name away, then gives the memory back to whoever still has it mapped.
 pub(super) fn discard(name: &str) -> io::Result<()> {
-    let path = path_of(name);
-    let file = OpenOptions::new().write(true).open(&path);
-    std::fs::remove_file(&path)?;
+    let file = open_ours(name, true);
+    remove(name)?;
     let (file, flags) = (
         file?,
         FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE,
@@ -252,7 +259,7 @@ pub(super) fn names() -> Vec<String> {
 /// Gives the memory of the words from `first` on back to the system, though it stays mapped here and there.
 /// Nobody may need what stood there.
 pub(super) fn give_back(name: &str, first: usize, words: usize) {
-    if let Ok(file) = OpenOptions::new().write(true).open(path_of(name)) {
+    if let Ok(file) = open_ours(name, true) {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         let (offset, len) = (first * WORD, (words - first) * WORD);
         let _ = rustix::fs::fallocate(&file, flags, offset as u64, len as u64);
@@ -269,7 +276,7 @@ pub(crate) struct DrainLock {
 
 /// Takes the drainer's lock, an advisory lock on the segment's file, if nobody has it.
 pub(super) fn lock(name: &str) -> io::Result<Option<DrainLock>> {
-    let file = File::open(path_of(name))?;
+    let file = open_ours(name, false)?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         // Whoever had it before may have taken the ring away meanwhile: then this is the lock of nothing.
         Ok(()) if file.metadata()?.nlink() == 0 => Err(io::ErrorKind::NotFound.into()),

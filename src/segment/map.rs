@@ -29,6 +29,16 @@ pub(super) unsafe fn words_of(start: *mut u8, words: usize) -> &'static [AtomicU
     unsafe { std::slice::from_raw_parts(start.cast::<AtomicU64>(), words) }
 }
 
+/// The first `bytes` bytes of a file that is at least as long.
+pub(super) fn file(file: &File, bytes: usize) -> io::Result<&'static [AtomicU64]> {
+    let map = ManuallyDrop::new(MmapOptions::new().len(bytes).map_raw(file)?);
+    // SAFETY: a mapping begins at a page, so it is aligned; it is `bytes` long, shared, readable and writable, and never
+    // unmapped, since its owner is forgotten here. Nothing else in this process refers to it.
+    let words = unsafe { words_of(map.as_mut_ptr(), bytes / WORD) };
+    super::truncation::note(words, false);
+    Ok(words)
+}
+
 /// A page that reads as zeros in every child made by fork, however it is made.
 pub(super) fn wiped_on_fork() -> io::Result<&'static [AtomicU64]> {
     use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};

@@ -5,7 +5,9 @@
 //! for Linux with the feature `portable`).
 
 mod announced;
+mod book;
 mod drops;
+mod environment;
 mod error;
 mod filter;
 pub(crate) mod guest;
@@ -25,6 +27,7 @@ mod platform;
 #[cfg(all(target_os = "linux", not(feature = "portable")))]
 #[path = "linux.rs"]
 mod platform;
+pub(crate) mod private;
 pub(crate) mod process;
 mod refusal;
 mod registry;
@@ -32,11 +35,13 @@ mod role;
 pub(crate) mod signals;
 mod standard_error;
 mod started;
+pub(crate) mod truncation;
 
 use std::io;
-use std::path::PathBuf;
+use std::sync::OnceLock;
 
 pub(crate) use announced::Announced;
+pub(crate) use book::Origin;
 pub(crate) use drops::{DROP_WORDS, DropWords};
 pub use drops::{DropReason, Drops};
 pub use error::{AttachError, CreateError};
@@ -64,7 +69,7 @@ pub(crate) use role::Role;
 pub(crate) use started::Started;
 
 use crate::sync::{AtomicU64, Ordering, load_acquire};
-use crate::words::{load_bytes, store_bytes};
+use crate::words::{WORD, load_bytes, store_bytes};
 use layout::Layout;
 use process::Namespaces;
 
@@ -128,17 +133,14 @@ pub(crate) struct Segment {
     /// Those of this process, which it has in common with all members.
     namespaces: Namespaces,
     words: &'static [AtomicU64],
+    /// The drainer's, in the process that drains the ring.
+    book: OnceLock<book::Book>,
 }
 
 impl Segment {
     /// The name under which others find it.
     pub(crate) fn name(&self) -> &str {
         &self.name
-    }
-
-    /// The path of a file that belongs to this segment and lives as long.
-    pub(crate) fn companion(&self, what: &str) -> PathBuf {
-        platform::companion(&self.name, what)
     }
 
     /// Makes this process the only drainer of the ring for as long as the returned lock lives; `None` when
@@ -201,7 +203,7 @@ impl Segment {
 
     /// The text of the call sites; its first word counts the words in use.
     pub(crate) fn site_text(&self) -> &'static [AtomicU64] {
-        &self.words[self.layout.site_text..self.layout.checkpoints]
+        &self.words[self.layout.site_text..][..self.geometry.site_bytes as usize / WORD]
     }
 
     /// The sequence below which every sink is done. `[flushed]` Acquire.
@@ -261,17 +263,6 @@ impl Segment {
         &self.words[layout::COUNTS_AT + count as usize]
     }
 
-    /// Counts the drainer's checkpoints; 0 before the first.
-    pub(crate) fn checkpoint_serial(&self) -> &'static AtomicU64 {
-        &self.words[layout::CHECKPOINT_SERIAL_AT]
-    }
-
-    /// The words of the checkpoint of this serial, until the one after the next.
-    pub(crate) fn checkpoint(&self, serial: u64) -> &'static [AtomicU64] {
-        let words = self.layout.checkpoint_words;
-        &self.words[self.layout.checkpoints + (serial & 1) as usize * words..][..words]
-    }
-
     /// Why the drainer could not start.
     pub(crate) fn failure(&self) -> String {
         load_text(&self.words[layout::FAILURE_AT..][..layout::FAILURE_WORDS])
@@ -294,33 +285,16 @@ fn load_text(words: &[AtomicU64]) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// The path of a file that belongs to the segment `name`.
-pub(crate) fn companion(name: &str, what: &str) -> PathBuf {
-    platform::companion(name, what)
-}
-
-/// The companion with what a drainer from outside is to do.
-pub(crate) const ORDERS: &str = "orders";
-
-/// The companion in which the drainer notes which sink it calls.
-pub(crate) const BLAME: &str = "blame";
-
-fn remove_companions(name: &str) {
-    for what in [ORDERS, BLAME] {
-        let _ = std::fs::remove_file(platform::companion(name, what));
-    }
-}
-
-/// Takes a segment's name away. Who has it mapped keeps it. One that is gone already is no trouble.
+/// Takes a segment's name away, and the files beside it. Who has it mapped keeps it. One that is gone already is no trouble.
 pub(crate) fn remove(name: &str) {
-    remove_companions(name);
+    private::remove_all(name);
     let _ = platform::remove(name);
 }
 
-/// Takes a segment's name away and gives all its memory back, also where it stays mapped. Only for the last
+/// Takes a segment's name and the files beside it away and gives all its memory back, also where it stays mapped. Only for the last
 /// user of the ring.
 pub(crate) fn discard(name: &str) {
-    remove_companions(name);
+    private::remove_all(name);
     let _ = platform::discard(name);
 }
 

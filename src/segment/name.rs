@@ -13,12 +13,17 @@ const PREFIX: &str = "shmlog-";
 
 /// A name that nobody can guess: 128 random bits, and the maker's pid for people who look.
 pub(super) fn unguessable() -> io::Result<String> {
-    let mut random = [0_u8; 16];
-    if getrandom(&mut random, GetRandomFlags::empty())? != random.len() {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    let number = u128::from_ne_bytes(random);
+    let number = random()?;
     Ok(format!("{PREFIX}{}-{number:032x}", std::process::id()))
+}
+
+/// 128 random bits.
+pub(super) fn random() -> io::Result<u128> {
+    let mut random = [0_u8; 16];
+    match getrandom(&mut random, GetRandomFlags::empty())? {
+        16 => Ok(u128::from_ne_bytes(random)),
+        _ => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
 }
 
 /// Whether `name` is of the form that [`unguessable`] makes: nothing in it can lead out of the folder.

@@ -1,9 +1,11 @@
 //! How a process comes to a segment: it makes one, or opens one by its name after a look at whether that is whole.
 
+use std::sync::OnceLock;
+
 use super::error::{AttachError, CreateError};
 use super::layout::{self, Flaw, Geometry, Layout, READY, Settings};
 use super::process::Namespaces;
-use super::{Segment, name, platform};
+use super::{Segment, name, platform, truncation};
 use crate::failpoint;
 use crate::sync::Ordering;
 
@@ -35,6 +37,7 @@ impl Segment {
             layout,
             namespaces: Namespaces::of_this_process(),
             words,
+            book: OnceLock::new(),
         };
         segment.format();
         fill(&segment);
@@ -74,8 +77,12 @@ impl Segment {
             return Err(AttachError::BadName { name: name.into() });
         }
         let opened = platform::Opened::open(name, Access::Write)?;
-        if !geometry.is_allowed() || opened.bytes < Layout::of(&geometry).bytes() as u64 {
+        if !geometry.is_allowed() {
             return Err(AttachError::Damaged { name: name.into() });
+        }
+        if opened.bytes < Layout::of(&geometry).bytes() as u64 {
+            // What is left of it is to be saved.
+            truncation::note_cut();
         }
         Segment::map(name, opened, geometry, settings)
     }
@@ -121,6 +128,7 @@ impl Segment {
             layout,
             namespaces: Namespaces::of_this_process(),
             words,
+            book: OnceLock::new(),
         })
     }
 }

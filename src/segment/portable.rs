@@ -58,7 +58,9 @@ fn keep(memory: Shmem, bytes: usize) -> &'static [AtomicU64] {
     debug_assert!(memory.len() >= bytes);
     // SAFETY: the crate maps at page boundaries, readable and writable, at least `bytes` long (checked by
     // both callers); its owner is forgotten here, so it is never unmapped, and nothing else refers to it.
-    unsafe { words_of(memory.as_ptr(), bytes / WORD) }
+    let words = unsafe { words_of(memory.as_ptr(), bytes / WORD) };
+    super::truncation::note(words, true);
+    words
 }
 
 pub(super) struct Opened {
@@ -117,8 +119,9 @@ pub(super) fn prefault(words: &'static [AtomicU64]) {
     super::map::populate(words);
 }
 
-pub(super) fn companion(name: &str, what: &str) -> std::path::PathBuf {
-    std::env::temp_dir().join(format!("{name}.{what}"))
+/// The folder for what belongs to a segment, and must outlive processes as that does.
+pub(super) fn companions() -> std::path::PathBuf {
+    std::env::temp_dir()
 }
 
 pub(super) fn remove(name: &str) -> io::Result<()> {

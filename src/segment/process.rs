@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use rustix::process::{Resource, getrlimit};
 
+use super::environment;
+
 /// A kind of namespace in which members must agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Namespace {
@@ -164,13 +166,16 @@ pub(super) fn open_descriptors() -> Vec<RawFd> {
     numbers.flatten().collect()
 }
 
-/// Keeps signals of the program from being delivered to the calling thread.
+/// Keeps signals of the program from being delivered to the calling thread, but for its own faults.
 #[allow(unsafe_code)]
 pub(crate) fn block_signals() {
     // SAFETY: an all-zero set is a valid place for sigfillset to write to.
     let mut all: libc::sigset_t = unsafe { std::mem::zeroed() };
     // SAFETY: the set is ours and valid.
     unsafe { libc::sigfillset(&raw mut all) };
+    // A fault of this thread's own, where the ring was cut off: blocked it would end the process, whoever catches it.
+    // SAFETY: as before; the number is valid.
+    unsafe { libc::sigdelset(&raw mut all, libc::SIGBUS) };
     // SAFETY: blocks signals in this thread only, which runs code of this crate alone; no old set is asked for.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut()) };
 }
@@ -241,10 +246,18 @@ pub(crate) fn gave_up_foreign_rights() -> bool {
 }
 
 /// What a variable tells this program to be, before its `main`. A program with more rights than its starter must not be
-/// told by him, unless it gives them up.
+/// told by him, unless it gives them up; it forgets all that he told it, whatever that is.
 pub(crate) fn role(variable: &str) -> Option<OsString> {
-    let told = std::env::var_os(variable)?;
-    (!runs_with_foreign_rights() || gave_up_foreign_rights()).then_some(told)
+    if !runs_with_foreign_rights() {
+        return std::env::var_os(variable);
+    }
+    let told = environment::take(variable)?;
+    gave_up_foreign_rights().then_some(told)
+}
+
+/// Whether the calling thread is for certain the only one of this process.
+pub(crate) fn is_single_threaded() -> bool {
+    std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1)
 }
 
 /// The running program.

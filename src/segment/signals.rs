@@ -18,6 +18,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::truncation;
+
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect};
 
 /// The signals that are caught.
@@ -66,14 +68,21 @@ pub(crate) fn catch_crashes(last_words: fn(&Fault)) -> Result<(), (c_int, io::Er
         // Who finds it unset here has not seen our own handler, which is set only afterwards.
         let found = disposition(signal).map_err(failed)?;
         if before.set(found).is_ok() {
-            set_disposition(signal, &ours()).map_err(failed)?;
+            set_handler(signal, on_crash).map_err(failed)?;
         }
     }
     Ok(())
 }
 
-fn ours() -> libc::sigaction {
-    let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) = on_crash;
+/// What a signal calls: its number, what is known about it, and where it came.
+type Handler = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
+
+/// Has a signal call a function that does nothing which a signal handler may not.
+pub(super) fn set_handler(signal: c_int, handler: Handler) -> io::Result<()> {
+    set_disposition(signal, &disposition_of(handler))
+}
+
+fn disposition_of(handler: Handler) -> libc::sigaction {
     // SAFETY: sigaction is a C structure of numbers and an optional function: zeros are valid.
     let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
     action.sa_sigaction = handler as *const () as usize;
@@ -95,7 +104,7 @@ fn disposition(signal: c_int) -> io::Result<libc::sigaction> {
 }
 
 fn set_disposition(signal: c_int, action: &libc::sigaction) -> io::Result<()> {
-    // SAFETY: `action` is what the kernel once said was installed, or `ours`, whose function has the type
+    // SAFETY: `action` is what the kernel once said was installed, or of `disposition_of`, whose function has the type
     // that SA_SIGINFO asks for, lives as long as the program, and does nothing that a signal handler may not.
     match unsafe { libc::sigaction(signal, action, ptr::null_mut()) } {
         0 => Ok(()),
@@ -105,6 +114,10 @@ fn set_disposition(signal: c_int, action: &libc::sigaction) -> io::Result<()> {
 
 extern "C" fn on_crash(signal: c_int, info: *mut libc::siginfo_t, _context: *mut c_void) {
     let tid = rustix::thread::gettid().as_raw_pid() as u32;
+    // Nothing has crashed where the ring was cut off: from now on this process does without.
+    if truncation::mends(&fault_of(signal, info, tid)) {
+        return;
+    }
     match CRASHED.compare_exchange(0, tid, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => {
             if let Some(last_words) = LAST_WORDS.get() {
@@ -125,7 +138,7 @@ extern "C" fn on_crash(signal: c_int, info: *mut libc::siginfo_t, _context: *mut
     send_again(signal, info, tid);
 }
 
-fn fault_of(signal: c_int, info: *const libc::siginfo_t, tid: u32) -> Fault {
+pub(super) fn fault_of(signal: c_int, info: *const libc::siginfo_t, tid: u32) -> Fault {
     // SAFETY: the kernel hands a valid siginfo_t to a handler installed with SA_SIGINFO, for as long as the
     // handler runs; nobody writes it meanwhile.
     let info = unsafe { &*info };

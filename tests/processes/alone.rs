@@ -63,6 +63,13 @@ pub fn segment(ring: &str) -> PathBuf {
     Path::new("/dev/shm").join(ring)
 }
 
+/// The path of the file `what` beside a ring.
+pub fn beside(ring: &str, what: &str) -> Option<PathBuf> {
+    let prefix = format!("{ring}.{what}-");
+    let name = shared_memory().into_iter().find(|name| name.starts_with(&prefix));
+    name.map(|name| segment(&name))
+}
+
 /// `folder`: the next program, which logs one record.
 fn successor(arguments: &[String]) {
     let builder = quiet(&arguments[0]).recover(true);

@@ -79,7 +79,7 @@ fn lonely(arguments: &[String]) {
 }
 
 /// Kills a lonely parent and its drainer, the drainer first stopped so that neither outlives the other.
-fn kill_with_drainer(parent: &mut Actor, ring: &str) {
+pub fn kill_with_drainer(parent: &mut Actor, ring: &str) {
     let drainer = drainers_of(ring)[0];
     send(drainer, Signal::STOP);
     crate::tally::wait_until_stopped(drainer);
@@ -110,13 +110,13 @@ fn removed_when_empty() {
     assert_eq!(folder.records().iter().filter(|line| line.process == "lonely").count(), 3);
 }
 
-fn lonely_records(folders: &[&Folder]) -> Vec<String> {
+pub fn lonely_records(folders: &[&Folder]) -> Vec<String> {
     let lines = folders.iter().flat_map(|folder| folder.records());
     let lines = lines.filter(|line| line.process == "lonely");
     lines.map(|line| line.message).collect()
 }
 
-fn expected(count: u64) -> Vec<String> {
+pub fn expected(count: u64) -> Vec<String> {
     (0..count).map(|n| format!("lonely {n}")).collect()
 }
 

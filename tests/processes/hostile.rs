@@ -12,6 +12,7 @@ use memmap2::MmapRaw;
 use rustix::process::Signal;
 use shmlog::{ShmLogger, info};
 
+use crate::alone::beside;
 use crate::support::{
     Actor, Folder, Role, assert_nothing_remains, drainers_of, listen, log_files, quiet,
     role_command, say, send, until, wait_for_end,
@@ -37,7 +38,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// The segment's file, mapped by somebody who has no business there.
+/// A file in shared memory, mapped by somebody who has no business there.
 struct Map(MmapRaw);
 
 impl Map {
@@ -223,7 +224,10 @@ fn parent_whose_checkpoint_is_damaged(arguments: &[String]) {
     // Stopped, so that it makes no new checkpoint over the damage.
     send(drainer, Signal::STOP);
     wait_until_stopped(drainer);
+    // The segment, which any member can write, and the drainer's book, which only our user can.
     let map = Map::of(logger.name());
+    let book = beside(logger.name(), "book").unwrap();
+    let book = Map::of(book.file_name().unwrap().to_str().unwrap());
     let own = log_files(folder.as_ref());
     let own = own.iter().find(|name| name.starts_with("mine")).unwrap();
     // The name of the log file becomes that of another program's, or of one outside the folder.
@@ -231,10 +235,11 @@ fn parent_whose_checkpoint_is_damaged(arguments: &[String]) {
     let other = [BYSTANDER, "../../../../../../tmp/shmlog-victim"][dice.below(2) as usize];
     let other: Vec<u8> = other.bytes().chain([b'x'; 32]).take(whole).collect();
     if seed != "0" {
-        assert!(map.replace(&name[..whole], &other) > 0);
+        assert!(book.replace(&name[..whole], &other) > 0);
     }
     let half = map.words() / 2;
     for _ in 0..[0, 50, 2000, 50_000][dice.below(4) as usize] {
+        book.store(dice.below(book.words()), [dice.below(300), dice.below(u64::MAX)][dice.below(2) as usize]);
         map.store(dice.below(half), [dice.below(300), dice.below(u64::MAX)][dice.below(2) as usize]);
     }
     send(drainer, Signal::KILL);

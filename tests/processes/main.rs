@@ -95,6 +95,7 @@ cast! {
         records
         recovery
         refusals
+        renegades
         rights
         rotation
         shares
@@ -107,6 +108,7 @@ cast! {
         terminal
         #[cfg(feature = "tracing")]
         tracing_layer
+        truncations
         values
         without_ring
 }

@@ -179,7 +179,7 @@ fn pointers(texts: &[CString]) -> Vec<*mut libc::c_char> {
 /// The environment of a role that logs once.
 fn environment_of_logs_once() -> Vec<CString> {
     let ring = std::env::var("SHMLOG_RING").unwrap();
-    c_strings(&["SHMLOG_TEST_ROLE=logs_once", &format!("SHMLOG_RING={ring}")])
+    c_strings(&["ROLE_IN_SHMLOG_TEST=logs_once", &format!("SHMLOG_RING={ring}")])
 }
 
 fn by_vfork(message: &str) {

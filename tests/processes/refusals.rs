@@ -293,7 +293,10 @@ fn refused_the_second_time(arguments: &[String]) {
         assert!(elsewhere.is_err());
         info!("round {round}");
         logger.flush(Duration::from_secs(60)).unwrap();
-        assert_eq!(segments_made_by(std::process::id()), [logger.name()]);
+        let mut made = segments_made_by(std::process::id());
+        // The drainer's book, beside it.
+        made.retain(|name| !name.contains('.'));
+        assert_eq!(made, [logger.name()]);
         assert_eq!(drainers_of(logger.name()).len(), 1);
     }
 }

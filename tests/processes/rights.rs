@@ -4,7 +4,7 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::fs::{self, Permissions};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -14,7 +14,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use shmlog::{AttachError, InitError, RecoverError, ShmLogger, info};
+use shmlog::{AttachError, InitError, RecoverError, ShmLogger, info, warn};
 
 use crate::forking::{fork, wait};
 use crate::support::{
@@ -28,6 +28,7 @@ use crate::trials;
 pub const ROLES: &[Role] = &[
     ("host_of_others", host_of_others),
     ("setuid", setuid),
+    ("raised", raised),
     ("with_capabilities", with_capabilities),
     ("in_another_namespace", in_another_namespace),
     ("parent_of_other_namespaces", parent_of_other_namespaces),
@@ -41,6 +42,7 @@ pub fn trials() -> Vec<Trial> {
     }
     let all = trials![
         a_setuid_program_obeys_none_of_our_variables_and_makes_no_ring,
+        a_setuid_program_that_starts_anew_with_real_rights_has_forgotten_what_its_starter_told_it,
         a_program_with_capabilities_of_its_file_obeys_no_variable_and_its_drainer_has_none,
         a_process_of_another_pid_namespace_is_refused_by_name,
         what_forks_into_another_pid_namespace_is_counted_and_told_of,
@@ -69,7 +71,7 @@ fn host_of_others(arguments: &[String]) {
 fn setuid(arguments: &[String]) {
     assert!(has_foreign_rights());
     assert_eq!(rustix::process::geteuid().as_raw(), NOBODY);
-    assert_eq!(std::env::var("SHMLOG_RING").as_ref(), Ok(&arguments[0]));
+    assert_eq!(steering(), [""; 0]);
     let error = ShmLogger::attach().unwrap_err();
     assert!(matches!(error, AttachError::NoRing), "{error:?}");
     for error in [
@@ -109,6 +111,62 @@ fn a_setuid_program_obeys_none_of_our_variables_and_makes_no_ring() {
     assert_eq!(logs.records(), []);
 }
 
+/// The variables by which a starter could steer a program that logs.
+fn steering() -> Vec<OsString> {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    let steers = |name: &OsString| {
+        let name = name.to_str().unwrap_or_default();
+        name.starts_with("SHMLOG_") || STEERING.iter().any(|(other, _)| name == *other)
+    };
+    names.filter(steers).collect()
+}
+
+const STEERING: [(&str, &str); 9] = [
+    ("SHMLOG_DRAINER", "ring=x"),
+    ("SHMLOG_RELAY", "x"),
+    ("SHMLOG_RING", "shmlog-1-00000000000000000000000000000000"),
+    ("SHMLOG_LEVEL", "off"),
+    ("RUST_LOG", "off"),
+    ("RUST_BACKTRACE", "full"),
+    ("RUST_MIN_STACK", "1000000000000000"),
+    ("TMPDIR", "/nowhere"),
+    ("TZ", "../../../nowhere"),
+];
+
+/// `folder`: makes the rights of its file its own, starts itself anew and logs.
+fn raised(arguments: &[String]) {
+    assert_eq!(steering(), [""; 0]);
+    if has_foreign_rights() {
+        // SAFETY: no memory is involved.
+        let failed = unsafe { libc::setresgid(0, 0, 0) } | unsafe { libc::setresuid(0, 0, 0) };
+        assert_eq!(failed, 0);
+        let error = Command::new("/proc/self/exe").args(arguments).exec();
+        panic!("{error}");
+    }
+    let builder = ShmLogger::builder().console(false).file(true).recover(false);
+    let logger = builder.file_path(&arguments[0]).init_parent().unwrap();
+    warn!("as if nothing had been said");
+    drop(logger);
+    say("played");
+}
+
+fn a_setuid_program_that_starts_anew_with_real_rights_has_forgotten_what_its_starter_told_it() {
+    let (logs, folder, his) = (Folder::new(), Folder::new(), Folder::new());
+    fs::set_permissions(logs.path(), Permissions::from_mode(0o700)).unwrap();
+    fs::set_permissions(his.path(), Permissions::from_mode(0o777)).unwrap();
+    let (program, mut command) = role_of_copy(&folder, "raised", &[logs.text()]);
+    let mut all = STEERING.to_vec();
+    let sinks = format!("file:{}", his.text());
+    all.push(("SHMLOG_SINKS", &sinks));
+    command.uid(NOBODY).gid(NOBODY).envs(all);
+    fs::set_permissions(&program, Permissions::from_mode(0o4755)).unwrap();
+    let mut actor = Actor::from_command(command);
+    actor.hear("played");
+    actor.finish();
+    assert_eq!(logs.messages().len(), 1, "the level is the program's own");
+    assert_eq!(fs::read_dir(his.path()).unwrap().count(), 0);
+}
+
 /// Gives a file a capability, effective at once: the lowest that this container has to give.
 fn give_capability(program: &Path) {
     let status = fs::read_to_string("/proc/self/status").unwrap();
@@ -135,8 +193,8 @@ fn give_capability(program: &Path) {
 /// `folder`: a robot's program that may raise its priority, say.
 fn with_capabilities(arguments: &[String]) {
     assert!(has_foreign_rights());
-    // There is such a ring, but it is the starter's word.
-    assert!(std::env::var_os("SHMLOG_RING").is_some());
+    // The starter's word of a ring is gone.
+    assert_eq!(steering(), [""; 0]);
     assert!(matches!(ShmLogger::attach().unwrap_err(), AttachError::NoRing));
     let logger = quiet(&arguments[0]).init_parent().unwrap();
     info!("works");

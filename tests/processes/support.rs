@@ -14,8 +14,9 @@ use shmlog::{Builder, Level, ShmLogger};
 /// A role: its name, and what plays it, with the arguments it was started with.
 pub type Role = (&'static str, fn(&[String]));
 
-/// In this variable a process finds the role it is to play.
-const ROLE_VARIABLE: &str = "SHMLOG_TEST_ROLE";
+/// In this variable a process finds the role it is to play. Not named like the library's own, which a program with foreign
+/// rights removes.
+const ROLE_VARIABLE: &str = "ROLE_IN_SHMLOG_TEST";
 
 /// How long anything may take before a test gives up. Never waited for when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -92,7 +92,7 @@ fn ctrl_c_at_a_terminal_reaches_the_program_once_and_what_it_says_then_is_logged
     let program = std::env::current_exe().unwrap();
     let program = program.to_str().unwrap();
     let mut run = run_command(&["--logs", folder.text(), "--name", "hearer", program]);
-    run.env("SHMLOG_TEST_ROLE", "hearer");
+    run.env("ROLE_IN_SHMLOG_TEST", "hearer");
     let mut terminal = Terminal::with(&run);
     let said = |words: &str| {
         folder

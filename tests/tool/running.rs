@@ -117,7 +117,7 @@ fn a_program_that_uses_shmlog_logs_into_the_same_ring() {
     let mut command = run_command(&["--logs", folder.text(), "--", program.to_str().unwrap()]);
     // As if we ran under another: that one is not for the program.
     command
-        .env("SHMLOG_TEST_ROLE", "member_under_run")
+        .env("ROLE_IN_SHMLOG_TEST", "member_under_run")
         .env("SHMLOG_RING", "shmlog-1-0");
     let output = command.output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -286,7 +286,7 @@ fn flooder(_: &[String]) {
 fn what_found_the_ring_full_is_counted_at_the_end_with_the_way_out() {
     let program = std::env::current_exe().unwrap();
     let mut command = run_command(&["--slots", "16", "--", program.to_str().unwrap()]);
-    let output = command.env("SHMLOG_TEST_ROLE", "flooder").output().unwrap();
+    let output = command.env("ROLE_IN_SHMLOG_TEST", "flooder").output().unwrap();
     let said = errors(&output);
     assert!(!said.contains(" 0 dropped"), "{said}");
     assert_says(&said, &["dropped", "more than 16 --slots would help"]);

@@ -11,7 +11,7 @@ const VARIABLES: &[&str] = &[
     "SHMLOG_SINKS",
     "SHMLOG_LEVEL",
     "RUST_LOG",
-    "SHMLOG_TEST_ROLE",
+    "ROLE_IN_SHMLOG_TEST",
 ];
 
 /// `shmlog` with these arguments, in an environment that names no ring and changes no log.

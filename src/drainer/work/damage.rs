@@ -3,6 +3,7 @@
 use super::Drainer;
 use super::holes::Look;
 use crate::level::Level;
+use crate::segment::truncation;
 
 impl Drainer {
     /// Passes what was never claimed, though a damaged tail said so.
@@ -30,6 +31,10 @@ impl Drainer {
 
     /// Says what was found damaged since the last time.
     pub(super) fn report_damage(&mut self) {
+        if truncation::was_met() {
+            // What is not there any more reads as zeros: that is told of by itself.
+            return;
+        }
         let ring = self.reader.take_damage();
         let entries = self.members.take_damage();
         let words = std::mem::take(&mut self.damaged_words);

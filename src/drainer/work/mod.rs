@@ -35,7 +35,7 @@ use super::members::Members;
 use crate::failpoint;
 use crate::level::Level;
 use crate::ring::{Delivered, Floors, Next, Reader, Ring, Run, Trail};
-use crate::segment::{Count, DropReason, Phase, Segment};
+use crate::segment::{Count, DropReason, Phase, Segment, truncation};
 use crate::sync::Ordering;
 use ending::Awaited;
 use holes::Look;
@@ -152,6 +152,10 @@ impl Drainer {
         loop {
             let drops = self.drops_seen;
             let turn = self.turn();
+            if truncation::was_met() {
+                self.save_what_is_left();
+                break;
+            }
             self.keep_up(pause.is_idle() && !self.segment.is_stopping());
             let cursor = self.reader.cursor();
             let is_hole = self.hole.is_some_and(|(hole, _)| hole == cursor);

@@ -1,5 +1,5 @@
 //! A drainer's work for a ring whose members are all dead: read everything there is, settle every account,
-//! and stop at the first record that cannot be written.
+//! and stop at the first record that cannot be written. And for one whose shared memory was cut off under its members.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -9,6 +9,9 @@ use crate::level::Level;
 use crate::segment::{Count, Tag};
 use crate::sink::counted;
 use crate::sink::file::{OpenFileError, Progress};
+
+/// Turns without a step forward after which no more is left in a ring that was cut off.
+const IDLE_TURNS: u32 = 100;
 
 /// What a dead ring held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +86,33 @@ impl Drainer {
                 return;
             }
         }
+    }
+
+    /// Reads what is left of a ring that was cut off, whose lost pages read as zeros, and says so. Members that live cannot
+    /// log any more, so nobody is waited for.
+    pub(in crate::drainer) fn save_what_is_left(&mut self) {
+        self.config.stall_timeout = Duration::ZERO;
+        let end = self.reader.farthest();
+        let mut idle = 0;
+        while idle < IDLE_TURNS
+            && !self.reader.has_read_all()
+            && end.wrapping_sub(self.reader.cursor()) as i64 > 0
+        {
+            let before = self.reader.cursor();
+            self.turn();
+            idle = match self.reader.cursor() == before {
+                true => idle + 1,
+                false => 0,
+            };
+        }
+        let text = format!(
+            "the shared memory of the ring {} was cut off (truncate) by a process of the same user: what was in it is \
+             saved as far as it was left, nothing that is logged from now on is delivered, and the log ends here; \
+             start the program anew to log again",
+            self.segment.name()
+        );
+        self.delivery.say(Level::Critical, &text);
+        self.hand_over(true);
     }
 
     fn sums(&mut self) -> Saved {

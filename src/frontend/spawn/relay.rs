@@ -15,7 +15,7 @@ use super::lines::MOST;
 use super::stream::{PATIENCE, Program, Stream};
 use super::told::{ASKED, READ, READY, Told, VARIABLE};
 use crate::producer::{self, Attachment};
-use crate::segment::{Refusal, Segment, guest, process};
+use crate::segment::{Refusal, Segment, guest, process, truncation};
 
 /// Runs before `main` in every program that uses this crate; does nothing unless the program was started to be a relay.
 #[ctor::ctor(unsafe)]
@@ -29,6 +29,8 @@ fn before_main() {
 /// A relay's whole life.
 fn relay(told: Told) -> io::Result<()> {
     guest::settle_in();
+    // Refused, it dies where the ring is cut off, as without.
+    let _ = truncation::do_without();
     // In the process list: what it is.
     let _ = rustix::thread::set_name(c"shmlog-relay");
     let own = |fd: BorrowedFd<'_>| fd.try_clone_to_owned();

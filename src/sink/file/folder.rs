@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, openat, unlinkat};
@@ -15,6 +16,14 @@ use rustix::io::Errno;
 pub(in crate::sink) struct HeldFolder {
     pub(super) directory: File,
     pub(super) path: PathBuf,
+}
+
+/// Opens a folder, and waits for nothing else that may lie at its path by now.
+pub(super) fn open_folder(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true);
+    options.custom_flags(libc::O_DIRECTORY | libc::O_NONBLOCK);
+    options.open(path)
 }
 
 impl HeldFolder {
@@ -30,7 +39,7 @@ impl HeldFolder {
     }
 
     fn lock(path: &Path, how: FlockOperation) -> io::Result<Option<HeldFolder>> {
-        let directory = File::open(path)?;
+        let directory = open_folder(path)?;
         loop {
             return match flock(&directory, how) {
                 Ok(()) => Ok(Some(HeldFolder {

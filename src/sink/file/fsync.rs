@@ -13,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::config::FileSync;
+use super::folder::open_folder;
 use super::open::LogFile;
 use crate::failpoint;
 use crate::level::Level;
@@ -34,7 +35,7 @@ impl Target {
     fn sync(&self) -> io::Result<()> {
         self.file.sync_data()?;
         if !self.is_entered.load(Ordering::Relaxed) {
-            File::open(&self.folder)?.sync_all()?;
+            open_folder(&self.folder)?.sync_all()?;
             self.is_entered.store(true, Ordering::Relaxed);
         }
         Ok(())

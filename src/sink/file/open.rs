@@ -176,9 +176,6 @@ impl LogFile {
             return Ok(None);
         };
         let metadata = file.metadata()?;
-        if metadata.nlink() == 0 || !metadata.is_file() {
-            return Ok(None);
-        }
         let length = foreign::settle(&file, path, place)?;
         Ok(Some(LogFile {
             witness: foreign::witness_in(&file, length)?,
@@ -294,12 +291,21 @@ fn micros_now() -> i64 {
     local_micros(clock::wall_ns().max(0))
 }
 
-/// Opens and locks a file that exists. `None` when it does not, or somebody else has it locked.
+/// Opens and locks a file that exists. `None` when it does not, somebody else has it locked, or it is not ours: what
+/// another user puts at the name of a log file is neither waited for nor written.
 pub(in crate::sink) fn open_unlocked(path: &Path) -> io::Result<Option<File>> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    // Asked of the name first: to open a device may have effects of its own.
+    match fs::symlink_metadata(path) {
+        Ok(found) if is_ours(&found, folder)? => {}
+        Ok(_) => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    }
     let file = File::options()
         .read(true)
         .append(true)
-        .custom_flags(libc::O_NOFOLLOW)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
         .open(path);
     let file = match file {
         Ok(file) => file,
@@ -307,10 +313,23 @@ pub(in crate::sink) fn open_unlocked(path: &Path) -> io::Result<Option<File>> {
         Err(error) => return Err(error),
     };
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(file)),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-        Err(error) => Err(error.into()),
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+        Err(error) => return Err(error.into()),
     }
+    // And of the open file again: the name may have changed hands in between, or been removed.
+    let is_ours = is_ours(&file.metadata()?, folder)?;
+    Ok(is_ours.then_some(file))
+}
+
+/// Whether a file may be one that we made, so that to write it harms nobody else: a plain file of one name, of our user or
+/// of the folder's. (Some file systems give all files one owner; and who owns the folder has his own files there anyway.)
+fn is_ours(metadata: &fs::Metadata, folder: &Path) -> io::Result<bool> {
+    if !metadata.is_file() || metadata.nlink() != 1 {
+        return Ok(false);
+    }
+    let me = rustix::process::geteuid().as_raw();
+    Ok(metadata.uid() == me || metadata.uid() == fs::metadata(folder)?.uid())
 }
 
 /// Removes a file that a predecessor of this process began and made no checkpoint of.
@@ -392,5 +411,38 @@ mod tests {
             text.contains("/proc/no/such") && text.contains("file_path"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn what_others_put_at_the_name_of_a_log_file_is_neither_waited_for_nor_cut_nor_removed() {
+        let folder = Folder::new("others");
+        let name = folder.path().join(app().at(1_795_369_512_999_999));
+        let other = folder.path().join("other");
+        let spared = |put: &dyn Fn()| {
+            fs::write(&other, "of another program").unwrap();
+            put();
+            let place = FilePlace {
+                bytes: 2,
+                ..FilePlace::default()
+            };
+            assert!(LogFile::reopen(&name, &place, 0).unwrap().is_none());
+            remove_unlocked(&name).unwrap();
+            assert!(fs::symlink_metadata(&name).is_ok());
+            assert_eq!(fs::read(&other).unwrap(), b"of another program");
+            fs::remove_file(&name).unwrap();
+        };
+        spared(&|| {
+            use rustix::fs::{CWD, FileType, Mode, mknodat};
+            mknodat(CWD, &name, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        });
+        spared(&|| std::os::unix::fs::symlink(&other, &name).unwrap());
+        spared(&|| fs::hard_link(&other, &name).unwrap());
+        spared(&|| std::os::unix::fs::symlink("/dev/zero", &name).unwrap());
+        if rustix::process::geteuid().is_root() {
+            spared(&|| {
+                fs::write(&name, "of another user").unwrap();
+                std::os::unix::fs::chown(&name, Some(65_534), None).unwrap();
+            });
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,6 +52,11 @@ impl Fifo {
             Some(Errno::NXIO) => self.refuse(&"nobody has it open for reading"),
             _ => self.refuse(&error),
         })?;
+        // It was one when the program began: another file in its place is not ours to write to.
+        let kind = file.metadata()?.file_type();
+        if !kind.is_fifo() && !kind.is_char_device() {
+            return Err(self.refuse(&"it is neither a FIFO nor a device any more"));
+        }
         // From here on to wait for a slow reader is this thread's whole purpose.
         fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
         self.is_alone.store(false, Ordering::Relaxed);

@@ -110,6 +110,21 @@ fn a_reader_that_comes_after_another_has_gone_begins_with_a_whole_line() {
 }
 
 #[test]
+fn a_file_in_the_place_of_a_fifo_is_not_written_to_wherever_a_link_leads() {
+    let fifo = TestFifo::new("replaced");
+    let mut sink = fifo.sink(1 << 20);
+    let other = fifo.0.with_extension("other");
+    std::fs::write(&other, "somebody's").unwrap();
+    std::fs::remove_file(&fifo.0).unwrap();
+    std::os::unix::fs::symlink(&other, &fifo.0).unwrap();
+    log(&mut sink, 0..1);
+    let told = said(&mut sink);
+    assert!(told.contains("neither a FIFO nor a device"), "{told}");
+    assert_eq!(std::fs::read_to_string(&other).unwrap(), "somebody's");
+    std::fs::remove_file(other).unwrap();
+}
+
+#[test]
 fn a_fifo_that_is_not_there_is_told_with_what_the_system_says() {
     let fifo = TestFifo::new("gone");
     let mut sink = fifo.sink(1 << 20);

@@ -1,0 +1,245 @@
+//! The drainer's book: what a drainer tells its successor, and whoever recovers the ring. It decides which files are cut
+//! back, removed and made, so no member may write it: it is a file of its own beside the segment (`private.rs`), which the
+//! drainer alone maps. A member that gave up rights keeps its mapping of the segment, but cannot open the book.
+//!
+//! ```text
+//!   words  0 READY, stored last │ 1 serial of the checkpoint
+//!          2 length of the program's name │ 3 of the folder, 0 when there are no files │ 4‥ the two, in a row
+//!   ── two checkpoints, one of them valid: see drainer/ledger.rs
+//!   ── files that were begun since, by sink: see announced.rs
+//! ```
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FallocateFlags;
+
+use super::layout::{
+    ANNOUNCED_FILES, ANNOUNCED_WORDS, CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, FILE_SINKS,
+    Geometry, LINE,
+};
+use super::{Segment, map, private};
+use crate::boundary::floor_char_boundary;
+use crate::sync::{AtomicU64, Ordering};
+use crate::words::{WORD, load_bytes, store_bytes};
+
+/// The first word of a book that may be used. The low byte is its layout version.
+const READY: u64 = u64::from_be_bytes(*b"logbook\x01");
+const SERIAL: usize = 1;
+const PROGRAM_LEN: usize = 2;
+const FOLDER_LEN: usize = 3;
+const TEXT: usize = 4;
+const CHECKPOINTS_AT: usize = 20 * LINE;
+/// The longest name of a program that is kept, in bytes.
+pub(super) const PROGRAM_MAX: usize = 255;
+/// What the file is called beside the ring.
+const NAME: &str = "book";
+
+/// Whose files a drainer writes, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The program's name, as its files have it.
+    pub(crate) program: String,
+    /// Where the files of the first sink that has any go, absolute; `None` when there are none, or when the path is too
+    /// long.
+    pub(crate) folder: Option<PathBuf>,
+}
+
+/// A mapped book.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Book {
+    words: &'static [AtomicU64],
+    /// Words of one checkpoint.
+    checkpoint_words: usize,
+}
+
+impl Book {
+    fn of(words: &'static [AtomicU64], geometry: &Geometry) -> Book {
+        Book {
+            words,
+            checkpoint_words: checkpoint_words(geometry),
+        }
+    }
+
+    /// One that goes with this process.
+    fn in_memory(geometry: &Geometry) -> Book {
+        let words: Vec<_> = (0..words_for(geometry))
+            .map(|_| AtomicU64::new(0))
+            .collect();
+        Book::of(words.leak(), geometry)
+    }
+
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn erase(self) {
+        self.words
+            .iter()
+            .for_each(|word| word.store(0, Ordering::Relaxed));
+    }
+
+    fn origin(self) -> Origin {
+        let len = |at: usize| {
+            let len = self.words[at].load(Ordering::Relaxed);
+            usize::try_from(len).unwrap_or(usize::MAX)
+        };
+        let program = len(PROGRAM_LEN).min(PROGRAM_MAX);
+        let (text, mut bytes) = (&self.words[TEXT..CHECKPOINTS_AT], Vec::new());
+        load_bytes(text, program.saturating_add(len(FOLDER_LEN)), &mut bytes);
+        let folder = bytes.split_off(program.min(bytes.len()));
+        let folder = PathBuf::from(OsString::from_vec(folder));
+        Origin {
+            program: String::from_utf8_lossy(&bytes).into_owned(),
+            folder: Some(folder).filter(|folder| is_usable(folder)),
+        }
+    }
+
+    fn set_origin(self, origin: &Origin) {
+        let store = |at: usize, value: usize| self.words[at].store(value as u64, Ordering::Relaxed);
+        let end = floor_char_boundary(&origin.program, PROGRAM_MAX);
+        let program = &origin.program.as_bytes()[..end];
+        let folder = origin
+            .folder
+            .as_deref()
+            .map_or(&[][..], |folder| folder.as_os_str().as_bytes());
+        let text = &self.words[TEXT..CHECKPOINTS_AT];
+        let fits = end + folder.len() <= text.len() * WORD;
+        let folder = if fits { folder } else { &[] };
+        store_bytes(text, &[program, folder].concat());
+        store(PROGRAM_LEN, end);
+        store(FOLDER_LEN, folder.len());
+    }
+}
+
+const fn checkpoint_words(geometry: &Geometry) -> usize {
+    let accounts = geometry.max_producers as usize * CHECKPOINT_ACCOUNT_WORDS;
+    (CHECKPOINT_ACCOUNTS_AT + accounts).next_multiple_of(LINE)
+}
+
+const fn words_for(geometry: &Geometry) -> usize {
+    let announced = FILE_SINKS * ANNOUNCED_FILES * ANNOUNCED_WORDS;
+    CHECKPOINTS_AT + 2 * checkpoint_words(geometry) + announced
+}
+
+/// A path that leads to the same place whoever reads it.
+fn is_usable(folder: &Path) -> bool {
+    folder.is_absolute() && !folder.as_os_str().as_bytes().contains(&0)
+}
+
+impl Segment {
+    /// Opens the book that a predecessor left, or begins one that says `origin`. For the process that holds the drain lock.
+    /// A process that does not call this, or is refused, has one in its own memory.
+    pub(crate) fn open_book(&self, origin: &Origin) -> io::Result<()> {
+        let found = private::find(&self.name, NAME)?;
+        let (file, _) = found.map_or_else(|| private::make(&self.name, NAME), Ok)?;
+        let bytes = words_for(&self.geometry) * WORD;
+        // The space is taken before it is touched. One that is there has it, and a limit of file sizes may refuse it now.
+        if file.metadata()?.len() < bytes as u64 {
+            rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes as u64)?;
+        }
+        let book = Book::of(map::file(&file, bytes)?, &self.geometry);
+        // Relaxed, all of it: whoever wrote it has ended, and let go of the lock that this process holds.
+        if book.words[0].load(Ordering::Relaxed) != READY {
+            book.set_origin(origin);
+            book.words[0].store(READY, Ordering::Relaxed);
+        }
+        let _ = self.book.set(book);
+        Ok(())
+    }
+
+    pub(super) fn book(&self) -> Book {
+        *self.book.get_or_init(|| Book::in_memory(&self.geometry))
+    }
+
+    /// Whose files the ring's records go to, as its first drainer knew it.
+    pub(crate) fn origin(&self) -> Origin {
+        self.book().origin()
+    }
+
+    /// Has the files be looked for elsewhere.
+    pub(crate) fn set_origin(&self, origin: &Origin) {
+        self.book().set_origin(origin);
+    }
+
+    /// Counts the drainer's checkpoints; 0 before the first.
+    pub(crate) fn checkpoint_serial(&self) -> &'static AtomicU64 {
+        &self.book().words[SERIAL]
+    }
+
+    /// The words of the checkpoint of this serial, until the one after the next.
+    pub(crate) fn checkpoint(&self, serial: u64) -> &'static [AtomicU64] {
+        let Book {
+            words,
+            checkpoint_words,
+        } = self.book();
+        &words[CHECKPOINTS_AT + (serial & 1) as usize * checkpoint_words..][..checkpoint_words]
+    }
+
+    /// The words of the files that the `sink`th sink has begun since.
+    pub(super) fn announced_words(&self, sink: usize) -> &'static [AtomicU64] {
+        let Book {
+            words,
+            checkpoint_words,
+        } = self.book();
+        let each = ANNOUNCED_FILES * ANNOUNCED_WORDS;
+        &words[CHECKPOINTS_AT + 2 * checkpoint_words + sink * each..][..each]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::Settings;
+    use proptest::prelude::*;
+
+    const GEOMETRY: Geometry = Geometry {
+        slots: 16,
+        slot_size: 64,
+        max_producers: 1,
+        site_slots: 16,
+        site_bytes: 1024,
+    };
+
+    const SETTINGS: Settings = Settings {
+        level: 0,
+        block_ns: 0,
+        clock: 2,
+        leave: [0; 6],
+        lock_memory: 0,
+        huge_pages: 0,
+    };
+
+    proptest! {
+        #[test]
+        fn an_origin_comes_back_as_it_was(program in "[^\0]{0,300}", folder in "(/[^\0/]{1,200}){0,9}") {
+            let book = Book::in_memory(&GEOMETRY);
+            let folder = Some(PathBuf::from(folder)).filter(|folder| folder.is_absolute());
+            let origin = Origin { program, folder };
+            book.set_origin(&origin);
+            let found = book.origin();
+            prop_assert!(origin.program.starts_with(&found.program));
+            prop_assert!(found.folder == origin.folder || found.folder.is_none());
+        }
+
+        #[test]
+        fn whatever_stands_there_is_read_without_a_panic(words: [u64; 4], text in proptest::collection::vec(any::<u64>(), 64)) {
+            let book = Book::in_memory(&GEOMETRY);
+            for (word, value) in book.words.iter().zip(words.iter().chain(&text)) {
+                word.store(*value, Ordering::Relaxed);
+            }
+            prop_assert!(book.origin().folder.is_none_or(|folder| folder.is_absolute()));
+        }
+    }
+
+    #[test]
+    fn its_parts_do_not_overlap_and_fill_it() {
+        let segment = Segment::private("shmlog-book", GEOMETRY, SETTINGS);
+        let end = |words: &[AtomicU64]| words.as_ptr_range().end;
+        let start = |words: &[AtomicU64]| words.as_ptr();
+        let [even, odd] = [0, 1].map(|serial| segment.checkpoint(serial));
+        assert_eq!(end(even), start(odd));
+        assert_eq!(end(odd), start(segment.announced_words(0)));
+        let last = segment.announced_words(FILE_SINKS - 1);
+        assert_eq!(end(last), end(segment.book().words));
+    }
+}
