@@ -46,6 +46,8 @@ fn attachment_of_first_process() -> Option<&'static Attachment> {
         true => producer::current().or_else(producer::last_made),
         false => None,
     }
+    // The drainer of a ring that this process was forked with may be elsewhere, and outlive it.
+    .filter(|attachment| attachment.segment.is_of_another().is_none())
 }
 
 /// Waits until all that was logged before this call is written, or with `to_stop` until the drainer has no more to do

@@ -131,6 +131,15 @@ impl Drop for BlockedSignals {
     }
 }
 
+/// Whether processes that the calling thread makes are in another pid namespace than it is itself.
+pub(super) fn has_children_elsewhere() -> bool {
+    let of_children = c"/proc/thread-self/ns/pid_for_children";
+    // A namespace in which there is no process yet cannot be looked at, though its name is there.
+    rustix::fs::lstat(of_children).is_ok()
+        && rustix::fs::stat(of_children).map_or(0, |namespace| namespace.st_ino)
+            != Namespaces::of_this_process().pid
+}
+
 /// Waits until a child has ended whose end sends no signal, and leaves it as a zombie.
 pub(super) fn wait_for_clone(pid: libc::pid_t) {
     wait_for_clone_and(pid, libc::WNOWAIT);

@@ -79,6 +79,15 @@ impl Role {
                 ),
             ));
         }
+        if process::has_children_elsewhere() {
+            // The process in between would be the first one there, and take the role along when it ends; and no other
+            // process could ever be made there.
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "it would be in another pid namespace than this process: call init_parent() before \
+                 unshare(CLONE_NEWPID), or in the child that is in the new one",
+            ));
+        }
         let too_many = || io::Error::from(io::ErrorKind::InvalidInput);
         let files: Vec<RawFd> = files.iter().map(AsRawFd::as_raw_fd).collect();
         let mut numbers = files.clone();
