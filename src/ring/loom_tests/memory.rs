@@ -166,6 +166,11 @@ pub(super) struct Owned<'a> {
 
 impl<'a> Pen<'a> {
     pub(super) fn claim(&self, bytes: usize) -> Result<Owned<'a>, Refused> {
+        self.claim_run(bytes, 0, true)
+    }
+
+    /// Claims a run that leaves so many slots free; `first` says that it begins a record.
+    fn claim_run(&self, bytes: usize, leave: u64, first: bool) -> Result<Owned<'a>, Refused> {
         let memory = self.memory;
         let lease = Lease {
             floor: &memory.floors[self.producer],
@@ -175,7 +180,7 @@ impl<'a> Pen<'a> {
         let record = self.records.replace(self.records.get() + 1);
         let tag = (self.producer as u64 + 1) << 12 | record << 8 | bytes as u64;
         let ring = memory.ring();
-        let claim = claim(&ring, &lease, &self.cached_head, bytes, 0, true)?;
+        let claim = claim(&ring, &lease, &self.cached_head, bytes, leave, first)?;
         let sequence = claim.sequence();
         for i in 0..ring.slots.shape.slots_for(bytes) as u64 {
             memory.ghost(sequence + i).with_mut(|_| ());
@@ -192,6 +197,21 @@ impl<'a> Pen<'a> {
     pub(super) fn believe(self, head: u64) -> Self {
         self.cached_head.set(head);
         self
+    }
+
+    /// The head as the producer saw it last.
+    pub(super) fn cached_head(&self) -> &Cell<u64> {
+        &self.cached_head
+    }
+
+    /// Writes one run of a record of several.
+    pub(super) fn write_run(
+        &self,
+        bytes: usize,
+        leave: u64,
+        first: bool,
+    ) -> Result<Written, Refused> {
+        Ok(self.claim_run(bytes, leave, first)?.publish())
     }
 
     pub(super) fn write(&self, bytes: usize) -> Result<Written, Refused> {

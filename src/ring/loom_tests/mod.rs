@@ -24,6 +24,7 @@ mod delivery;
 mod holes;
 mod memory;
 mod restart;
+mod split;
 mod walks;
 
 use memory::{Drainer, Memory, Owned, Pen, Taken, Written};
