@@ -131,7 +131,7 @@ impl Segment {
     /// A process that does not call this, or is refused, has one in its own memory.
     pub(crate) fn open_book(&self, origin: &Origin) -> io::Result<()> {
         let found = private::find(&self.name, NAME)?;
-        let (file, _) = found.map_or_else(|| private::make(&self.name, NAME), Ok)?;
+        let (file, path) = found.map_or_else(|| private::make(&self.name, NAME), Ok)?;
         let bytes = words_for(&self.geometry) * WORD;
         // The space is taken before it is touched. One that is there has it, and a limit of file sizes may refuse it now.
         if file.metadata()?.len() < bytes as u64 {
@@ -144,7 +144,17 @@ impl Segment {
             book.words[0].store(READY, Ordering::Relaxed);
         }
         let _ = self.book.set(book);
+        let _ = self.book_path.set(path);
         Ok(())
+    }
+
+    /// Takes away the segment's name, and the files beside it.
+    pub(crate) fn remove(&self) {
+        // By its path: a drainer without a free descriptor cannot list the files that there are.
+        if let Some(path) = self.book_path.get() {
+            let _ = std::fs::remove_file(path);
+        }
+        super::remove(&self.name);
     }
 
     pub(super) fn book(&self) -> Book {

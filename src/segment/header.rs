@@ -67,6 +67,7 @@ impl Segment {
             namespaces: Namespaces::default(),
             words: words.leak(),
             book: OnceLock::new(),
+            book_path: OnceLock::new(),
         };
         segment.begin_anew();
         segment

@@ -64,8 +64,8 @@ pub(crate) use pages::LockRefusal;
 pub(crate) use platform::{CAN_LOCK, DrainLock};
 pub(crate) use refusal::Refusal;
 pub(crate) use registry::{Member, Producer, State, Tag};
-pub(crate) use standard_error::say;
 pub(crate) use role::Role;
+pub(crate) use standard_error::say;
 pub(crate) use started::Started;
 
 use crate::sync::{AtomicU64, Ordering, load_acquire};
@@ -135,6 +135,8 @@ pub(crate) struct Segment {
     words: &'static [AtomicU64],
     /// The drainer's, in the process that drains the ring.
     book: OnceLock<book::Book>,
+    /// Where the book is, of the process that keeps it.
+    book_path: OnceLock<std::path::PathBuf>,
 }
 
 impl Segment {

@@ -38,6 +38,7 @@ impl Segment {
             namespaces: Namespaces::of_this_process(),
             words,
             book: OnceLock::new(),
+            book_path: OnceLock::new(),
         };
         segment.format();
         fill(&segment);
@@ -129,6 +130,7 @@ impl Segment {
             namespaces: Namespaces::of_this_process(),
             words,
             book: OnceLock::new(),
+            book_path: OnceLock::new(),
         })
     }
 }

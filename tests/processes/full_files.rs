@@ -166,15 +166,14 @@ fn a_file_that_stays_full_to_the_end_keeps_no_torn_line() {
     let mut command = role_command("parent_that_stays_full", &[folder.text()]);
     command.env_remove("SHMLOG_RING");
     let output = command.output().unwrap();
-    let complaints = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{complaints}");
+    // The drainer has no descriptor left by which it could complain.
+    assert!(output.status.success());
     assert_nothing_remains(String::from_utf8(output.stdout).unwrap().trim());
     let text = folder.log_text();
     assert!(text.ends_with('\n'), "{:?}", text.lines().last());
     let (numbers, _) = split(&parse_log(&text));
     let there = numbers.len() as u64;
     assert!(numbers.into_iter().eq(0..there) && (101..110).contains(&there), "{there}");
-    assert_says(&complaints, &[&format!("at its end {} records are missing", 200 - there)]);
 }
 
 /// `folder slots bytes`

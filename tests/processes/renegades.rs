@@ -58,9 +58,10 @@ fn mapping_of(ring: &str) -> (usize, usize) {
     (number(start), number(end))
 }
 
-/// Where a ring comes from, as the segment has it: words 516 and 517 were the lengths of the program's name and of its
-/// folder's, and the two texts stood behind.
-const LENGTHS_AT: usize = 516;
+/// Where a ring comes from, as the segment has it: word 516 is the length of the program's name, which stands from word 518 on.
+/// The folder stood behind it once.
+const LENGTH_AT: usize = 516;
+const NAME_AT: usize = 518;
 
 /// `folder`: attaches, gives up root, and has the ring say that it came from a program `other` with files in the folder.
 fn renegade(arguments: &[String]) {
@@ -72,8 +73,8 @@ fn renegade(arguments: &[String]) {
     let mut text = [b"other", folder].concat();
     text.resize(text.len().next_multiple_of(8), 0);
     let text = text.chunks(8).map(|word| u64::from_ne_bytes(word.try_into().unwrap()));
-    let words = [5, folder.len() as u64].into_iter().chain(text);
-    for (at, word) in (LENGTHS_AT..).zip(words) {
+    let words = (NAME_AT..).zip(text).chain([(LENGTH_AT, 5)]);
+    for (at, word) in words {
         assert!(start + at * 8 < end);
         let address = (start as *mut u64).wrapping_add(at);
         // SAFETY: the word lies within the mapping, which is never taken back and is only seen as atomics.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Drainer;
 use crate::failpoint;
-use crate::segment::{self, Heir, Phase, Segment, Tag, Watch, guest};
+use crate::segment::{Heir, Phase, Segment, Tag, Watch, guest};
 use crate::sync::{Ordering, fence};
 
 /// How often processes that may yet attach are looked for, once nothing else keeps the drainer.
@@ -144,7 +144,7 @@ impl Drainer {
         }
         self.segment.set_flushed(self.reader.release());
         self.segment.give_back_slots();
-        segment::remove(self.segment.name());
+        self.segment.remove();
         failpoint::hit("drainer.removed");
         self.segment.set_phase(Phase::Done);
     }
