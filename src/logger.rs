@@ -17,7 +17,7 @@ use crate::filter::Directives;
 use crate::frontend;
 use crate::producer::{self, Attachment, Scope};
 use crate::record::Value;
-use crate::segment::{self, AttachError, Phase, Segment, TooLong};
+use crate::segment::{self, AttachError, Segment, TooLong};
 use crate::stats::Stats;
 pub use draining::{DrainError, drain};
 pub use error::{FlushError, SetFilterError};
@@ -270,14 +270,15 @@ impl Drop for ShmLogger {
         }
         producer::detach();
         segment::restore(held.inherited);
-        let segment = &self.attachment.segment;
-        segment.ask_to_stop();
+        held.supervisor.ask_to_stop();
         let target = self.attachment.ring.tail();
         let behind = || self.waiting().behind(target);
         let mut least = (behind(), Instant::now());
         loop {
-            // When it lingers others still log; the drainer ends with the last of them.
-            let over = held.supervisor.is_over() || segment.phase() == Phase::Lingering;
+            // When it has settled others still log; the drainer ends with the last of them.
+            let settled =
+                held.supervisor.has_settled() || (held.supervisor.is_mute() && behind() <= 0);
+            let over = settled || held.supervisor.is_over();
             // Only what comes nearer counts as moving: the words may be written by anybody.
             if behind() < least.0 && least.0 > 0 {
                 least = (behind(), Instant::now());
@@ -285,8 +286,8 @@ impl Drop for ShmLogger {
             if over || least.1.elapsed() > LEAVING_PATIENCE {
                 break;
             }
-            // Again, should somebody have written over it.
-            segment.ask_to_stop();
+            // Again, should there be another drainer, or no room for the word before.
+            held.supervisor.ask_to_stop();
             std::thread::sleep(Duration::from_micros(200));
         }
         HOLDER.store(0, Ordering::Release);

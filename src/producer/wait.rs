@@ -8,6 +8,8 @@ use crate::segment;
 /// How long, in nanoseconds, a record that has begun to go through the ring waits for a drainer that does not
 /// move at all. Not a setting: only records of several runs (about 2 KB) ever wait so.
 const PATIENCE_WITHIN_RECORD_NS: u64 = 10_000_000_000;
+/// A drainer that lives has written the phase anew within this time, whatever a member wrote there.
+const MENDED_WITHIN_NS: u64 = 200_000_000;
 
 /// Who waits as long as it takes asks so often, about once a second, whether it can come to anything.
 const NAPS_BETWEEN_DOUBTS: u32 = 1000;
@@ -79,7 +81,7 @@ impl Wait {
             } => {
                 let left = until.saturating_duration_since(std::time::Instant::now());
                 *naps += 1;
-                if left.is_zero() || attachment.segment.is_over() {
+                if left.is_zero() || attachment.segment.has_ended() {
                     return false;
                 }
                 if attachment.is_patient && *naps >= NAPS_BETWEEN_DOUBTS {
@@ -106,7 +108,9 @@ impl Wait {
                     (*head, *since_ns) = (now, monotonic_ns());
                 }
                 let waited = monotonic_ns().saturating_sub(*since_ns);
-                waited < PATIENCE_WITHIN_RECORD_NS && !attachment.segment.is_over()
+                // A phase that a member has written is mended before that; to ask for the name would enter the kernel.
+                let is_over = waited > MENDED_WITHIN_NS && attachment.segment.is_over();
+                waited < PATIENCE_WITHIN_RECORD_NS && !is_over
             }
         }
     }

@@ -63,6 +63,7 @@ impl Segment {
             layout,
             namespaces: Namespaces::default(),
             words: words.leak(),
+            handle: None,
         };
         segment.begin_anew();
         segment

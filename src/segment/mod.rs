@@ -5,14 +5,17 @@
 //! for Linux with the feature `portable`).
 
 mod announced;
+pub(crate) mod channel;
 mod drops;
 mod error;
 mod filter;
 mod header;
 mod home;
 mod identity;
+mod kept;
 mod layout;
 mod map;
+mod missing;
 mod name;
 mod opening;
 mod outlets;
@@ -29,6 +32,7 @@ mod registry;
 pub(crate) mod signals;
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 pub(crate) use announced::Announced;
@@ -43,6 +47,7 @@ pub(crate) use identity::heirs::Heir;
 pub(crate) use identity::mapping::Backing;
 pub(crate) use identity::watch::{Watch, raise_descriptor_limit, thread_is_gone};
 pub(crate) use identity::{Identity, image_of};
+pub(crate) use kept::Kept;
 pub(crate) use layout::{
     CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, CHECKPOINT_PLACE_WORDS, CHECKPOINT_PLACES_AT,
     FILE_SINKS, Geometry, Limits, SITE_WORDS, Settings,
@@ -55,14 +60,11 @@ pub(crate) use refusal::Refusal;
 pub(crate) use registry::{Member, Producer, State, Tag};
 
 use crate::sync::{AtomicU64, Ordering, load_acquire};
-use crate::words::{load_bytes, store_bytes};
 use layout::Layout;
 use process::Namespaces;
 
-/// What the parent stores to ask for the end: nothing that is written by mistake.
-const STOP: u64 = u64::from_be_bytes(*b"stop now");
-
-/// How far a ring has come in its life. Stored by its drainer, but for the first.
+/// How far a ring has come in its life. Stored by its drainer, but for the first, for members and observers: neither a drainer nor
+/// its supervisor decides anything by it, since any member may write there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub(crate) enum Phase {
@@ -76,7 +78,7 @@ pub(crate) enum Phase {
     Closing = 3,
     /// Everything is delivered, the segment has no name any more, and the drainer has ended.
     Done = 4,
-    /// The drainer could not start; [`Segment::failure`] says why.
+    /// The drainer could not start; its parent knows why.
     Failed = 5,
 }
 
@@ -119,6 +121,8 @@ pub(crate) struct Segment {
     /// Those of this process, which it has in common with all members.
     namespaces: Namespaces,
     words: &'static [AtomicU64],
+    /// The file, of those who must go on without its name: the maker and the drainers.
+    handle: Option<platform::Handle>,
 }
 
 impl Segment {
@@ -135,7 +139,46 @@ impl Segment {
     /// Makes this process the only drainer of the ring for as long as the returned lock lives; `None` when
     /// another one is at work.
     pub(crate) fn lock_for_draining(&self) -> io::Result<Option<DrainLock>> {
-        platform::lock(&self.name)
+        match &self.handle {
+            Some(handle) => handle.lock(&self.name),
+            None => platform::lock(&self.name),
+        }
+    }
+
+    /// The segment's file, for a drainer that is to be started.
+    pub(crate) fn to_pass_on(&self) -> io::Result<OwnedFd> {
+        match &self.handle {
+            Some(handle) => handle.to_pass_on(&self.name),
+            None => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Whether others still find it by its name.
+    pub(crate) fn has_name(&self) -> bool {
+        let handle = self.handle.as_ref();
+        handle.is_none_or(|handle| handle.has_name(&self.name))
+    }
+
+    /// Gives it its name again.
+    pub(crate) fn put_name_back(&self) -> io::Result<()> {
+        let handle = self.handle.as_ref();
+        handle.map_or(Ok(()), |handle| handle.put_name_back(&self.name))
+    }
+
+    /// Takes its name away, for good, unless something else has that by now. Who has it mapped keeps it.
+    pub(crate) fn remove(&self) {
+        if self.has_name() {
+            remove(&self.name);
+        } else {
+            let _ = std::fs::remove_file(self.companion(ORDERS));
+        }
+    }
+
+    /// Lets go of its file: the ring has ended.
+    pub(crate) fn close(&self) {
+        if let Some(handle) = &self.handle {
+            handle.close();
+        }
     }
 
     /// The file behind this mapping, by which others are known to have it mapped too; `None` where that cannot be known.
@@ -145,7 +188,9 @@ impl Segment {
 
     /// Gives the memory of the slots back to the system. Only for the last user of the ring.
     pub(crate) fn give_back_slots(&self) {
-        platform::give_back(&self.name, self.layout.slots, self.layout.words);
+        if let Some(handle) = &self.handle {
+            handle.give_back(self.layout.slots, self.layout.words);
+        }
     }
 
     pub(crate) fn geometry(&self) -> &Geometry {
@@ -222,19 +267,19 @@ impl Segment {
         self.words[layout::PHASE_AT].store(phase as u64, Ordering::SeqCst);
     }
 
-    /// Whether nothing written from now on will be read.
+    /// Whether, as it is said here, nothing written from now on will be read.
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.phase(), Phase::Done | Phase::Failed)
     }
 
-    /// The parent has asked the drainer to end. `[stop]` Acquire.
-    pub(crate) fn is_stopping(&self) -> bool {
-        load_acquire(&self.words[layout::STOP_AT]) == STOP
+    /// Whether the ring has ended: a phase says so, and the name is gone, which nobody takes away by writing into the segment.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.is_over() && !self.has_its_name()
     }
 
-    /// `[stop]` Release: what the parent logged before is in the ring for whoever sees this.
-    pub(crate) fn ask_to_stop(&self) {
-        self.words[layout::STOP_AT].store(STOP, Ordering::Release);
+    /// Whether anything has its name; never where the system cannot tell.
+    pub(crate) fn has_its_name(&self) -> bool {
+        platform::owner(&self.name).is_some()
     }
 
     /// Counts every drop of everybody, so that the drainer need not look at all producers to see one.
@@ -262,27 +307,6 @@ impl Segment {
         let words = self.layout.checkpoint_words;
         &self.words[self.layout.checkpoints + (serial & 1) as usize * words..][..words]
     }
-
-    /// Why the drainer could not start.
-    pub(crate) fn failure(&self) -> String {
-        load_text(&self.words[layout::FAILURE_AT..][..layout::FAILURE_WORDS])
-    }
-
-    /// Leaves word why the drainer could not start.
-    pub(crate) fn fail(&self, why: &str) {
-        let words = &self.words[layout::FAILURE_AT..][..layout::FAILURE_WORDS];
-        let len = store_bytes(&words[1..], why.as_bytes());
-        words[0].store(len as u64, Ordering::Release);
-        self.set_phase(Phase::Failed);
-    }
-}
-
-/// Text behind a word with its length.
-fn load_text(words: &[AtomicU64]) -> String {
-    let len = usize::try_from(load_acquire(&words[0])).unwrap_or(usize::MAX);
-    let mut text = Vec::new();
-    load_bytes(&words[1..], len, &mut text);
-    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// The path of a file that belongs to the segment `name`.
@@ -334,6 +358,31 @@ pub(crate) fn is_forsaken(name: &str) -> bool {
     let has_maker = || peek(name).is_ok_and(|home| !Watch::new(home.maker).is_gone());
     // The maker first: a drainer that it is starting must find the lock free.
     CAN_LOCK && !has_maker() && !matches!(lock_for_draining(name), Ok(None))
+}
+
+/// A segment's file, kept open without being mapped, by a service that starts drainers for it.
+pub(crate) struct OpenFile {
+    name: String,
+    handle: platform::Handle,
+}
+
+impl OpenFile {
+    pub(crate) fn of(name: &str) -> io::Result<OpenFile> {
+        Ok(OpenFile {
+            name: name.to_owned(),
+            handle: platform::Handle::by_name(name)?,
+        })
+    }
+
+    /// As [`Segment::to_pass_on`].
+    pub(crate) fn to_pass_on(&self) -> io::Result<OwnedFd> {
+        self.handle.to_pass_on(&self.name)
+    }
+
+    /// As [`Segment::lock_for_draining`].
+    pub(crate) fn lock_for_draining(&self) -> io::Result<Option<DrainLock>> {
+        self.handle.lock(&self.name)
+    }
 }
 
 /// A word that reads 0 in every child made by fork, and what was stored in every other process.

@@ -1,5 +1,7 @@
 //! How a process comes to a segment: it makes one, or opens one by its name after a look at whether that is whole.
 
+use std::os::fd::OwnedFd;
+
 use super::error::{AttachError, CreateError};
 use super::layout::{self, Flaw, Geometry, Layout, READY, Settings};
 use super::process::Namespaces;
@@ -28,19 +30,20 @@ impl Segment {
         let layout = Layout::of(&geometry);
         let name = name::unguessable().map_err(CreateError::Name)?;
         let (unnamed, words) = platform::create(&name, layout.bytes())?;
-        let segment = Segment {
+        let mut segment = Segment {
             name,
             geometry,
             settings,
             layout,
             namespaces: Namespaces::of_this_process(),
             words,
+            handle: None,
         };
         segment.format();
         fill(&segment);
         segment.set_ready();
         failpoint::hit("segment.made");
-        unnamed.give_name(&segment.name)?;
+        segment.handle = Some(unnamed.give_name(&segment.name)?);
         failpoint::hit("segment.named");
         Ok(segment)
     }
@@ -63,21 +66,31 @@ impl Segment {
         Ok(segment)
     }
 
-    /// Opens the segment `name`, of which one knows what it was made with: its drainer, whatever the header
-    /// says by now.
+    /// Opens a segment of which its drainer knows what it was made with, whatever the header says by now: the file that the
+    /// drainer was handed, or else what the name leads to. It is kept open: the name may be taken away.
     pub(crate) fn open_known(
         name: &str,
+        file: Option<OwnedFd>,
         geometry: Geometry,
         settings: Settings,
     ) -> Result<Segment, AttachError> {
+        let named = || name.to_owned();
         if !name::is_well_formed(name) {
-            return Err(AttachError::BadName { name: name.into() });
+            return Err(AttachError::BadName { name: named() });
         }
-        let opened = platform::Opened::open(name, Access::Write)?;
+        let opened = match file {
+            Some(file) => platform::Opened::received(name, file)?,
+            None => platform::Opened::open(name, Access::Write)?,
+        };
         if !geometry.is_allowed() || opened.bytes < Layout::of(&geometry).bytes() as u64 {
-            return Err(AttachError::Damaged { name: name.into() });
+            return Err(AttachError::Damaged { name: named() });
         }
-        Segment::map(name, opened, geometry, settings)
+        let handle = opened.handle().map_err(|source| AttachError::Open {
+            name: named(),
+            source,
+        })?;
+        let segment = Segment::map(name, opened, geometry, settings)?;
+        Ok(Segment { handle, ..segment })
     }
 
     /// Opens the segment `name` for somebody who only looks at it: where the system can, by a mapping that cannot be
@@ -121,6 +134,7 @@ impl Segment {
             layout,
             namespaces: Namespaces::of_this_process(),
             words,
+            handle: None,
         })
     }
 }

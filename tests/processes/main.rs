@@ -52,6 +52,7 @@ cast! {
     tests:
         attach
         bystanders
+        channel
         comings
         console
         crashes

@@ -15,8 +15,8 @@ mod severity;
 mod stream;
 mod told;
 
-use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus};
@@ -27,6 +27,7 @@ use rustix::net::{SendFlags, send};
 
 use self::told::{ASKED, READY, Told, VARIABLE};
 use crate::logger::ShmLogger;
+use crate::segment::channel::{ON_STDIN, refuse_unbelievable};
 use crate::segment::process;
 
 /// What a user may make a pipe, unless the system is set otherwise.
@@ -197,9 +198,13 @@ impl Relay {
         LEFT.lock()
             .unwrap_or_else(PoisonError::into_inner)
             .retain_mut(|relay| matches!(relay.try_wait(), Ok(None)));
-        let (control, theirs) = UnixStream::pair()?;
+        let (mut control, theirs) = UnixStream::pair()?;
+        refuse_unbelievable(theirs.as_fd())?;
+        // It finds that when it runs; the socket has room for it.
+        control.write_all(&told.encode())?;
         let process = process::this_program("shmlog-relay")?
-            .env(VARIABLE, told.encode())
+            .arg(&told.ring)
+            .env(VARIABLE, ON_STDIN)
             .stdin(OwnedFd::from(theirs))
             .stdout(out)
             .stderr(err)
