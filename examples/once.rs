@@ -12,7 +12,7 @@ use std::io::Write;
 use shmlog::{Level, ShmLogger, info};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // From the environment, which a drainer inherits; it gets no arguments.
+    // From the environment, which a drainer inherits; its only argument is the ring's name.
     let default = std::env::temp_dir().join("shmlog-once.txt");
     let path = std::env::var_os("ONCE_FILE").map_or(default, Into::into);
     let mut file = OpenOptions::new().append(true).create(true).open(&path)?;

@@ -278,7 +278,8 @@ impl Drop for ShmLogger {
             HOLDER.store(0, Ordering::Release);
             return;
         }
-        leaving::deliver(self.attachment, true, || held.supervisor.is_over());
+        let supervisor = &held.supervisor;
+        leaving::deliver(self.attachment, Some(supervisor), || supervisor.is_over());
         HOLDER.store(0, Ordering::Release);
     }
 }

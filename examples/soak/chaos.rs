@@ -279,12 +279,10 @@ fn is_zombie(pid: Pid) -> bool {
         .is_none_or(|(_, rest)| rest.starts_with('Z'))
 }
 
-/// Whether a process is a drainer of the ring: its environment says so.
+/// Whether a process is a drainer of the ring: the process list says so.
 fn is_drainer(ring: &str, pid: u32) -> bool {
-    let entry = format!("SHMLOG_DRAINER=ring={ring}\n");
-    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    let mut variables = environment.split(|&byte| byte == 0);
-    variables.any(|variable| variable.starts_with(entry.as_bytes()))
+    let line = format!("shmlog-drainer\0{ring}\0");
+    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|shown| shown == line.as_bytes())
 }
 
 /// The ring's drainers that run now.

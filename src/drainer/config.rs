@@ -1,8 +1,6 @@
-//! What a drainer is told at its start, and how: in one environment variable, not in the segment, so that no
-//! member can redirect where the log goes.
+//! What a drainer is told at its start: over its channel (`orders.rs`), or in a file beside the ring (`external.rs`), not in
+//! the segment, so that no member can redirect where the log goes.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use zerocopy::transmute;
@@ -13,7 +11,8 @@ use crate::segment::guest::Wishes;
 use crate::segment::{Geometry, Identity, Settings};
 use crate::sink::SinkSpec;
 
-/// The variable that makes a program a drainer before its `main`.
+/// The variable that makes a program a drainer before its `main`: it names the descriptor of its channel, and is believed for
+/// that alone.
 pub(crate) const DRAINER_VARIABLE: &str = "SHMLOG_DRAINER";
 
 /// What a drainer is told at its start.
@@ -45,7 +44,7 @@ pub(crate) struct DrainerConfig {
 
 impl DrainerConfig {
     /// Lines of text.
-    pub(crate) fn encode(&self) -> OsString {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         // Half a millennium at most: what a number of nanoseconds holds.
         let stall_ns = self.stall_timeout.as_nanos().min(u64::MAX.into());
         let geometry: [u64; Geometry::WORDS] = transmute!(self.made_with.0);
@@ -78,12 +77,12 @@ impl DrainerConfig {
         for sink in &self.sinks {
             text += &format!("sink={sink}\n");
         }
-        text.into()
+        text.into_bytes()
     }
 
     /// `None` when something is missing or is not what [`encode`](Self::encode) writes.
-    pub(crate) fn decode(text: &OsStr) -> Option<DrainerConfig> {
-        let mut rest = text.as_bytes();
+    pub(crate) fn decode(text: &[u8]) -> Option<DrainerConfig> {
+        let mut rest = text;
         let ring = line(&mut rest, "ring=")?.to_owned();
         let mut parent = line(&mut rest, "parent=")?.split(' ');
         let parent = Identity {
@@ -150,6 +149,7 @@ fn line<'a>(rest: &mut &'a [u8], key: &str) -> Option<&'a str> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
 
         #[test]
         fn anything_else_is_refused_without_a_panic(bytes in proptest::collection::vec(1u8.., 0..80)) {
-            let _ = DrainerConfig::decode(&OsString::from_vec(bytes));
+            let _ = DrainerConfig::decode(&bytes);
         }
     }
 }

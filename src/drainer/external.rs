@@ -6,83 +6,96 @@
 //! ```
 //!
 //! The orders are what a parent would tell its own drainer (`config.rs`), in a file beside the segment and of the same
-//! rights, not in the segment: no member that scribbles over that can redirect where the log goes.
+//! rights, not in the segment: no member that scribbles over that can redirect where the log goes. What parent and drainer have
+//! to say to each other later stands behind them (`talk.rs`).
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::backoff::{Backoff, SHORTEST};
 use super::config::DrainerConfig;
-use super::start::{self, RESTART_PAUSE, StartError, Supervisor};
-use crate::segment::{self, Phase, Segment, private};
+use super::orders::{Circumstances, Orders};
+use super::start::StartError;
+use super::supervisor::{Line, News, Started, Supervisor, Way, end_of_ring, in_background};
+use super::talk::{self, BEGINNING, MOST_BYTES, ORDERS, Talk};
+use super::words::Word;
+use crate::segment::channel::{Channel, Heard};
+use crate::segment::{self, OpenFile, Segment, Watch, private};
 
 /// How long a parent waits for its drainer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often what happens elsewhere is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// A drainer that lived longer than this did not fail at its start; the longest pause before the next.
-const LONG: Duration = Duration::from_secs(2);
-/// What the orders are called beside the ring.
-const ORDERS: &str = "orders";
-/// More bytes no orders have.
-const MOST_BYTES: u64 = 1 << 20;
 
 /// Leaves the orders for whoever drains the ring, and waits for it.
 pub(crate) fn wait_for_drainer(
     segment: &'static Segment,
     config: &DrainerConfig,
 ) -> Result<Supervisor, StartError> {
-    leave_orders(segment, config).map_err(StartError::Orders)?;
+    let talk = leave_orders(segment, config).map_err(StartError::Orders)?;
+    let line = Arc::new(Line::new(Way::Talk(talk)));
     let begin = Instant::now();
     loop {
-        match segment.phase() {
-            Phase::Starting if begin.elapsed() > PATIENCE => {
-                return Err(StartError::Alone(config.program.clone()));
-            }
-            Phase::Starting => std::thread::sleep(LOOK_EVERY),
-            Phase::Failed => return Err(StartError::Sink(segment.failure())),
-            _ => break,
+        let news = line.news();
+        if news.is_running {
+            break;
         }
+        if let Some(why) = news.failure {
+            return Err(StartError::Sink(why));
+        }
+        if begin.elapsed() > PATIENCE {
+            return Err(StartError::Alone(config.program.clone()));
+        }
+        std::thread::sleep(LOOK_EVERY);
     }
-    let over = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&over);
+    let watched = Arc::clone(&line);
     let watch = move || {
-        // Where it is cut off its words are not to be touched.
-        let is_over = || segment.is_cut_off() || segment.is_over();
-        while !is_over() && !start::has_been_removed(segment) {
+        while !watched.news().is_done {
             std::thread::sleep(LOOK_EVERY);
         }
-        if !segment.is_cut_off() {
-            segment.set_phase(Phase::Done);
-        }
-        told.store(true, Ordering::Release);
+        end_of_ring(segment);
+        watched.over.store(true, Ordering::Release);
     };
-    start::in_background(watch).map_err(StartError::Supervisor)?;
-    Ok(Supervisor::of_others(over))
+    in_background(watch).map_err(StartError::Supervisor)?;
+    Ok(Supervisor::of_others(line))
 }
 
 /// Whole, or not at all: it gets its name when it is written.
-fn leave_orders(segment: &Segment, config: &DrainerConfig) -> io::Result<()> {
-    use std::os::unix::ffi::OsStrExt;
-    let (mut file, draft) = private::make(segment.name(), "draft")?;
-    let written = file.write_all(config.encode().as_bytes());
-    let named = written.and_then(|()| private::rename(&draft, segment.name(), ORDERS));
-    named.inspect_err(|_| _ = fs::remove_file(&draft))
+fn leave_orders(segment: &Segment, config: &DrainerConfig) -> io::Result<Talk> {
+    let (file, draft) = private::make(segment.name(), "draft")?;
+    let leave = || {
+        let mut file = talk::appending(file)?;
+        file.write_all(&[&config.encode(), BEGINNING.as_bytes()].concat())?;
+        let talk = Talk::of(file.into(), segment.name())?;
+        private::rename(&draft, segment.name(), ORDERS)?;
+        Ok(talk)
+    };
+    leave().inspect_err(|_| _ = fs::remove_file(&draft))
 }
 
 /// What the maker of the ring `name` has left for a drainer from outside; `None` if it has one of its own.
 pub(crate) fn orders(name: &str) -> io::Result<Option<DrainerConfig>> {
-    use std::os::unix::ffi::OsStringExt;
-    let Some((file, _)) = private::find(name, ORDERS)? else {
+    Ok(read_orders(name)?.map(|(config, _)| config))
+}
+
+fn read_orders(name: &str) -> io::Result<Option<(DrainerConfig, File)>> {
+    let Some(mut file) = talk::open(name)? else {
         return Ok(None);
     };
     let mut bytes = Vec::new();
-    file.take(MOST_BYTES).read_to_end(&mut bytes)?;
-    let config = DrainerConfig::decode(&std::ffi::OsString::from_vec(bytes));
+    (&mut file).take(MOST_BYTES).read_to_end(&mut bytes)?;
+    let beginning = BEGINNING.as_bytes();
+    let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
+    let orders: usize = (lines.by_ref())
+        .take_while(|line| *line != beginning)
+        .map(<[u8]>::len)
+        .sum();
+    let config = DrainerConfig::decode(&bytes[..orders]);
     match config.filter(|config| config.ring == name) {
-        Some(config) => Ok(Some(config)),
+        Some(config) => Ok(Some((config, file))),
         None => Err(io::Error::new(io::ErrorKind::InvalidData, "it is damaged")),
     }
 }
@@ -90,21 +103,53 @@ pub(crate) fn orders(name: &str) -> io::Result<Option<DrainerConfig>> {
 /// Starts a drainer for these orders, and another whenever it dies, until the ring is gone. Nothing is mapped here: who
 /// has a ring mapped may be a member to come, and the drainer would wait for it.
 pub(crate) fn serve(config: &DrainerConfig) -> io::Result<()> {
-    let mut pause = RESTART_PAUSE;
-    while segment::owner(&config.ring).is_some() {
+    let ring = &config.ring;
+    let Some((_, file)) = read_orders(ring)? else {
+        return Ok(());
+    };
+    let mut talk = Talk::of(file.into(), ring)?;
+    // Both stay open: the names may be taken away while the ring lives.
+    let segment = OpenFile::of(ring)?;
+    let mut maker = Watch::new(config.parent);
+    let mut news = News::default();
+    let mut backoff = Backoff::new();
+    loop {
+        let mut is_stopping = false;
+        for word in talk.listen() {
+            is_stopping |= word == Word::Stop;
+            news.take(word);
+        }
+        let is_there = segment::owner(ring).is_some() || !maker.is_gone();
+        if news.is_done || !is_there {
+            return Ok(());
+        }
         // One is at work that is not ours: of a service before us, or beside us.
-        if matches!(segment::lock_for_draining(&config.ring), Ok(None)) {
-            std::thread::sleep(RESTART_PAUSE);
+        if matches!(segment.lock_for_draining(), Ok(None)) {
+            std::thread::sleep(SHORTEST);
             continue;
         }
-        let begun = Instant::now();
-        start::spawn(config)?.wait();
-        if begun.elapsed() > LONG {
-            pause = RESTART_PAUSE;
-        } else if segment::owner(&config.ring).is_some() {
-            std::thread::sleep(pause);
-            pause = (2 * pause).min(LONG);
-        }
+        let orders = Orders {
+            config: config.clone(),
+            circumstances: Circumstances {
+                is_first: !news.has_run,
+                // It hears that again, where it hears the rest.
+                is_stopping,
+                is_nameless: news.is_nameless,
+            },
+            segment: segment.to_pass_on().ok(),
+            talk: Some(talk.to_pass_on()?),
+        };
+        let (mut drainer, channel) = Started::new(orders)?;
+        let lived = drainer.wait();
+        std::thread::sleep(backoff.after(lived, has_moved(&channel)));
     }
-    Ok(())
+}
+
+/// Whether a drainer that has ended had delivered anything.
+fn has_moved(channel: &Channel) -> bool {
+    let mut has_moved = false;
+    while let Heard::Message(message, _) = channel.receive() {
+        has_moved |= Word::decode(&message) == Some(Word::Moved);
+    }
+    has_moved
 }

@@ -1,11 +1,13 @@
 //! The drainer: a process of its own that reads the ring in sequence order and hands records to the sinks.
 //!
-//! [`start`] makes it and watches over it, [`config`] is what it is told, [`members`] knows who is alive,
+//! [`start`] makes it, [`supervisor`] watches over it from the parent, [`config`] is what it is told and [`orders`] how,
+//! [`words`] are what the two say to each other later ([`mod@parent`] is the drainer's side), [`members`] knows who is alive,
 //! [`assemble`] joins long records, [`delivery`] turns runs into records, [`sinks`] opens what takes those, [`outlets`] is all of them at work,
 //! [`blame`] remembers of which of them a drainer died, and
 //! [`work`] is its loop. [`mod@recover`] does the work of a drainer for a ring whose processes are all dead.
 
 mod assemble;
+mod backoff;
 mod blame;
 mod config;
 mod decoder;
@@ -13,12 +15,17 @@ mod delivery;
 pub(crate) mod external;
 mod ledger;
 mod members;
+mod orders;
 mod outlets;
+mod parent;
 mod parts;
 mod recorder;
 mod recover;
 mod sinks;
 mod start;
+mod supervisor;
+mod talk;
+mod words;
 mod work;
 
 #[cfg(fuzzing)]
@@ -33,4 +40,4 @@ pub(crate) use decoder::{Decoder, Raw};
 pub(crate) use recorder::Backtrace;
 pub(crate) use recover::recover_all;
 pub use recover::{RecoverError, Recovered, recover};
-pub(crate) use start::Supervisor;
+pub(crate) use supervisor::Supervisor;

@@ -1,45 +1,42 @@
-//! How a drainer comes to be, and stays.
+//! How a drainer comes to be.
 //!
-//! It is this very program, started again with its role in the environment and caught by a hook that runs
-//! before `main`, so nothing of the user's program runs in it. A supervisor thread in the parent waits for
-//! its end and, unless its work is done, starts another, which goes on at the ring's head.
+//! It is this very program, started again with a channel to its parent (`supervisor.rs`) and caught by a hook that runs
+//! before `main`, so nothing of the user's program runs in it.
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::io;
-use std::os::fd::AsFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::os::fd::{AsFd, OwnedFd};
 
+use super::backoff::SHORTEST;
 use super::blame;
 use super::config::{DRAINER_VARIABLE, DrainerConfig};
 use super::delivery::Delivery;
 use super::ledger::{Ledger, Place};
+use super::members::Members;
+use super::orders::{Circumstances, Orders};
 use super::outlets::Outlet;
+use super::parent::Parent;
 use super::sinks::{open_sinks, open_sinks_again, origin_of};
+use super::talk::Talk;
+use super::words::Word;
 use super::work::Drainer;
 use crate::builder::InitError;
 use crate::clock::Clock;
 use crate::level::Level;
+use crate::segment::channel::{self, Channel, ON_STDIN};
 use crate::segment::process::Namespace;
 use crate::segment::{
-    AttachError, CAN_LOCK, Count, LockRefusal, Phase, Role, Segment, Started, guest, process,
-    truncation,
+    DrainLock, LockRefusal, Phase, Role, Segment, Started, guest, process, truncation,
 };
 use crate::sink::kinds::{self, Stdout};
-
-/// How long a drainer may take until it reports.
-const START_PATIENCE: Duration = Duration::from_secs(10);
-/// The pause before a drainer is started again, if the last one did not live even that long.
-pub(super) const RESTART_PAUSE: Duration = Duration::from_millis(50);
+use crate::sync::Ordering;
 
 /// Runs before `main` in every program that uses this crate; does nothing unless the program was started
 /// to be a drainer.
 #[ctor::ctor(unsafe)]
 fn before_main() {
-    if let Some(told) = process::role(DRAINER_VARIABLE) {
-        let outcome = std::panic::catch_unwind(|| drain(&told)).unwrap_or(Outcome::Failed);
+    if let Some(channel) = channel::role(DRAINER_VARIABLE) {
+        let outcome = std::panic::catch_unwind(|| drain(channel)).unwrap_or(Outcome::Failed);
         process::leave(outcome as i32);
     }
 }
@@ -55,26 +52,59 @@ enum Outcome {
 }
 
 /// A drainer's whole life.
-fn drain(told: &OsStr) -> Outcome {
+fn drain(channel: OwnedFd) -> Outcome {
     guest::settle_in();
-    let Some(config) = DrainerConfig::decode(told) else {
+    let Ok(channel) = Channel::of(channel) else {
         return Outcome::Failed;
     };
-    let parent = config.parent;
-    std::panic::set_hook(Box::new(move |panic| guest::tell(parent, panic)));
-    // In the process list: what it is, and whose.
+    let Some(mut orders) = Orders::take(&channel) else {
+        return Outcome::Failed;
+    };
+    let watched = orders.config.parent;
+    std::panic::set_hook(Box::new(move |panic| guest::tell(watched, panic)));
+    // In the process list: what it is.
     let _ = rustix::thread::set_name(c"shmlog-drainer");
     // Refused, it dies where the ring is cut off, as without.
     let _ = truncation::save_what_is_left();
-    let Ok(segment) = open(&config) else {
-        return Outcome::Failed;
-    };
+    let talk = orders.talk.take();
+    let talk = talk.and_then(|file| Talk::of(file, &orders.config.ring).ok());
+    let mut parent = Parent::new(channel, talk, orders.circumstances.is_stopping);
+    match begin(&mut parent, &mut orders) {
+        Ok(Some((segment, _lock))) => serve(segment, orders, parent),
+        Ok(None) => Outcome::Done,
+        Err(why) => {
+            parent.say(&Word::Failed(why));
+            Outcome::Failed
+        }
+    }
+}
+
+/// Makes the ring its own, for as long as the lock is held; `None` if that has ended.
+fn begin(
+    parent: &mut Parent,
+    orders: &mut Orders,
+) -> Result<Option<(&'static Segment, DrainLock)>, String> {
+    let config = &orders.config;
+    let (geometry, settings) = config.made_with;
+    let file = orders.segment.take();
+    let segment = Segment::open_known(&config.ring, file, geometry, settings)
+        .map_err(|error| in_full(&error))?;
     let segment = Box::leak(Box::new(segment));
-    // Held until the process ends.
-    let Ok(Some(_lock)) = segment.lock_for_draining() else {
-        return Outcome::Failed;
-    };
-    serve(segment, config)
+    let lock = segment
+        .lock_for_draining()
+        .map_err(|error| format!("cannot lock the ring {}: {error}", config.ring))?;
+    let lock = lock.ok_or_else(|| format!("the ring {} has a drainer", config.ring))?;
+    let said = parent.catch_up();
+    orders.circumstances.is_first &= !said.contains(&Word::Running);
+    Ok((!said.contains(&Word::Done)).then_some((segment, lock)))
+}
+
+/// An error with what the system said.
+fn in_full(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
 }
 
 /// Why a drainer that is not where its parent is cannot work.
@@ -92,47 +122,61 @@ fn is_elsewhere(namespace: Namespace) -> &'static str {
 }
 
 /// What it does once the ring is its own.
-fn serve(segment: &'static Segment, config: DrainerConfig) -> Outcome {
-    if segment.phase() == Phase::Starting
+fn serve(segment: &'static Segment, orders: Orders, mut parent: Parent) -> Outcome {
+    let Orders {
+        config,
+        circumstances,
+        ..
+    } = orders;
+    let (delivery, place) = match prepare(segment, &config, circumstances) {
+        Ok(prepared) => prepared,
+        Err(why) => {
+            segment.set_phase(Phase::Failed);
+            parent.say(&Word::Failed(why));
+            return Outcome::Failed;
+        }
+    };
+    segment.set_phase(Phase::Running);
+    parent.say(&Word::Running);
+    Drainer::new(segment, config, delivery, place)
+        .told_by(parent, circumstances.is_nameless)
+        .run();
+    Outcome::Done
+}
+
+/// Finds out where a predecessor stopped, and opens the sinks.
+fn prepare(
+    segment: &'static Segment,
+    config: &DrainerConfig,
+    circumstances: Circumstances,
+) -> Result<(Delivery, Option<Place>), String> {
+    if circumstances.is_first
         && let Some(namespace) = segment.is_of_another()
     {
-        segment.fail(is_elsewhere(namespace));
-        return Outcome::Failed;
+        return Err(is_elsewhere(namespace).to_owned());
     }
-    if let Err(error) = segment.open_book(&origin_of(&config))
-        && segment.phase() == Phase::Starting
+    if let Err(error) = segment.open_book(&origin_of(config))
+        && circumstances.is_first
     {
         // A later drainer goes on with what it finds in the ring: to log is worth more than to be followed.
-        segment.fail(&format!(
+        return Err(format!(
             "the drainer cannot keep its book beside the ring: {error}"
         ));
-        return Outcome::Failed;
     }
     let locked = segment.lock_pages();
     let (ledger, place) = Ledger::resume(segment);
-    let Some(clock) = Clock::from_number(segment.settings().clock) else {
-        segment.fail("the segment names no clock of this machine");
-        return Outcome::Failed;
-    };
+    let clock = Clock::from_number(segment.settings().clock);
+    let clock = clock.ok_or("the segment names no clock of this machine")?;
     let damaged = ledger.damaged;
-    // Not by the phase alone, which anybody may have written.
-    let first = segment.phase() == Phase::Starting && place.is_none() && !damaged;
+    let first = circumstances.is_first && place.is_none() && !damaged;
     // Before there are other threads.
     let unfulfilled = config.wishes.fulfil().err();
     if let Some(why) = unfulfilled.as_ref().filter(|_| first) {
-        segment.fail(why);
-        return Outcome::Failed;
+        return Err(why.clone());
     }
     let sinks = match first {
-        true => open_sinks(segment, &config),
-        false => Ok(have_sinks_again(segment, &config, place.as_ref(), damaged)),
-    };
-    let sinks = match sinks {
-        Ok(sinks) => sinks,
-        Err(why) => {
-            segment.fail(&why);
-            return Outcome::Failed;
-        }
+        true => open_sinks(segment, config)?,
+        false => have_sinks_again(segment, config, place.as_ref(), damaged)?,
     };
     let mut delivery = Delivery::new(segment, clock, sinks, ledger, place.as_ref());
     if let Some(backtrace) = config.backtrace {
@@ -150,25 +194,22 @@ fn serve(segment: &'static Segment, config: DrainerConfig) -> Outcome {
         let refusal = LockRefusal::of(segment, errno);
         delivery.say(Level::Warn, &format!("of the drainer: {refusal}"));
     }
-    // Closing: the last drainer died on its way out, but whoever entered meanwhile may log.
-    if matches!(segment.phase(), Phase::Starting | Phase::Closing) {
-        segment.set_phase(Phase::Running);
-    }
-    Drainer::new(segment, config, delivery, place).run();
-    Outcome::Done
+    Ok((delivery, place))
 }
 
-/// Opens the sinks of a drainer that died, trying until it works: the ring keeps the records meanwhile.
+/// Opens the sinks of a drainer that died, trying until it works: the ring keeps the records meanwhile, and for whoever
+/// recovers it when nobody is left.
 fn have_sinks_again(
     segment: &'static Segment,
     config: &DrainerConfig,
     place: Option<&Place>,
     damaged: bool,
-) -> Vec<Outlet> {
+) -> Result<Vec<Outlet>, String> {
     let mut told = false;
+    let mut members = Members::new(segment, config.parent);
     loop {
         match open_sinks_again(segment, config, place, damaged) {
-            Ok(sinks) => return sinks,
+            Ok(sinks) => return Ok(sinks),
             Err(why) if !told => {
                 guest::tell(
                     config.parent,
@@ -178,15 +219,15 @@ fn have_sinks_again(
                 );
                 told = true;
             }
-            Err(_) => {}
+            Err(why) => {
+                members.renew(&mut || segment.tail().load(Ordering::Relaxed));
+                if members.parent_is_gone() && !members.others_live() {
+                    return Err(why);
+                }
+            }
         }
-        std::thread::sleep(RESTART_PAUSE);
+        std::thread::sleep(SHORTEST);
     }
-}
-
-fn open(config: &DrainerConfig) -> Result<Segment, AttachError> {
-    let (geometry, settings) = config.made_with;
-    Segment::open_known(&config.ring, geometry, settings)
 }
 
 /// Why there is no drainer.
@@ -238,71 +279,8 @@ impl fmt::Display for StartError {
     }
 }
 
-/// Watches over the drainer, in a thread of the parent.
-pub(crate) struct Supervisor {
-    /// Set when the drainer has ended and no other will be started.
-    over: Arc<AtomicBool>,
-}
-
-impl Supervisor {
-    /// Starts the drainer of `segment`, waits until it works, and watches over it from then on.
-    pub(crate) fn start(
-        segment: &'static Segment,
-        config: DrainerConfig,
-    ) -> Result<Supervisor, StartError> {
-        let mut child = spawn(&config).map_err(StartError::Spawn)?;
-        if let Err(error) = wait_until_running(segment, &mut child) {
-            child.kill();
-            child.wait();
-            return Err(match error {
-                StartError::Mute => why_mute(segment, &config),
-                error => error,
-            });
-        }
-        let over = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&over);
-        // Handed over only when the thread is there: else the drainer must be ended here.
-        let (hand_over, handed_over) = std::sync::mpsc::sync_channel(1);
-        let thread = in_background(move || {
-            if let Ok(child) = handed_over.recv() {
-                supervise(segment, &config, child);
-            }
-            told.store(true, Ordering::Release);
-        });
-        if let Err(error) = thread {
-            child.kill();
-            child.wait();
-            return Err(StartError::Supervisor(error));
-        }
-        // It holds one without waiting, and the thread is there to take it.
-        let _ = hand_over.send(child);
-        Ok(Supervisor { over })
-    }
-
-    /// Of a drainer that others watch over; they say when it is over.
-    pub(super) fn of_others(over: Arc<AtomicBool>) -> Supervisor {
-        Supervisor { over }
-    }
-
-    /// Whether the drainer has ended for good.
-    pub(crate) fn is_over(&self) -> bool {
-        self.over.load(Ordering::Acquire)
-    }
-}
-
-/// Does something in a thread of its own.
-pub(super) fn in_background(act: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let thread = std::thread::Builder::new().name("shmlog-supervisor".to_owned());
-    let thread = thread.spawn(move || {
-        // They are for the program's own threads.
-        process::block_signals();
-        guest::leave_realtime();
-        act();
-    });
-    thread.map(drop)
-}
-
-pub(super) fn spawn(config: &DrainerConfig) -> io::Result<Started> {
+/// Starts a drainer, which finds its channel as its standard input.
+pub(super) fn start(config: &DrainerConfig, channel: &OwnedFd) -> io::Result<Started> {
     let uses = config.sinks.iter().flat_map(kinds::check);
     let (mut writes_out, mut writes_err) = (false, false);
     for uses in uses {
@@ -312,32 +290,17 @@ pub(super) fn spawn(config: &DrainerConfig) -> io::Result<Started> {
     let nothing = guest::nothing()?;
     let (out, err) = (io::stdout(), io::stderr());
     let files = [
-        nothing.as_fd(),
+        channel.as_fd(),
         guest::needed(writes_out, out.as_fd(), nothing.as_fd()),
         guest::needed(writes_err, err.as_fd(), nothing.as_fd()),
     ];
-    Role::new("shmlog-drainer", DRAINER_VARIABLE, &config.encode())?.start(&files)
-}
-
-fn wait_until_running(segment: &Segment, child: &mut Started) -> Result<(), StartError> {
-    let begin = Instant::now();
-    while begin.elapsed() < START_PATIENCE {
-        match segment.phase() {
-            Phase::Starting => {}
-            Phase::Failed => return Err(StartError::Sink(segment.failure())),
-            _ => return Ok(()),
-        }
-        // Looked at once more after the end: its last word may have come in between.
-        if child.has_ended() && segment.phase() == Phase::Starting {
-            return Err(StartError::Mute);
-        }
-        std::thread::sleep(Duration::from_micros(200));
-    }
-    Err(StartError::Mute)
+    // In the process list: whose it is.
+    let role = Role::new("shmlog-drainer", &config.ring, DRAINER_VARIABLE, ON_STDIN)?;
+    role.start(&files)
 }
 
 /// What ended a drainer that said nothing: a sink of the user's own, if one was being opened.
-fn why_mute(segment: &Segment, config: &DrainerConfig) -> StartError {
+pub(super) fn why_mute(segment: &Segment, config: &DrainerConfig) -> StartError {
     let sink = blame::sink_at_opening(segment.name());
     match sink.and_then(|sink| config.sinks.get(sink)) {
         Some(spec) => StartError::Sink(format!(
@@ -346,42 +309,4 @@ fn why_mute(segment: &Segment, config: &DrainerConfig) -> StartError {
         )),
         None => StartError::Mute,
     }
-}
-
-/// Waits for the drainer's end, again and again, until its work is done.
-fn supervise(segment: &'static Segment, config: &DrainerConfig, mut child: Started) {
-    loop {
-        let begun = Instant::now();
-        child.wait();
-        let removed = has_been_removed(segment);
-        // Then its words are not to be touched any more.
-        let is_cut_off = segment.is_cut_off();
-        if removed && !is_cut_off {
-            // The drainer died after its last deed, before it could say so.
-            segment.set_phase(Phase::Done);
-        }
-        // Anybody may have written the phase: it is believed only where the name tells nothing.
-        if removed || (!CAN_LOCK && !is_cut_off && segment.is_over()) {
-            return;
-        }
-        if begun.elapsed() < RESTART_PAUSE {
-            std::thread::sleep(RESTART_PAUSE);
-        }
-        match spawn(config) {
-            Ok(next) => {
-                child = next;
-                if !is_cut_off {
-                    let restarts = segment.count(Count::Restarts);
-                    restarts.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-            Err(_) => std::thread::sleep(RESTART_PAUSE),
-        }
-    }
-}
-
-/// Whether the segment has lost its name, so that no drainer can come to it any more.
-pub(super) fn has_been_removed(segment: &Segment) -> bool {
-    let lock = segment.lock_for_draining();
-    lock.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }

@@ -23,7 +23,7 @@ impl Waiting<'_> {
             if behind <= 0 && !self.ring.has_late() {
                 return Ok(());
             }
-            if self.segment.is_over() {
+            if self.segment.has_ended() {
                 return Err(FlushError::Over);
             }
             let left = timeout.saturating_sub(begin.elapsed());

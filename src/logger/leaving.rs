@@ -8,8 +8,9 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::{HOLDER, Waiting};
+use crate::drainer::Supervisor;
 use crate::producer::{self, Attachment};
-use crate::segment::{Phase, process};
+use crate::segment::process;
 use crate::sync::Ordering;
 
 /// How long a process that leaves waits for a drainer that does not move at all.
@@ -28,7 +29,9 @@ extern "C" fn before_exit() {
     if let Some(attachment) = attachment_of_first_process() {
         // Then it ends in order, as when the logger is dropped.
         let holds = HOLDER.load(Ordering::Acquire) == std::process::id();
-        deliver(attachment, holds, || attachment.segment.is_over());
+        let supervisor = holds.then(Supervisor::current).flatten();
+        let is_over = || supervisor.as_ref().is_some_and(Supervisor::is_over);
+        deliver(attachment, supervisor.as_ref(), is_over);
     }
 }
 
@@ -36,7 +39,7 @@ extern "C" fn before_exit() {
 /// allocates: for signal handlers.
 pub(crate) fn wait_as_first_process() {
     if let Some(attachment) = attachment_of_first_process() {
-        deliver(attachment, false, || attachment.segment.is_over());
+        deliver(attachment, None, || attachment.segment.is_over());
     }
 }
 
@@ -50,9 +53,13 @@ fn attachment_of_first_process() -> Option<&'static Attachment> {
     .filter(|attachment| attachment.segment.is_of_another().is_none())
 }
 
-/// Waits until all that was logged before this call is written, or with `to_stop` until the drainer has no more to do
-/// for this process, or until the drainer `is_over`: for as long as it moves.
-pub(super) fn deliver(attachment: &Attachment, to_stop: bool, is_over: impl Fn() -> bool) {
+/// Waits until all that was logged before this call is written, or, asking it by its supervisor to end, until the drainer has
+/// no more to do for this process, or until the drainer `is_over`: for as long as it moves.
+pub(super) fn deliver(
+    attachment: &Attachment,
+    to_stop: Option<&Supervisor>,
+    is_over: impl Fn() -> bool,
+) {
     let segment = &attachment.segment;
     let target = attachment.ring.tail();
     let waiting = Waiting {
@@ -62,14 +69,14 @@ pub(super) fn deliver(attachment: &Attachment, to_stop: bool, is_over: impl Fn()
     let behind = || waiting.behind(target);
     let mut least = (behind(), Instant::now());
     loop {
-        if to_stop {
-            // Again and again, should somebody have written over it.
-            segment.ask_to_stop();
-        }
         let done = match to_stop {
-            // When it lingers others still log; the drainer ends with the last of them.
-            true => segment.phase() == Phase::Lingering,
-            false => least.0 <= 0,
+            Some(supervisor) => {
+                // Again and again, should there be another drainer, or no room for the word before.
+                supervisor.ask_to_stop();
+                // When it has settled others still log; the drainer ends with the last of them.
+                supervisor.has_settled() || (supervisor.is_mute() && behind() <= 0)
+            }
+            None => least.0 <= 0,
         };
         // Only what comes nearer counts as moving: the words may be written by anybody.
         if behind() < least.0 && least.0 > 0 {

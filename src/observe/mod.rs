@@ -93,7 +93,7 @@ impl Observer {
 
     /// Whether the ring has ended: nothing that is logged now is read any more.
     pub fn is_over(&self) -> bool {
-        self.segment.is_over()
+        self.segment.has_ended()
     }
 
     /// The sequence that the next record gets: all that was logged so far has a lower one.

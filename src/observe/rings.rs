@@ -55,7 +55,9 @@ fn listed(name: String) -> Option<ListedRing> {
     let (state, program) = match segment::peek(&name) {
         Ok(home) if segment::is_forsaken(&name) => (RingState::Dead, home.program),
         Ok(home) => (RingState::Live, home.program),
-        Err(AttachError::Gone { .. }) => return None,
+        Err(
+            AttachError::Gone { .. } | AttachError::Removed { .. } | AttachError::NotThere { .. },
+        ) => return None,
         Err(AttachError::Foreign { .. }) => (RingState::Foreign, String::new()),
         Err(error) => {
             let why = error.to_string();

@@ -5,6 +5,7 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering, fence};
+use std::time::{Duration, Instant};
 
 use super::filter;
 use super::unlocked::Untold;
@@ -15,6 +16,9 @@ use crate::record::SiteTable;
 use crate::ring::Ring;
 use crate::segment::process::Namespace;
 use crate::segment::{self, AttachError, Identity, Phase, Refusal, Segment, Tag};
+
+/// A drainer that lives has written the phase anew within this time, whatever a member wrote there.
+const MENDED_WITHIN: Duration = Duration::from_millis(250);
 
 /// A ring that this process logs into. Made once and kept for good, like the mapping behind it.
 pub(crate) struct Attachment {
@@ -98,7 +102,17 @@ impl Attachment {
             name: name(),
             source,
         })?;
-        match self.member(generation) {
+        let begin = Instant::now();
+        let mut entered = self.member(generation);
+        // Any member may have written that the ring is about to end: its drainer writes what is true, or takes the name away.
+        while entered == Err(Refusal::Closing)
+            && begin.elapsed() < MENDED_WITHIN
+            && self.segment.has_its_name()
+        {
+            std::thread::sleep(Duration::from_millis(1));
+            entered = self.member(generation);
+        }
+        match entered {
             Ok(_) => Ok(()),
             Err(Refusal::PidNamespace) => Err(AttachError::OtherNamespace { name: name() }),
             Err(Refusal::TimeNamespace) => Err(AttachError::OtherTimeNamespace { name: name() }),

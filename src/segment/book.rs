@@ -148,13 +148,11 @@ impl Segment {
         Ok(())
     }
 
-    /// Takes away the segment's name, and the files beside it.
-    pub(crate) fn remove(&self) {
-        // By its path: a drainer without a free descriptor cannot list the files that there are.
+    /// Takes the book away, by its path: a drainer without a free descriptor cannot list the files that there are.
+    pub(super) fn remove_book(&self) {
         if let Some(path) = self.book_path.get() {
             let _ = std::fs::remove_file(path);
         }
-        super::remove(&self.name);
     }
 
     pub(super) fn book(&self) -> Book {

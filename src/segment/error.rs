@@ -97,10 +97,26 @@ pub enum AttachError {
         /// The name that was given.
         name: String,
     },
-    /// There is no ring of that name (any more): its parent and its members have ended.
+    /// There is no ring of that name (any more): the process that made it has ended, and so have its members; or it is about
+    /// to end.
     Gone {
         /// The name that was given.
         name: String,
+    },
+    /// The ring lost its name while the process that made it lives on with it: somebody removed the file.
+    Removed {
+        /// The name that was given.
+        name: String,
+        /// The process that made it.
+        pid: u32,
+    },
+    /// There is no ring of that name, though a process with its maker's pid lives: that has ended the ring, or has never made
+    /// it.
+    NotThere {
+        /// The name that was given.
+        name: String,
+        /// The process.
+        pid: u32,
     },
     /// The segment belongs to somebody else, or others may write it.
     Foreign {
@@ -176,6 +192,17 @@ impl fmt::Display for AttachError {
             AttachError::Gone { name } => write!(
                 f,
                 "the ring {name} is gone: the program that made it has ended; start it again"
+            ),
+            AttachError::Removed { name, pid } => write!(
+                f,
+                "the ring {name} lost its name while process {pid}, which made it, lives: its file in /dev/shm was removed \
+                 (rm, or logind with RemoveIPC=yes: see `shmlog doctor`); those who have attached go on, who is new cannot: \
+                 start process {pid} again"
+            ),
+            AttachError::NotThere { name, pid } => write!(
+                f,
+                "there is no ring {name}: process {pid} lives, but has ended that ring or never made it; use the name \
+                 that its SHMLOG_RING or ShmLogger::name() gives now"
             ),
             AttachError::Foreign {
                 name,

@@ -68,6 +68,7 @@ impl Segment {
             words: words.leak(),
             book: OnceLock::new(),
             book_path: OnceLock::new(),
+            handle: None,
         };
         segment.begin_anew();
         segment

@@ -55,6 +55,14 @@ impl Identity {
         }
     }
 
+    /// Whether the process has begun another program. One that is ending has none, and one that may not be looked into counts
+    /// as running this one.
+    pub(crate) fn runs_another_program(self) -> bool {
+        let is_it = |now: stat::Stat| self.start != 0 && now.start == self.start;
+        let is_other = |image: u64| self.image != 0 && image != self.image;
+        stat::Stat::of(self.pid).is_some_and(is_it) && image_of(self.pid).is_some_and(is_other)
+    }
+
     /// Whether this is certainly the process that is calling, running the program that it runs now. (A child made by
     /// fork runs the same program under another pid.)
     pub(crate) fn is_this_process(self) -> bool {

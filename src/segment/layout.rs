@@ -58,14 +58,12 @@ pub(crate) const TAIL_AT: usize = 2 * LINE;
 pub(crate) const HEAD_AT: usize = 3 * LINE;
 pub(crate) const FLUSHED_AT: usize = 3 * LINE + 1;
 pub(crate) const PHASE_AT: usize = 4 * LINE;
-pub(crate) const STOP_AT: usize = 4 * LINE + 1;
+// 4 * LINE + 1 is free: once the parent asked for the end there.
 pub(crate) const DROPS_AT: usize = 5 * LINE;
 pub(crate) const DROPS_UNREGISTERED_AT: usize = 5 * LINE + 1;
 pub(crate) const REFUSALS_AT: usize = DROPS_UNREGISTERED_AT + Level::ALL.len();
 pub(crate) const COUNTS_AT: usize = 6 * LINE;
-pub(crate) const FAILURE_AT: usize = 7 * LINE;
-/// Words of the failure: its length in bytes, then the text.
-pub(crate) const FAILURE_WORDS: usize = 4 * LINE;
+// From 7 * LINE on four lines are free: once the drainer said there why it could not start.
 pub(crate) const OUTLETS_AT: usize = 11 * LINE;
 /// Sinks that are shown to observers, and the words of one.
 pub(crate) const OUTLETS_SHOWN: usize = 10;
@@ -100,7 +98,7 @@ pub(crate) const CHECKPOINT_ACCOUNTS_AT: usize =
     CHECKPOINT_PLACES_AT + FILE_SINKS * CHECKPOINT_PLACE_WORDS;
 pub(crate) const CHECKPOINT_ACCOUNT_WORDS: usize = 6;
 
-const _: () = assert!(FAILURE_AT + FAILURE_WORDS <= OUTLETS_AT);
+const _: () = assert!(COUNTS_AT + LINE <= OUTLETS_AT);
 const _: () = assert!(OUTLETS_AT + OUTLETS_SHOWN * OUTLET_WORDS <= HOME_AT);
 const _: () = assert!(HOME_AT + HOME_WORDS <= DROPPED_BY_LEFT_AT);
 const _: () = assert!(DROPPED_BY_LEFT_AT + DROP_WORDS <= FILTER_AT);

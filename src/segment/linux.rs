@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,9 @@ use memmap2::{Advice, MmapOptions, MmapRaw};
 use rustix::fs::{FallocateFlags, FlockOperation};
 
 use super::error::{AttachError, CreateError, check_limit};
+use super::kept::{FileId, Kept};
 use super::map::words_of;
+use super::missing::missing;
 use super::opening::Access;
 use super::{private, truncation};
 use crate::sync::AtomicU64;
@@ -76,20 +79,133 @@ pub(super) fn create(
 
 impl Unnamed {
     /// Lets others find it.
-    pub(super) fn give_name(self, name: &str) -> Result<(), CreateError> {
-        use rustix::fs::{AtFlags, CWD, linkat};
-        use std::os::fd::AsRawFd;
-        if self.is_named {
-            return Ok(());
+    pub(super) fn give_name(self, name: &str) -> Result<Handle, CreateError> {
+        let refused = |source| CreateError::Open {
+            path: path_of(name),
+            source,
+        };
+        if !self.is_named {
+            link(self.file.as_fd(), name).map_err(refused)?;
         }
-        // As open(2) has it: naming the descriptor itself needs a capability.
-        let this = format!("{DESCRIPTORS}/{}", self.file.as_raw_fd());
-        let path = path_of(name);
-        linkat(CWD, this, CWD, &path, AtFlags::SYMLINK_FOLLOW).map_err(|error| CreateError::Open {
-            path,
-            source: error.into(),
-        })
+        Handle::of(self.file.into()).map_err(refused)
     }
+}
+
+/// The path of an open file of this process, whatever names it has or has lost.
+fn path_of_descriptor(file: BorrowedFd<'_>) -> String {
+    format!("{DESCRIPTORS}/{}", file.as_raw_fd())
+}
+
+/// Gives an open file a name in shared memory.
+fn link(file: BorrowedFd<'_>, name: &str) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD, linkat};
+    // As open(2) has it: naming the descriptor itself needs a capability.
+    let this = path_of_descriptor(file);
+    Ok(linkat(
+        CWD,
+        this,
+        CWD,
+        path_of(name),
+        AtFlags::SYMLINK_FOLLOW,
+    )?)
+}
+
+/// The segment's file, kept open by the ring's maker and its drainers: they go on when its name is taken away.
+pub(super) struct Handle(Kept);
+
+impl Handle {
+    fn of(file: OwnedFd) -> io::Result<Handle> {
+        Kept::new(file).map(Handle)
+    }
+
+    /// Of the segment that has this name now, if it is of our user.
+    pub(super) fn by_name(name: &str) -> io::Result<Handle> {
+        let opened = Opened::open(name, Access::Change).map_err(io::Error::other)?;
+        Handle::of(opened.file.into())
+    }
+
+    /// The file, to be handed to a drainer; by its name if the program has closed our descriptor.
+    pub(super) fn to_pass_on(&self, name: &str) -> io::Result<OwnedFd> {
+        let copy = self.0.with(|file| file.try_clone_to_owned());
+        copy.unwrap_or_else(|| self.open_by_name(name))
+    }
+
+    /// Whether the name leads to this file. A folder that cannot be looked at is held against nobody.
+    pub(super) fn has_name(&self, name: &str) -> bool {
+        match std::fs::symlink_metadata(path_of(name)) {
+            Ok(metadata) => self.is(&metadata),
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
+    }
+
+    fn is(&self, metadata: &std::fs::Metadata) -> bool {
+        let FileId { device, inode } = self.0.id();
+        (metadata.dev(), metadata.ino()) == (device, inode)
+    }
+
+    /// Gives the file its name again. The kernel does that only while it has another one.
+    pub(super) fn put_name_back(&self, name: &str) -> io::Result<()> {
+        let linked = self.0.with(|file| link(file, name));
+        linked.unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()))
+    }
+
+    /// Opens the file anew, so that a lock on it is ours alone and ends with us.
+    fn open_anew(&self, name: &str) -> io::Result<OwnedFd> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        let anew = self.0.with(|file| {
+            let anew = options.open(path_of_descriptor(file));
+            // A user who may not open it any more still has what was handed to it.
+            anew.map_or_else(|_| file.try_clone_to_owned(), |anew| Ok(anew.into()))
+        });
+        anew.unwrap_or_else(|| self.open_by_name(name))
+    }
+
+    fn open_by_name(&self, name: &str) -> io::Result<OwnedFd> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+        let file = options.open(path_of(name))?;
+        match self.is(&file.metadata()?) {
+            true => Ok(file.into()),
+            false => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// As [`lock`], whatever has become of the name.
+    pub(super) fn lock(&self, name: &str) -> io::Result<Option<DrainLock>> {
+        let file = self.open_anew(name)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(DrainLock { _file: file })),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Gives the memory of the words from `first` on back to the system, though it stays mapped here and there.
+    /// Nobody may need what stood there.
+    pub(super) fn give_back(&self, first: usize, words: usize) {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        let (offset, len) = (first * WORD, (words - first) * WORD);
+        self.0
+            .with(|file| rustix::fs::fallocate(file, flags, offset as u64, len as u64));
+    }
+
+    /// Lets go of the file: who looks for a ring that lost its name looks for this.
+    pub(super) fn close(&self) {
+        self.0.close();
+    }
+}
+
+/// Whether the process `pid` holds a segment that has no name any more; `None` where that cannot be seen.
+pub(super) fn holds_nameless(pid: u32) -> Option<bool> {
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
+    let is_nameless = |entry: std::fs::DirEntry| {
+        let leads_to = std::fs::read_link(entry.path()).unwrap_or_default();
+        let is_shared = leads_to.starts_with(FOLDER);
+        is_shared && std::fs::metadata(entry.path()).is_ok_and(|file| file.nlink() == 0)
+    };
+    Some(descriptors.flatten().any(is_nameless))
 }
 
 /// The space is taken before the pages are touched: "no space" is an error now, not a SIGBUS later.
@@ -139,9 +255,7 @@ impl Opened {
     pub(super) fn open(name: &str, access: Access) -> Result<Opened, AttachError> {
         let path = path_of(name);
         let gone = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound => AttachError::Gone {
-                name: name.to_owned(),
-            },
+            io::ErrorKind::NotFound => missing(name),
             _ => AttachError::Open {
                 name: name.to_owned(),
                 source,
@@ -163,6 +277,25 @@ impl Opened {
             access,
             bytes: metadata.len(),
         })
+    }
+
+    /// A segment's open file, from a process that is believed.
+    pub(super) fn received(name: &str, file: OwnedFd) -> Result<Opened, AttachError> {
+        let file = File::from(file);
+        let metadata = file.metadata().map_err(|source| AttachError::Open {
+            name: name.to_owned(),
+            source,
+        })?;
+        Ok(Opened {
+            bytes: metadata.len(),
+            file,
+            access: Access::Write,
+        })
+    }
+
+    /// To keep it open beyond the mapping.
+    pub(super) fn handle(&self) -> io::Result<Option<Handle>> {
+        Handle::of(self.file.as_fd().try_clone_to_owned()?).map(Some)
     }
 
     /// Reads the first words of the file without mapping it.
@@ -256,22 +389,12 @@ pub(super) fn names() -> Vec<String> {
         .collect()
 }
 
-/// Gives the memory of the words from `first` on back to the system, though it stays mapped here and there.
-/// Nobody may need what stood there.
-pub(super) fn give_back(name: &str, first: usize, words: usize) {
-    if let Ok(file) = open_ours(name, true) {
-        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        let (offset, len) = (first * WORD, (words - first) * WORD);
-        let _ = rustix::fs::fallocate(&file, flags, offset as u64, len as u64);
-    }
-}
-
 /// Whether [`lock`] keeps drainers apart.
 pub(crate) const CAN_LOCK: bool = true;
 
 /// Held by the drainer at work; the kernel lets go of it when that process ends, however it ends.
 pub(crate) struct DrainLock {
-    _file: File,
+    _file: OwnedFd,
 }
 
 /// Takes the drainer's lock, an advisory lock on the segment's file, if nobody has it.
@@ -280,7 +403,7 @@ pub(super) fn lock(name: &str) -> io::Result<Option<DrainLock>> {
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         // Whoever had it before may have taken the ring away meanwhile: then this is the lock of nothing.
         Ok(()) if file.metadata()?.nlink() == 0 => Err(io::ErrorKind::NotFound.into()),
-        Ok(()) => Ok(Some(DrainLock { _file: file })),
+        Ok(()) => Ok(Some(DrainLock { _file: file.into() })),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
         Err(error) => Err(error.into()),
     }

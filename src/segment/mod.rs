@@ -6,6 +6,7 @@
 
 mod announced;
 mod book;
+pub(crate) mod channel;
 mod drops;
 mod environment;
 mod error;
@@ -14,8 +15,10 @@ pub(crate) mod guest;
 mod header;
 mod home;
 mod identity;
+mod kept;
 mod layout;
 mod map;
+mod missing;
 mod name;
 pub(crate) mod object;
 mod opening;
@@ -38,6 +41,7 @@ mod started;
 pub(crate) mod truncation;
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
 
 pub(crate) use announced::Announced;
@@ -53,6 +57,7 @@ pub(crate) use identity::heirs::Heir;
 pub(crate) use identity::mapping::Backing;
 pub(crate) use identity::watch::{Watch, thread_is_gone};
 pub(crate) use identity::{Identity, image_of};
+pub(crate) use kept::Kept;
 pub(crate) use layout::{
     CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, CHECKPOINT_PLACE_WORDS, CHECKPOINT_PLACES_AT,
     FILE_SINKS, Geometry, Limits, SITE_WORDS, Settings,
@@ -69,14 +74,12 @@ pub(crate) use standard_error::say;
 pub(crate) use started::Started;
 
 use crate::sync::{AtomicU64, Ordering, load_acquire};
-use crate::words::{WORD, load_bytes, store_bytes};
+use crate::words::WORD;
 use layout::Layout;
 use process::Namespaces;
 
-/// What the parent stores to ask for the end: nothing that is written by mistake.
-const STOP: u64 = u64::from_be_bytes(*b"stop now");
-
-/// How far a ring has come in its life. Stored by its drainer, but for the first.
+/// How far a ring has come in its life. Stored by its drainer, but for the first, for members and observers: neither a drainer nor
+/// its supervisor decides anything by it, since any member may write there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub(crate) enum Phase {
@@ -90,7 +93,7 @@ pub(crate) enum Phase {
     Closing = 3,
     /// Everything is delivered, the segment has no name any more, and the drainer has ended.
     Done = 4,
-    /// The drainer could not start; [`Segment::failure`] says why.
+    /// The drainer could not start; its parent knows why.
     Failed = 5,
 }
 
@@ -137,6 +140,8 @@ pub(crate) struct Segment {
     book: OnceLock<book::Book>,
     /// Where the book is, of the process that keeps it.
     book_path: OnceLock<std::path::PathBuf>,
+    /// The file, of those who must go on without its name: the maker and the drainers.
+    handle: Option<platform::Handle>,
 }
 
 impl Segment {
@@ -148,7 +153,47 @@ impl Segment {
     /// Makes this process the only drainer of the ring for as long as the returned lock lives; `None` when
     /// another one is at work.
     pub(crate) fn lock_for_draining(&self) -> io::Result<Option<DrainLock>> {
-        platform::lock(&self.name)
+        match &self.handle {
+            Some(handle) => handle.lock(&self.name),
+            None => platform::lock(&self.name),
+        }
+    }
+
+    /// The segment's file, for a drainer that is to be started.
+    pub(crate) fn to_pass_on(&self) -> io::Result<OwnedFd> {
+        match &self.handle {
+            Some(handle) => handle.to_pass_on(&self.name),
+            None => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Whether others still find it by its name.
+    pub(crate) fn has_name(&self) -> bool {
+        let handle = self.handle.as_ref();
+        handle.is_none_or(|handle| handle.has_name(&self.name))
+    }
+
+    /// Gives it its name again.
+    pub(crate) fn put_name_back(&self) -> io::Result<()> {
+        let handle = self.handle.as_ref();
+        handle.map_or(Ok(()), |handle| handle.put_name_back(&self.name))
+    }
+
+    /// Takes its name away, for good, unless something else has that by now, and the files beside it. Who has it mapped keeps
+    /// it.
+    pub(crate) fn remove(&self) {
+        self.remove_book();
+        match self.has_name() {
+            true => remove(&self.name),
+            false => private::remove_all(&self.name),
+        }
+    }
+
+    /// Lets go of its file: the ring has ended.
+    pub(crate) fn close(&self) {
+        if let Some(handle) = &self.handle {
+            handle.close();
+        }
     }
 
     /// The file behind this mapping, by which others are known to have it mapped too; `None` where that cannot be known.
@@ -158,7 +203,9 @@ impl Segment {
 
     /// Gives the memory of the slots back to the system. Only for the last user of the ring.
     pub(crate) fn give_back_slots(&self) {
-        platform::give_back(&self.name, self.layout.slots, self.layout.words);
+        if let Some(handle) = &self.handle {
+            handle.give_back(self.layout.slots, self.layout.words);
+        }
     }
 
     pub(crate) fn geometry(&self) -> &Geometry {
@@ -235,19 +282,19 @@ impl Segment {
         self.words[layout::PHASE_AT].store(phase as u64, Ordering::SeqCst);
     }
 
-    /// Whether nothing written from now on will be read.
+    /// Whether, as it is said here, nothing written from now on will be read.
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.phase(), Phase::Done | Phase::Failed)
     }
 
-    /// The parent has asked the drainer to end. `[stop]` Acquire.
-    pub(crate) fn is_stopping(&self) -> bool {
-        load_acquire(&self.words[layout::STOP_AT]) == STOP
+    /// Whether the ring has ended: a phase says so, and the name is gone, which nobody takes away by writing into the segment.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.is_over() && !self.has_its_name()
     }
 
-    /// `[stop]` Release: what the parent logged before is in the ring for whoever sees this.
-    pub(crate) fn ask_to_stop(&self) {
-        self.words[layout::STOP_AT].store(STOP, Ordering::Release);
+    /// Whether anything has its name; never where the system cannot tell.
+    pub(crate) fn has_its_name(&self) -> bool {
+        platform::owner(&self.name).is_some()
     }
 
     /// Counts every drop of everybody, so that the drainer need not look at all producers to see one.
@@ -264,27 +311,6 @@ impl Segment {
     pub(crate) fn count(&self, count: Count) -> &'static AtomicU64 {
         &self.words[layout::COUNTS_AT + count as usize]
     }
-
-    /// Why the drainer could not start.
-    pub(crate) fn failure(&self) -> String {
-        load_text(&self.words[layout::FAILURE_AT..][..layout::FAILURE_WORDS])
-    }
-
-    /// Leaves word why the drainer could not start.
-    pub(crate) fn fail(&self, why: &str) {
-        let words = &self.words[layout::FAILURE_AT..][..layout::FAILURE_WORDS];
-        let len = store_bytes(&words[1..], why.as_bytes());
-        words[0].store(len as u64, Ordering::Release);
-        self.set_phase(Phase::Failed);
-    }
-}
-
-/// Text behind a word with its length.
-fn load_text(words: &[AtomicU64]) -> String {
-    let len = usize::try_from(load_acquire(&words[0])).unwrap_or(usize::MAX);
-    let mut text = Vec::new();
-    load_bytes(&words[1..], len, &mut text);
-    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Takes a segment's name away, and the files beside it. Who has it mapped keeps it. One that is gone already is no trouble.
@@ -328,6 +354,31 @@ pub(crate) fn is_forsaken(name: &str) -> bool {
     let has_maker = || peek(name).is_ok_and(|home| !Watch::new(home.maker).is_gone());
     // The maker first: a drainer that it is starting must find the lock free.
     CAN_LOCK && !has_maker() && !matches!(lock_for_draining(name), Ok(None))
+}
+
+/// A segment's file, kept open without being mapped, by a service that starts drainers for it.
+pub(crate) struct OpenFile {
+    name: String,
+    handle: platform::Handle,
+}
+
+impl OpenFile {
+    pub(crate) fn of(name: &str) -> io::Result<OpenFile> {
+        Ok(OpenFile {
+            name: name.to_owned(),
+            handle: platform::Handle::by_name(name)?,
+        })
+    }
+
+    /// As [`Segment::to_pass_on`].
+    pub(crate) fn to_pass_on(&self) -> io::Result<OwnedFd> {
+        self.handle.to_pass_on(&self.name)
+    }
+
+    /// As [`Segment::lock_for_draining`].
+    pub(crate) fn lock_for_draining(&self) -> io::Result<Option<DrainLock>> {
+        self.handle.lock(&self.name)
+    }
 }
 
 /// A word that reads 0 in every child made by fork, and what was stored in every other process.

@@ -1,5 +1,6 @@
 //! How a process comes to a segment: it makes one, or opens one by its name after a look at whether that is whole.
 
+use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
 
 use super::error::{AttachError, CreateError};
@@ -30,7 +31,7 @@ impl Segment {
         let layout = Layout::of(&geometry);
         let name = name::unguessable().map_err(CreateError::Name)?;
         let (unnamed, words) = platform::create(&name, layout.bytes())?;
-        let segment = Segment {
+        let mut segment = Segment {
             name,
             geometry,
             settings,
@@ -39,12 +40,13 @@ impl Segment {
             words,
             book: OnceLock::new(),
             book_path: OnceLock::new(),
+            handle: None,
         };
         segment.format();
         fill(&segment);
         segment.set_ready();
         failpoint::hit("segment.made");
-        unnamed.give_name(&segment.name)?;
+        segment.handle = Some(unnamed.give_name(&segment.name)?);
         failpoint::hit("segment.named");
         Ok(segment)
     }
@@ -67,25 +69,35 @@ impl Segment {
         Ok(segment)
     }
 
-    /// Opens the segment `name`, of which one knows what it was made with: its drainer, whatever the header
-    /// says by now.
+    /// Opens a segment of which its drainer knows what it was made with, whatever the header says by now: the file that the
+    /// drainer was handed, or else what the name leads to. It is kept open: the name may be taken away.
     pub(crate) fn open_known(
         name: &str,
+        file: Option<OwnedFd>,
         geometry: Geometry,
         settings: Settings,
     ) -> Result<Segment, AttachError> {
+        let named = || name.to_owned();
         if !name::is_well_formed(name) {
-            return Err(AttachError::BadName { name: name.into() });
+            return Err(AttachError::BadName { name: named() });
         }
-        let opened = platform::Opened::open(name, Access::Write)?;
+        let opened = match file {
+            Some(file) => platform::Opened::received(name, file)?,
+            None => platform::Opened::open(name, Access::Write)?,
+        };
         if !geometry.is_allowed() {
-            return Err(AttachError::Damaged { name: name.into() });
+            return Err(AttachError::Damaged { name: named() });
         }
         if opened.bytes < Layout::of(&geometry).bytes() as u64 {
             // What is left of it is to be saved.
             truncation::note_cut();
         }
-        Segment::map(name, opened, geometry, settings)
+        let handle = opened.handle().map_err(|source| AttachError::Open {
+            name: named(),
+            source,
+        })?;
+        let segment = Segment::map(name, opened, geometry, settings)?;
+        Ok(Segment { handle, ..segment })
     }
 
     /// Opens the segment `name` for somebody who only looks at it: where the system can, by a mapping that cannot be
@@ -131,6 +143,7 @@ impl Segment {
             words,
             book: OnceLock::new(),
             book_path: OnceLock::new(),
+            handle: None,
         })
     }
 }

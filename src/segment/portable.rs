@@ -7,11 +7,13 @@
 
 use std::io;
 use std::mem::ManuallyDrop;
+use std::os::fd::OwnedFd;
 
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 
 use super::error::{AttachError, CreateError, check_limit};
 use super::map::words_of;
+use super::missing::missing;
 use super::opening::Access;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::WORD;
@@ -33,9 +35,45 @@ fn system_error(error: ShmemError) -> io::Error {
 pub(super) struct Unnamed;
 
 impl Unnamed {
-    pub(super) fn give_name(self, _name: &str) -> Result<(), CreateError> {
-        Ok(())
+    pub(super) fn give_name(self, _name: &str) -> Result<Handle, CreateError> {
+        Ok(Handle)
     }
+}
+
+/// The crate hands out no descriptor, so all goes by the name.
+pub(super) struct Handle;
+
+impl Handle {
+    pub(super) fn by_name(_name: &str) -> io::Result<Handle> {
+        Ok(Handle)
+    }
+
+    pub(super) fn to_pass_on(&self, _name: &str) -> io::Result<OwnedFd> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// The crate does not tell.
+    pub(super) fn has_name(&self, _name: &str) -> bool {
+        true
+    }
+
+    pub(super) fn put_name_back(&self, _name: &str) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn lock(&self, name: &str) -> io::Result<Option<DrainLock>> {
+        lock(name)
+    }
+
+    /// The crate has no way to give memory back early; it goes with the last process.
+    pub(super) fn give_back(&self, _first: usize, _words: usize) {}
+
+    pub(super) fn close(&self) {}
+}
+
+/// The crate does not tell.
+pub(super) fn holds_nameless(_pid: u32) -> Option<bool> {
+    None
 }
 
 pub(super) fn create(
@@ -77,9 +115,7 @@ impl Opened {
             .map_err(|error| {
                 let source = system_error(error);
                 match source.kind() {
-                    io::ErrorKind::NotFound => AttachError::Gone {
-                        name: name.to_owned(),
-                    },
+                    io::ErrorKind::NotFound => missing(name),
                     _ => AttachError::Open {
                         name: name.to_owned(),
                         source,
@@ -89,6 +125,15 @@ impl Opened {
         memory.set_owner(false);
         let bytes = memory.len() as u64;
         Ok(Opened { memory, bytes })
+    }
+
+    /// Nothing is ever handed on here.
+    pub(super) fn received(name: &str, _file: OwnedFd) -> Result<Opened, AttachError> {
+        Opened::open(name, Access::Write)
+    }
+
+    pub(super) fn handle(&self) -> io::Result<Option<Handle>> {
+        Ok(Some(Handle))
     }
 
     #[allow(unsafe_code)]
@@ -151,9 +196,6 @@ pub(super) fn owner(_name: &str) -> Option<(u32, u64)> {
 pub(super) fn names() -> Vec<String> {
     Vec::new()
 }
-
-/// The crate has no way to give memory back early; it goes with the last process.
-pub(super) fn give_back(_name: &str, _first: usize, _words: usize) {}
 
 /// Whether [`lock`] keeps drainers apart.
 pub(crate) const CAN_LOCK: bool = false;

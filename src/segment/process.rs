@@ -1,13 +1,10 @@
 //! What this process asks of the system about itself, and of itself: signals, rights, its roles, its end.
 
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 use rustix::process::{Resource, getrlimit};
-
-use super::environment;
 
 /// A kind of namespace in which members must agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,14 +251,12 @@ pub(crate) fn gave_up_foreign_rights() -> bool {
     !runs_as_another_user() && set_capabilities(None, none).is_ok()
 }
 
-/// What a variable tells this program to be, before its `main`. A program with more rights than its starter must not be
-/// told by him, unless it gives them up; it forgets all that he told it, whatever that is.
-pub(crate) fn role(variable: &str) -> Option<OsString> {
-    if !runs_with_foreign_rights() {
-        return std::env::var_os(variable);
-    }
-    let told = environment::take(variable)?;
-    gave_up_foreign_rights().then_some(told)
+/// Takes a variable away from this process's environment, before its `main`.
+#[allow(unsafe_code)]
+pub(super) fn forget_variable(variable: &str) {
+    // SAFETY: only the hooks that run before `main` call this, before the program has threads that could read the environment;
+    // std keeps its own readers and writers apart with a lock.
+    unsafe { std::env::remove_var(variable) };
 }
 
 /// Whether the calling thread is for certain the only one of this process.

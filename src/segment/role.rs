@@ -20,7 +20,7 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CString, OsStr, OsString, c_char, c_int, c_void};
+use std::ffi::{CString, OsString, c_char, c_int, c_void};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -42,14 +42,15 @@ pub(crate) struct Role {
     program: CString,
     /// By which it is found in the process list.
     name: CString,
+    whose: CString,
     environment: Vec<CString>,
 }
 
 impl Role {
-    /// A role that the variable `variable` gives, with the words `told`.
-    pub(crate) fn new(name: &str, variable: &str, told: &OsStr) -> io::Result<Role> {
+    /// A role that the variable `variable` gives, with the words `told`. In the process list stand its name and `whose` it is.
+    pub(crate) fn new(name: &str, whose: &str, variable: &str, told: &str) -> io::Result<Role> {
         let inherited = std::env::vars_os().filter(|(key, _)| guest::inherits(key));
-        let own = (OsString::from(variable), told.to_owned());
+        let own = (OsString::from(variable), OsString::from(told));
         let entries = inherited.filter(|(key, _)| *key != *variable).chain([own]);
         let entry = |(mut key, value): (OsString, OsString)| {
             key.push("=");
@@ -60,6 +61,7 @@ impl Role {
         Ok(Role {
             program: CString::new(program.as_os_str().as_bytes())?,
             name: CString::new(name)?,
+            whose: CString::new(whose)?,
             environment: entries.map(entry).collect::<Result<_, _>>()?,
         })
     }
@@ -94,7 +96,7 @@ impl Role {
         numbers.sort_unstable();
         numbers.dedup();
         let ground = Ground::new()?;
-        let arguments = [self.name.as_ptr(), ptr::null()];
+        let arguments = [self.name.as_ptr(), self.whose.as_ptr(), ptr::null()];
         let mut environment: Vec<*const c_char> = self
             .environment
             .iter()

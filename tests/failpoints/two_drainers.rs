@@ -1,54 +1,73 @@
 //! A second drainer is started for a ring that has one.
 
-use std::fs;
-use std::os::unix::ffi::OsStrExt;
+use std::fs::{self, File};
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    sendmsg, socketpair,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use shmlog::{OnFull, ShmLogger};
 
 use crate::scene::{Books, SHORT, arm, log};
 use crate::support::{
-    Actor, Folder, Role, assert_nothing_remains, drainers_of, quiet, say, until, wait_for_end,
+    Actor, Folder, Role, assert_nothing_remains, drainers_of, quiet, say, segments_made_by, until,
+    wait_for_end,
 };
 use crate::tally::settled;
 use crate::trials;
 
 pub const ROLES: &[Role] = &[
     ("parent_of_two_drainers", parent_of_two_drainers),
-    ("parent_of_a_usurper", parent_of_a_usurper),
+    ("parent_of_the_served", parent_of_the_served),
+    ("service", service),
     ("parent_of_one_that_died_last", parent_of_one_that_died_last),
 ];
 
 pub fn trials() -> Vec<Trial> {
     trials![
         a_second_drainer_ends_at_once_and_changes_nothing,
-        a_drainer_that_comes_before_its_parents_own_works_alone,
+        of_the_drainers_of_two_services_one_works_and_the_end_of_the_ring_ends_both,
         no_drainer_is_started_for_a_ring_that_the_last_one_removed,
     ]
 }
 
-const VARIABLE: &str = "SHMLOG_DRAINER";
 const ROUNDS: u64 = 20;
 
-/// What a running drainer was told.
-fn orders_of(drainer: u32) -> Vec<u8> {
-    let environment = fs::read(format!("/proc/{drainer}/environ")).unwrap();
-    let prefix = format!("{VARIABLE}=");
-    let mut variables = environment.split(|&byte| byte == 0);
-    let orders = variables.find_map(|variable| variable.strip_prefix(prefix.as_bytes()));
-    orders.unwrap().to_vec()
+/// What a running drainer was told: it keeps the file in memory.
+fn orders_of(drainer: u32) -> File {
+    let descriptors = fs::read_dir(format!("/proc/{drainer}/fd")).unwrap();
+    let is_orders = |entry: &fs::DirEntry| {
+        let leads_to = fs::read_link(entry.path()).unwrap_or_default();
+        leads_to.to_string_lossy().contains("shmlog-orders")
+    };
+    let orders = descriptors.map(Result::unwrap).find(is_orders).unwrap();
+    File::open(orders.path()).unwrap()
 }
 
-fn start_drainer(orders: &[u8]) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .env(VARIABLE, std::ffi::OsStr::from_bytes(orders))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
+/// Starts a drainer as its parent does: see drainer/orders.rs. Returns our end of its channel too.
+fn start_drainer(ring: &str, orders: &File) -> (Child, OwnedFd) {
+    let unix = AddressFamily::UNIX;
+    let (ours, theirs) =
+        socketpair(unix, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+    let path = format!("/dev/shm/{ring}");
+    let segment = File::options().read(true).write(true).open(path).unwrap();
+    let files = [orders.as_fd(), segment.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    assert!(control.push(SendAncillaryMessage::ScmRights(&files)));
+    // Not the first, with the segment.
+    let message = [IoSlice::new(&[8])];
+    sendmsg(&ours, &message, &mut control, SendFlags::empty()).unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.env("SHMLOG_DRAINER", "0").stdin(theirs);
+    (command.stdout(Stdio::null()).spawn().unwrap(), ours)
 }
 
 /// A parent with a small ring, whose child is ready to write.
@@ -76,11 +95,11 @@ fn parent_of_two_drainers(arguments: &[String]) {
     for round in 0..ROUNDS {
         other.tell("go");
         log("parent", round, 20);
-        assert_ends_at_once(start_drainer(&orders));
+        assert_ends_at_once(start_drainer(logger.name(), &orders).0);
         other.hear("done");
         logger.flush(Duration::from_secs(60)).unwrap();
         let before = (everything_in(&arguments[0]), logger.stats());
-        assert_ends_at_once(start_drainer(&orders));
+        assert_ends_at_once(start_drainer(logger.name(), &orders).0);
         assert_eq!((everything_in(&arguments[0]), logger.stats()), before);
     }
     assert_eq!(drainers_of(logger.name()), first);
@@ -106,34 +125,41 @@ fn everything_in(folder: &str) -> Vec<(String, Vec<u8>)> {
     all
 }
 
-/// `folder`: kills the drainer, and starts one before the supervisor does.
-fn parent_of_a_usurper(arguments: &[String]) {
-    let (logger, mut other) = parent_and_other(&arguments[0]);
-    let orders = orders_of(drainers_of(logger.name())[0]);
-    let mut usurpers = Vec::new();
+/// `folder`: a ring that two services drain, whose drainers are killed: whoever is first has the ring.
+fn parent_of_the_served(arguments: &[String]) {
+    let builder = quiet(&arguments[0]).slots(64).process_name("parent");
+    let builder = builder.on_full(OnFull::Block(Duration::from_secs(60)));
+    let services = std::thread::spawn(|| {
+        let mine = || segments_made_by(std::process::id()).into_iter().find(|name| !name.contains('.'));
+        until("there are orders", || {
+            mine().is_some_and(|ring| fs::exists(format!("/dev/shm/{ring}.orders")).unwrap())
+        });
+        let ring = mine().unwrap();
+        ["one", "two"].map(|_| Actor::start("service", &[&ring]))
+    });
+    let logger = builder.external_drainer(true).init_parent().unwrap();
+    let services = services.join().unwrap();
+    say(logger.name());
+    let mut other = Actor::start("burster", &["other", SHORT, "5000"]);
+    other.hear("ready");
     for round in 0..ROUNDS {
         other.tell("go");
-        let drainers = drainers_of(logger.name());
-        for drainer in drainers {
+        for drainer in drainers_of(logger.name()) {
             // One that found the ring taken may have ended meanwhile.
             let _ = kill_process(Pid::from_raw(drainer as i32).unwrap(), Signal::KILL);
         }
-        // Whoever comes first has the ring; both kinds come to have it, by and by.
-        usurpers.push(start_drainer(&orders));
-        usurpers.push(start_drainer(&orders));
         log("parent", round, 20);
         other.hear("done");
     }
     logger.flush(Duration::from_secs(60)).unwrap();
     other.finish();
-    settled(&logger, 1);
-    until("the supervisor has tried", || {
-        logger.stats().drainer_restarts > 0
-    });
     drop(logger);
-    for mut usurper in usurpers {
-        usurper.wait().unwrap();
-    }
+    services.into_iter().for_each(Actor::finish);
+}
+
+/// `ring`: drains it to its end.
+fn service(arguments: &[String]) {
+    shmlog::drain(&arguments[0], &[]).unwrap();
 }
 
 /// `folder`: its drainer dies between its last deed and saying so.
@@ -173,8 +199,8 @@ fn a_second_drainer_ends_at_once_and_changes_nothing() {
     check("parent_of_two_drainers", ROUNDS * 5000);
 }
 
-fn a_drainer_that_comes_before_its_parents_own_works_alone() {
-    check("parent_of_a_usurper", ROUNDS * 5000);
+fn of_the_drainers_of_two_services_one_works_and_the_end_of_the_ring_ends_both() {
+    check("parent_of_the_served", ROUNDS * 5000);
 }
 
 fn no_drainer_is_started_for_a_ring_that_the_last_one_removed() {

@@ -53,6 +53,7 @@ cast! {
         amplifying
         attach
         bystanders
+        channel
         comings
         console
         crashes

@@ -156,8 +156,11 @@ fn a_parent_that_begins_another_program_leaves_its_ring_to_it() {
     let ring = parent.hear("");
     parent.finish();
     assert_nothing_remains(&ring);
-    let records = folder.records();
-    assert_eq!(folder.messages(), ["before", "after"]);
+    let mut records = folder.records();
+    // The drainer may say that nobody watches over it any more.
+    records.retain(|record| record.sequence.is_some());
+    let messages: Vec<&str> = records.iter().map(|record| &*record.message).collect();
+    assert_eq!(messages, ["before", "after"]);
     assert_eq!(records[0].pid, records[1].pid);
 }
 

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use shmlog::{Level, ShmLogger, info, recover};
 
 use crate::host::configured;
-use crate::support::{
+use crate::support::{in_role, 
     Actor, Folder, Line, Role, assert_nothing_remains, assert_says, drainers_of, listen, quiet,
     role_command, say, send, until, wait_for_end,
 };
@@ -127,15 +127,7 @@ impl Scene {
 
     /// The relays of its ring: at most one.
     fn relay(&self) -> Option<u32> {
-        let beginning = format!("SHMLOG_RELAY={}\n", self.ring);
-        let of_it = |pid: &u32| {
-            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            let mut variables = environment.split(|byte| *byte == 0);
-            variables.any(|variable| variable.starts_with(beginning.as_bytes()))
-        };
-        let processes = fs::read_dir("/proc").unwrap();
-        let mut pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        pids.find(of_it)
+        in_role("shmlog-relay", &self.ring).first().copied()
     }
 
     fn wait(&mut self) -> ExitStatus {

@@ -302,15 +302,18 @@ pub fn quiet(folder: &str) -> Builder {
 
 /// The drainers of a ring that run now.
 pub fn drainers_of(ring: &str) -> Vec<u32> {
-    let entry = format!("SHMLOG_DRAINER=ring={ring}\n");
+    in_role("shmlog-drainer", ring)
+}
+
+/// The processes that play this role for a ring, as the process list shows them.
+pub fn in_role(role: &str, ring: &str) -> Vec<u32> {
+    let line = format!("{role}\0{ring}\0");
     fs::read_dir("/proc")
         .unwrap()
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
         .filter(|pid| {
-            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environment
-                .split(|&byte| byte == 0)
-                .any(|variable| variable.starts_with(entry.as_bytes()))
+            let shown = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            shown == line.as_bytes()
         })
         .collect()
 }

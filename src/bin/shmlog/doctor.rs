@@ -43,6 +43,7 @@ const CHECKS: &[Check] = &[
     memory::space,
     memory::inodes,
     memory::mount,
+    memory::removal,
     memory::lock,
     memory::swap,
     memory::huge_pages,

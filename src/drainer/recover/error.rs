@@ -89,9 +89,10 @@ impl From<AttachError> for RecoverError {
             AttachError::OtherNamespace { name } | AttachError::OtherTimeNamespace { name } => {
                 RecoverError::Elsewhere { name }
             }
-            AttachError::Gone { name } | AttachError::Elsewhere { name } => {
-                RecoverError::NotThere { name }
-            }
+            AttachError::Gone { name }
+            | AttachError::Removed { name, .. }
+            | AttachError::NotThere { name, .. }
+            | AttachError::Elsewhere { name } => RecoverError::NotThere { name },
             // Neither is said of a name that is looked at.
             AttachError::NoRing | AttachError::TooManyMembers { .. } => RecoverError::BadName {
                 name: String::new(),

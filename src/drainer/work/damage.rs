@@ -23,6 +23,10 @@ impl Drainer {
     pub(super) fn mend_words(&mut self) {
         self.reader.mend_head();
         self.damaged_words += self.segment.mend_header();
+        // At once: until then the level in its word mutes whoever logs below it.
+        if !self.segment.filter().is_whole() {
+            self.mend_filter();
+        }
         if self.segment.phase() != self.phase {
             self.segment.set_phase(self.phase);
             self.damaged_words += 1;

@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::Drainer;
+use crate::drainer::words::Word;
 use crate::failpoint;
-use crate::segment::{Heir, Phase, Segment, Tag, Watch, guest};
+use crate::level::Level;
+use crate::segment::{Heir, Identity, Phase, Segment, Tag, Watch, guest};
 use crate::sync::{Ordering, fence};
 
 /// How often processes that may yet attach are looked for, once nothing else keeps the drainer.
@@ -42,21 +44,52 @@ impl Awaited {
 impl Drainer {
     /// Lets a parent go that has asked to stop, once all it logged is delivered and others keep the drainer.
     pub(super) fn let_the_parent_go(&mut self) {
-        if !self.segment.is_stopping() {
+        if !self.parent.is_stopping() {
             return;
         }
         let tail = self.reader.tail();
         let stop_at = *self.stop_at.get_or_insert(tail);
-        let done = self.segment.flushed().wrapping_sub(stop_at) as i64 >= 0;
+        let done = self.flushed.wrapping_sub(stop_at) as i64 >= 0;
         if done && self.phase == Phase::Running && self.members.others_live() {
-            self.phase = Phase::Lingering;
-            self.segment.set_phase(self.phase);
+            self.linger();
         }
+    }
+
+    /// Notices, once, that the parent is gone. One that has begun another program does not watch over us any more, which the log
+    /// says, and may yet attach.
+    pub(super) fn look_at_parent(&mut self) {
+        if self.has_lost_parent || !self.members.parent_is_gone() {
+            return;
+        }
+        self.has_lost_parent = true;
+        let parent = self.config.parent;
+        if !parent.runs_another_program() {
+            return;
+        }
+        if !self.parent.is_stopping() {
+            let text = format!(
+                "process {}, which made the ring, runs another program now: the log goes on for all who log into it, but \
+                 no other drainer is started should this one be killed",
+                parent.pid
+            );
+            self.delivery.say(Level::Warn, &text);
+        }
+        self.heirs.push(Awaited {
+            pid: parent.pid,
+            watch: Watch::new(Identity { image: 0, ..parent }),
+            until: Some(Instant::now() + Duration::from_secs(HEIR_AGE_S)),
+        });
+    }
+
+    fn linger(&mut self) {
+        self.phase = Phase::Lingering;
+        self.segment.set_phase(self.phase);
+        self.parent.say(&Word::Lingering);
     }
 
     /// Whether all that can be logged has been delivered and nobody can log any more.
     pub(super) fn may_end(&mut self) -> bool {
-        let stopping = self.segment.is_stopping();
+        let stopping = self.parent.is_stopping();
         if !self.reader.has_read_all() || !(stopping || self.members.parent_is_gone()) {
             return false;
         }
@@ -67,8 +100,7 @@ impl Drainer {
         self.members.renew(&mut || self.reader.tail());
         if self.others_may_log() {
             if stopping && self.phase == Phase::Running && self.delivery.is_settled() {
-                self.phase = Phase::Lingering;
-                self.segment.set_phase(self.phase);
+                self.linger();
             }
             return false;
         }
@@ -144,6 +176,9 @@ impl Drainer {
         }
         self.segment.set_flushed(self.reader.release());
         self.segment.give_back_slots();
+        // Before the last deed: should we be killed at that, nobody does more than take the name away.
+        self.parent.say(&Word::Done);
+        failpoint::hit("drainer.done");
         self.segment.remove();
         failpoint::hit("drainer.removed");
         self.segment.set_phase(Phase::Done);

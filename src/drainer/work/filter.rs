@@ -18,7 +18,7 @@ impl Drainer {
     }
 
     /// Sets the one that was there last; if we do not know that (it was damaged before we began), the ring's first one.
-    fn mend_filter(&mut self) {
+    pub(super) fn mend_filter(&mut self) {
         if self.filter.is_empty() {
             self.filter.clone_from(&self.config.filter);
         }

@@ -16,6 +16,7 @@ mod filter;
 #[cfg(fuzzing)]
 pub(crate) mod fuzz;
 mod holes;
+mod name;
 mod notices;
 mod numbers;
 mod pause;
@@ -32,6 +33,7 @@ use super::config::DrainerConfig;
 use super::delivery::Delivery;
 use super::ledger::Place;
 use super::members::Members;
+use super::parent::Parent;
 use crate::failpoint;
 use crate::level::Level;
 use crate::ring::{Delivered, Floors, Next, Reader, Ring, Run, Trail};
@@ -81,8 +83,16 @@ pub(super) struct Drainer {
     looked_around: Instant,
     looked_for_heirs: Instant,
     heirs: Vec<Awaited>,
+    /// Who may ask for the end, and is told what becomes of the ring.
+    parent: Parent,
+    /// It has ended, or begun another program.
+    has_lost_parent: bool,
     /// The tail when the parent asked to stop.
     stop_at: Option<u64>,
+    /// Below it every sink is done; the shared word says the same to the others.
+    flushed: u64,
+    /// The log says that the ring has lost its name.
+    is_nameless: bool,
     /// Nothing is released that is not in the file: see `saving.rs`.
     careful: bool,
     /// The file took no more, and what was read must stay in the ring.
@@ -128,16 +138,25 @@ impl Drainer {
             looked_around: now,
             looked_for_heirs: now,
             heirs: Vec::new(),
+            parent: Parent::default(),
+            has_lost_parent: false,
             stop_at: None,
+            flushed: 0,
+            is_nameless: false,
             careful: false,
             stuck: false,
-            phase: match segment.phase() {
-                Phase::Lingering => Phase::Lingering,
-                // Closing: the last drainer died on its way out, but whoever entered meanwhile may log.
-                _ => Phase::Running,
-            },
+            phase: Phase::Running,
             damaged_words: 0,
             filter: segment.filter().text(),
+        }
+    }
+
+    /// Tells this parent what becomes of the ring, and ends it when it asks for that.
+    pub(super) fn told_by(self, parent: Parent, is_nameless: bool) -> Drainer {
+        Drainer {
+            parent,
+            is_nameless,
+            ..self
         }
     }
 
@@ -156,7 +175,10 @@ impl Drainer {
                 self.save_what_is_left();
                 break;
             }
-            self.keep_up(pause.is_idle() && !self.segment.is_stopping());
+            if turn == Turn::Nothing {
+                self.parent.listen();
+            }
+            self.keep_up(pause.is_idle() && !self.parent.is_stopping());
             let cursor = self.reader.cursor();
             let is_hole = self.hole.is_some_and(|(hole, _)| hole == cursor);
             match turn {
@@ -263,7 +285,11 @@ impl Drainer {
         let head = self.reader.release();
         failpoint::hit("drainer.released");
         if self.delivery.is_settled() {
+            self.flushed = head;
             self.segment.set_flushed(head);
+        }
+        if head != before {
+            self.parent.note_delivery();
         }
         head != before
     }
@@ -300,6 +326,7 @@ impl Drainer {
             self.delivery.show_outlets(true);
             self.members.look_for_other_programs();
             self.heirs.iter_mut().for_each(Awaited::look_closely);
+            self.look_at_name();
             self.members
                 .look_for_lost_threads(&mut || self.reader.tail());
             self.look_at_filter();
@@ -311,6 +338,8 @@ impl Drainer {
         self.members.renew(&mut || self.reader.tail());
         self.look_for_drops_of_departed();
         self.sweep();
+        self.parent.listen();
+        self.look_at_parent();
         self.let_the_parent_go();
         let head = self.reader.head();
         while let Some(producer) = self.members.next_to_clear(head) {

@@ -209,12 +209,13 @@ fn a_flood_of_damaged_records_is_shown_in_part_and_counted_in_full() {
 }
 
 #[test]
-fn a_stray_stop_and_a_stray_phase_end_nothing() {
+fn no_word_for_phase_or_stop_ends_anything() {
     let mut stage = Stage::new();
     stage.assert_works(10);
-    for value in [1, 2, 3, 4, 5, u64::MAX] {
+    let stop_now = u64::from_be_bytes(*b"stop now");
+    for value in [1, 2, 3, 4, 5, stop_now, u64::MAX] {
         let words = stage.segment.all_words();
-        // Phase and stop: see segment/layout.rs.
+        // Phase and its neighbour, where the parent once asked for the end: see segment/layout.rs.
         words[64].store(value, Ordering::Relaxed);
         words[65].store(value, Ordering::Relaxed);
         assert!(!stage.drainer.may_end());

@@ -15,7 +15,7 @@ mod severity;
 mod stream;
 mod told;
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -27,6 +27,7 @@ use rustix::net::{SendFlags, send};
 
 use self::told::{ASKED, READY, Told, VARIABLE};
 use crate::logger::ShmLogger;
+use crate::segment::channel::{ON_STDIN, refuse_unbelievable};
 use crate::segment::{Role, Started, process};
 
 /// What a user may make a pipe, unless the system is set otherwise.
@@ -197,8 +198,11 @@ impl Relay {
         LEFT.lock()
             .unwrap_or_else(PoisonError::into_inner)
             .retain_mut(|relay| !relay.has_ended());
-        let (control, theirs) = UnixStream::pair()?;
-        let role = Role::new("shmlog-relay", VARIABLE, &told.encode())?;
+        let (mut control, theirs) = UnixStream::pair()?;
+        refuse_unbelievable(theirs.as_fd())?;
+        // It finds that when it runs; the socket has room for it.
+        control.write_all(&told.encode())?;
+        let role = Role::new("shmlog-relay", &told.ring, VARIABLE, ON_STDIN)?;
         let process = role.start(&[theirs.as_fd(), out.as_fd(), err.as_fd()])?;
         // Ours would keep it from finding the ends of its streams, and us from finding its own.
         drop((theirs, out, err));

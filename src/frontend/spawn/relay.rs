@@ -1,6 +1,6 @@
 //! The relay: this executable, started again in the role of one who reads what another program prints.
 //!
-//! It attaches like any member, so the ring's drainer stays as long as it lives. Its standard input is the socket of
+//! It attaches like any member, so the ring's drainer stays as long as it lives. Its standard input was the socket of
 //! [`told`](super::told), its standard output and error are the ends to read of the program's. It says nothing by itself: what
 //! there is to say goes to who started it, or into the log.
 
@@ -15,26 +15,27 @@ use super::lines::MOST;
 use super::stream::{PATIENCE, Program, Stream};
 use super::told::{ASKED, READ, READY, Told, VARIABLE};
 use crate::producer::{self, Attachment};
+use crate::segment::channel::role;
 use crate::segment::{Refusal, Segment, guest, process, truncation};
 
 /// Runs before `main` in every program that uses this crate; does nothing unless the program was started to be a relay.
 #[ctor::ctor(unsafe)]
 fn before_main() {
-    if let Some(told) = process::role(VARIABLE) {
-        let done = std::panic::catch_unwind(|| Told::decode(&told).map(relay));
-        process::leave(i32::from(!matches!(done, Ok(Some(Ok(()))))));
+    if let Some(control) = role(VARIABLE) {
+        let done = std::panic::catch_unwind(|| relay(control.into()));
+        process::leave(i32::from(!matches!(done, Ok(Ok(())))));
     }
 }
 
 /// A relay's whole life.
-fn relay(told: Told) -> io::Result<()> {
+fn relay(mut control: UnixStream) -> io::Result<()> {
     guest::settle_in();
     // Refused, it dies where the ring is cut off, as without.
     let _ = truncation::do_without();
     // In the process list: what it is.
     let _ = rustix::thread::set_name(c"shmlog-relay");
     let own = |fd: BorrowedFd<'_>| fd.try_clone_to_owned();
-    let mut control = UnixStream::from(own(io::stdin().as_fd())?);
+    let told = Told::read(&mut control)?;
     let (out, err) = (own(io::stdout().as_fd())?, own(io::stderr().as_fd())?);
     if let Err(why) = attach(&told.ring) {
         return control.write_all(why.as_bytes());

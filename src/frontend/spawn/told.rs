@@ -1,8 +1,8 @@
-//! What a relay is told: at its start, in a variable of its environment; and later on its standard input, a socket.
+//! What a relay is told: on its standard input, a socket, which its variable names.
 //!
 //! ```text
 //!   spawning process                                relay
-//!     started: which ring, whose lines ──────────►    attaches
+//!     which ring, whose lines          ──────────►    attaches
 //!                                      ◄──────────    READY, or the reason and the end
 //!     starts the program
 //!     its pid: four bytes              ──────────►    begins to read
@@ -10,10 +10,10 @@
 //!                                      ◄──────────    READ
 //! ```
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::io::{self, Read};
 
-/// The variable that makes a program a relay before its `main`.
+/// The variable that makes a program a relay before its `main`: it names the descriptor of the socket, and is believed for
+/// that alone (`segment/channel.rs`).
 pub(super) const VARIABLE: &str = "SHMLOG_RELAY";
 
 /// The relay has attached.
@@ -32,18 +32,29 @@ pub(super) struct Told {
     pub(super) process: String,
 }
 
+/// More bytes it is not told.
+const MOST_BYTES: u32 = 1 << 16;
+
 impl Told {
-    /// Two lines of text.
-    pub(super) fn encode(&self) -> OsString {
+    /// Two lines of text, behind their length.
+    pub(super) fn encode(&self) -> Vec<u8> {
         let process = self.process.replace(['\n', '\0'], "_");
-        format!("{}\n{process}", self.ring).into()
+        let text = format!("{}\n{process}", self.ring);
+        let length = (text.len() as u32).to_ne_bytes();
+        [&length, text.as_bytes()].concat()
     }
 
-    /// `None` for what [`encode`](Told::encode) does not write.
-    pub(super) fn decode(text: &OsStr) -> Option<Told> {
-        let text = std::str::from_utf8(text.as_bytes()).ok()?;
-        let (ring, process) = text.split_once('\n')?;
-        Some(Told {
+    /// Reads what [`encode`](Told::encode) has made.
+    pub(super) fn read(from: &mut impl Read) -> io::Result<Told> {
+        let mut length = [0; 4];
+        from.read_exact(&mut length)?;
+        let length = u32::from_ne_bytes(length).min(MOST_BYTES);
+        let mut text = vec![0; length as usize];
+        from.read_exact(&mut text)?;
+        let parts = std::str::from_utf8(&text).ok();
+        let parts = parts.and_then(|text| text.split_once('\n'));
+        let (ring, process) = parts.ok_or(io::ErrorKind::InvalidData)?;
+        Ok(Told {
             ring: ring.to_owned(),
             process: process.to_owned(),
         })

@@ -6,6 +6,78 @@ use super::machine::{Machine, RING, chosen, mebibytes};
 /// The capability to lock memory without a limit.
 const CAP_IPC_LOCK: u32 = 14;
 
+/// The folders of the system's settings, the one that decides first.
+const SETTINGS: [&str; 4] = [
+    "/etc/systemd",
+    "/run/systemd",
+    "/usr/local/lib/systemd",
+    "/usr/lib/systemd",
+];
+/// Users below it are the system's, and root: logind leaves theirs alone.
+const FIRST_PERSON: u32 = 1000;
+
+/// Whether the rings of a person go when that person logs out.
+pub fn removal(machine: &Machine) -> Finding {
+    const NAME: &str = "rings at logout";
+    let has = |path: &str| machine.path(path).exists();
+    if !has("/usr/lib/systemd/systemd-logind") && !has("/lib/systemd/systemd-logind") {
+        return Finding::ok(NAME, "stay: there is no logind");
+    }
+    let user = machine.status("Uid").unwrap_or_default();
+    let user = user
+        .split_ascii_whitespace()
+        .nth(1)
+        .and_then(|user| user.parse().ok());
+    if user.is_some_and(|user: u32| user < FIRST_PERSON) {
+        return Finding::ok(NAME, "stay: this is a user of the system");
+    }
+    if !removes_ipc(machine) {
+        return Finding::ok(NAME, "stay: RemoveIPC=no");
+    }
+    Finding::note(
+        NAME,
+        "go: RemoveIPC=yes in logind.conf, which is the default",
+        "when this user's last session ends, all files of the user in /dev/shm are removed: programs that go on running log on, \
+         but those that they start cannot attach",
+        "RemoveIPC=no in /etc/systemd/logind.conf.d/shmlog.conf, below [Login], then systemctl restart systemd-logind; or \
+         loginctl enable-linger USER; or run it as a user of the system",
+    )
+}
+
+/// What logind.conf says, with the files beside it, of which the last by name decides.
+fn removes_ipc(machine: &Machine) -> bool {
+    let whole = SETTINGS.map(|folder| format!("{folder}/logind.conf"));
+    let mut texts: Vec<String> = whole
+        .iter()
+        .find_map(|path| machine.read(path))
+        .into_iter()
+        .collect();
+    let mut parts = std::collections::BTreeMap::new();
+    for folder in SETTINGS {
+        let folder = format!("{folder}/logind.conf.d");
+        let entries = std::fs::read_dir(machine.path(&folder))
+            .into_iter()
+            .flatten();
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.ends_with(".conf") {
+                let path = format!("{folder}/{name}");
+                // One of the same name in a folder before hides it.
+                parts.entry(name).or_insert(path);
+            }
+        }
+    }
+    texts.extend(parts.values().filter_map(|path| machine.read(path)));
+    let settings = texts.iter().flat_map(|text| text.lines());
+    let values = settings.filter_map(|line| line.trim().strip_prefix("RemoveIPC"));
+    let mut values = values.filter_map(|rest| rest.trim_start().strip_prefix('='));
+    let last = values.next_back().map(|value| value.trim().to_lowercase());
+    !matches!(
+        last.as_deref(),
+        Some("no" | "false" | "off" | "0" | "n" | "f")
+    )
+}
+
 pub fn space(machine: &Machine) -> Finding {
     const NAME: &str = "space in /dev/shm";
     let Some(space) = machine.shm else {
@@ -165,6 +237,33 @@ mod tests {
     use crate::doctor::finding::Verdict::{Bad, Note, Ok};
     use crate::doctor::machine::Space;
     use crate::doctor::machine::tests::{assert_finds, assert_finds_in, with};
+
+    #[test]
+    fn rings_of_people_go_at_their_logout_unless_logind_is_told_otherwise() {
+        const LOGIND: (&str, &str) = ("/usr/lib/systemd/systemd-logind", "");
+        const PERSON: (&str, &str) = ("/proc/self/status", "Uid:\t1000\t1000\t1000\t1000\n");
+        const SYSTEM: (&str, &str) = ("/proc/self/status", "Uid:\t0\t0\t0\t0\n");
+        let whole = |text| ("/etc/systemd/logind.conf", text);
+        let part = |text| ("/etc/systemd/logind.conf.d/a.conf", text);
+        let later = |text| ("/usr/lib/systemd/logind.conf.d/b.conf", text);
+        assert_finds_in(removal, &[PERSON], Ok, &["no logind"]);
+        assert_finds_in(removal, &[LOGIND, SYSTEM], Ok, &["user of the system"]);
+        let advice = ["RemoveIPC=no", "enable-linger"];
+        assert_finds_in(removal, &[LOGIND, PERSON], Note, &advice);
+        let comment = whole("[Login]\n#RemoveIPC=no\n");
+        assert_finds_in(removal, &[LOGIND, PERSON, comment], Note, &advice);
+        let no = whole("[Login]\nRemoveIPC=no\n");
+        assert_finds_in(removal, &[LOGIND, PERSON, no], Ok, &["RemoveIPC=no"]);
+        let yes = [LOGIND, PERSON, no, part("[Login]\nRemoveIPC = yes\n")];
+        assert_finds_in(removal, &yes, Note, &advice);
+        let no_again = [
+            LOGIND,
+            PERSON,
+            part("RemoveIPC=yes"),
+            later("RemoveIPC=off"),
+        ];
+        assert_finds_in(removal, &no_again, Ok, &["RemoveIPC=no"]);
+    }
 
     #[test]
     fn shared_memory_must_have_room_for_a_ring_and_better_for_several() {
