@@ -128,7 +128,7 @@ fn serve(segment: &'static Segment, orders: Orders, mut parent: Parent) -> Outco
         circumstances,
         ..
     } = orders;
-    let (delivery, place) = match prepare(segment, &config, circumstances) {
+    let (delivery, place) = match prepare(segment, &config, circumstances, &mut parent) {
         Ok(prepared) => prepared,
         Err(why) => {
             segment.set_phase(Phase::Failed);
@@ -149,6 +149,7 @@ fn prepare(
     segment: &'static Segment,
     config: &DrainerConfig,
     circumstances: Circumstances,
+    parent: &mut Parent,
 ) -> Result<(Delivery, Option<Place>), String> {
     if circumstances.is_first
         && let Some(namespace) = segment.is_of_another()
@@ -176,7 +177,7 @@ fn prepare(
     }
     let sinks = match first {
         true => open_sinks(segment, config)?,
-        false => have_sinks_again(segment, config, place.as_ref(), damaged)?,
+        false => have_sinks_again(segment, config, place.as_ref(), damaged, parent)?,
     };
     let mut delivery = Delivery::new(segment, clock, sinks, ledger, place.as_ref());
     if let Some(backtrace) = config.backtrace {
@@ -204,6 +205,7 @@ fn have_sinks_again(
     config: &DrainerConfig,
     place: Option<&Place>,
     damaged: bool,
+    parent: &mut Parent,
 ) -> Result<Vec<Outlet>, String> {
     let mut told = false;
     let mut members = Members::new(segment, config.parent);
@@ -211,12 +213,8 @@ fn have_sinks_again(
         match open_sinks_again(segment, config, place, damaged) {
             Ok(sinks) => return Ok(sinks),
             Err(why) if !told => {
-                guest::tell(
-                    config.parent,
-                    format_args!(
-                        "the log waits: its drainer was started again and cannot go on: {why}"
-                    ),
-                );
+                // It has a standard error where people look.
+                parent.say(&Word::Failed(why));
                 told = true;
             }
             Err(why) => {

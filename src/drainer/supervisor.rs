@@ -322,11 +322,33 @@ impl Line {
         Err(StartError::Mute)
     }
 
+    /// Waits until a drainer works or has ended, and complains of what it cannot do meanwhile.
+    fn hear_of_start(&self, drainer: &mut Started, complaint: &mut Complaint) {
+        while !drainer.has_ended() {
+            let mut link = self.link();
+            let may_say_more = link.listen();
+            if link.news.is_running || link.news.is_done {
+                return;
+            }
+            if let Some(why) = link.news.failure.take() {
+                complaint.make(&why);
+            }
+            match &link.way {
+                Way::Channel(channel) if may_say_more => channel.wait(LOOK_EVERY),
+                _ => {
+                    drop(link);
+                    std::thread::sleep(LOOK_EVERY);
+                }
+            }
+        }
+    }
+
     /// Waits for the drainer's end, again and again, until its work is done.
     fn supervise(&self, segment: &'static Segment, config: &DrainerConfig, mut drainer: Started) {
         let mut backoff = Backoff::new();
         let mut complaint = Complaint::default();
         loop {
+            self.hear_of_start(&mut drainer, &mut complaint);
             let mut lived = drainer.wait();
             let mut news = self.news();
             if news.is_done {

@@ -11,7 +11,7 @@ const MOST_BYTES: usize = 2048;
 pub(super) enum Word {
     /// From the drainer: its sinks are open, it works.
     Running,
-    /// From the drainer: it cannot work, and why.
+    /// From the drainer: it cannot work, and why. One that was started in place of another may work yet.
     Failed(String),
     /// From the drainer: it has delivered something, so that it does not die of its first record.
     Moved,

@@ -322,15 +322,11 @@ fn processors() -> String {
 }
 
 fn relays_of(ring: &str) -> Vec<u32> {
-    let entry = format!("SHMLOG_RELAY={ring}\n");
+    let told = format!("shmlog-relay\0{ring}\0");
     let processes = fs::read_dir("/proc").unwrap();
     let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| {
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        let mut variables = environment.split(|byte| *byte == 0);
-        variables.any(|variable| variable.starts_with(entry.as_bytes()))
-    })
-    .collect()
+    pids.filter(|pid| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|words| words == told.as_bytes()))
+        .collect()
 }
 
 /// `chrt` as it is told to, on one core.
