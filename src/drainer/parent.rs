@@ -25,12 +25,18 @@ impl Parent {
         }
     }
 
-    /// Says it, as far as there is anybody to hear it.
-    pub(super) fn say(&mut self, word: &Word) {
+    /// Tells the process that started this one, and nobody else. A drainer that does not have the ring says nothing beside it:
+    /// the one of another service may have it, and the parent would take its words for that one's.
+    pub(super) fn tell_starter(&self, word: &Word) {
         if let Some(channel) = &self.channel {
             // One that does not listen is not waited for: what it must know it asks again, by the next drainer.
             let _ = channel.send(word.encode().as_bytes(), &[]);
         }
+    }
+
+    /// Says it, as far as there is anybody to hear it.
+    pub(super) fn say(&mut self, word: &Word) {
+        self.tell_starter(word);
         if let Some(talk) = &mut self.talk {
             talk.say(word);
         }

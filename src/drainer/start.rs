@@ -73,7 +73,7 @@ fn drain(channel: OwnedFd) -> Outcome {
         Ok(Some((segment, _lock))) => serve(segment, orders, parent),
         Ok(None) => Outcome::Done,
         Err(why) => {
-            parent.say(&Word::Failed(why));
+            parent.tell_starter(&Word::Failed(why));
             Outcome::Failed
         }
     }
