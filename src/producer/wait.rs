@@ -66,12 +66,10 @@ impl Wait {
     /// slept for: to drop it costs less than to look.
     pub(super) fn once_more(&mut self, cached_head: &Cell<u64>, has_begun: bool) -> bool {
         let attachment = self.attachment;
-        if attachment.segment.is_over() {
-            return false;
-        }
         match &mut self.how {
+            // Bounded: it need not know whether the ring has ended, which any member may write, and only the kernel knows.
             How::Awake(patience) => has_begun && patience.await_head(&attachment.ring, cached_head),
-            How::Asleep(sleep) => sleep.nap(attachment),
+            How::Asleep(sleep) => !attachment.segment.has_ended() && sleep.nap(attachment),
         }
     }
 }
