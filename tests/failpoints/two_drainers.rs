@@ -130,11 +130,10 @@ fn parent_of_the_served(arguments: &[String]) {
     let builder = quiet(&arguments[0]).slots(64).process_name("parent");
     let builder = builder.on_full(OnFull::Block(Duration::from_secs(60)));
     let services = std::thread::spawn(|| {
-        let mine = || segments_made_by(std::process::id()).into_iter().find(|name| !name.contains('.'));
-        until("there are orders", || {
-            mine().is_some_and(|ring| fs::exists(format!("/dev/shm/{ring}.orders")).unwrap())
-        });
-        let ring = mine().unwrap();
+        let mine = || segments_made_by(std::process::id());
+        let has_orders = || mine().iter().any(|name| name.contains(".orders-"));
+        until("there are orders", has_orders);
+        let ring = mine().into_iter().find(|name| !name.contains('.')).unwrap();
         ["one", "two"].map(|_| Actor::start("service", &[&ring]))
     });
     let logger = builder.external_drainer(true).init_parent().unwrap();
