@@ -24,7 +24,6 @@ pub(crate) use attachment::{
 pub use context::Scope;
 pub(crate) use context::{scope, set as set_context};
 pub(crate) use filter::{is_enabled, passes};
-#[cfg(any(feature = "log", feature = "tracing"))]
 pub(crate) use place::Place;
 pub(crate) use quick::write_captured;
 pub(crate) use thread::enter as enter_thread;

@@ -35,8 +35,9 @@ fn last_time(folder: &Path) -> String {
     time_of(text.lines().last().unwrap_or_default())
 }
 
+/// Date and time, without the offset from UTC that some lines have.
 fn time_of(line: &str) -> String {
-    line.split(' ').take(2).collect::<Vec<_>>().join(" ")
+    line.chars().take("2026-11-22 17:45:12.123456".len()).collect()
 }
 
 /// Sets the clock of who was started with this file as its `SHMLOG_WALL_SHIFT`.
