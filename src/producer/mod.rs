@@ -9,7 +9,6 @@ mod attachment;
 mod context;
 mod departure;
 mod filter;
-#[cfg(any(feature = "log", feature = "tracing"))]
 mod place;
 mod quick;
 mod thread;

@@ -192,12 +192,14 @@ fn processes_beyond_the_eighth_are_one() {
 
 fn what_cannot_be_drawn_is_named_with_a_way_out() {
     let folder = Folder::new();
-    let refused = |arguments: &[&str], words: &[&str]| {
-        let done = shmlog(&[&["plot"], arguments].concat()).assert().code(1);
+    let refused_with = |code: i32, arguments: &[&str], words: &[&str]| {
+        let done = shmlog(&[&["plot"], arguments].concat()).assert().code(code);
         assert_says(&String::from_utf8_lossy(&done.get_output().stderr), words);
     };
+    let refused = |arguments: &[&str], words: &[&str]| refused_with(1, arguments, words);
     let path = file_of(&folder, &[(1, "arm", "x")]);
-    refused(
+    refused_with(
+        2,
         &[&path, "-o", &path],
         &["robot.jsonl", "one of the log files", "another name"],
     );
