@@ -208,14 +208,7 @@ mod tests {
         site_bytes: 1024,
     };
 
-    const SETTINGS: Settings = Settings {
-        level: 0,
-        block_ns: 0,
-        clock: 2,
-        leave: [0; 6],
-        lock_memory: 0,
-        huge_pages: 0,
-    };
+    const SETTINGS: Settings = Settings::PLAIN;
 
     proptest! {
         #[test]

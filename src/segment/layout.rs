@@ -224,6 +224,17 @@ pub(crate) fn validate(
 }
 
 impl Settings {
+    /// Those of a ring on which tests and fuzzing depend for nothing in particular.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) const PLAIN: Settings = Settings {
+        level: 0,
+        block_ns: 0,
+        clock: 2,
+        leave: [0; 6],
+        lock_memory: 0,
+        huge_pages: 0,
+    };
+
     /// Words of the settings.
     pub(crate) const WORDS: usize = size_of::<Settings>() / WORD;
 }

@@ -67,14 +67,7 @@ mod tests {
         site_slots: 16,
         site_bytes: 1024,
     };
-    const SETTINGS: Settings = Settings {
-        level: 0,
-        block_ns: 0,
-        clock: 2,
-        leave: [0; 6],
-        lock_memory: 0,
-        huge_pages: 0,
-    };
+    const SETTINGS: Settings = Settings::PLAIN;
 
     /// Which of the entries of these identities, entered one after the other, are known to be gone.
     fn gone(identities: &[Identity], seen: Option<fn(u32) -> Option<u64>>) -> Vec<bool> {

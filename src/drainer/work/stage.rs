@@ -26,14 +26,7 @@ pub(in crate::drainer) const GEOMETRY: Geometry = Geometry {
     site_bytes: 512,
 };
 
-pub(in crate::drainer) const SETTINGS: Settings = Settings {
-    level: 0,
-    block_ns: 0,
-    clock: 2,
-    leave: [0; 6],
-    lock_memory: 0,
-    huge_pages: 0,
-};
+pub(in crate::drainer) const SETTINGS: Settings = Settings::PLAIN;
 
 const STATEMENT: Statement<'_> = Statement {
     target: "stage",
