@@ -360,20 +360,22 @@ impl Line {
                 let mute = || process::did_not_become("a drainer");
                 complaint.make(&news.failure.take().unwrap_or_else(mute));
             }
+            let mut is_counted = false;
             drainer = loop {
                 std::thread::sleep(backoff.after(lived, news.has_moved));
+                // Before it works, so that what it delivers is never seen without it. Where the ring is cut off its words
+                // are not to be touched.
+                if !std::mem::replace(&mut is_counted, true) && !segment.is_cut_off() {
+                    let restarts = segment.count(Count::Restarts);
+                    // A number for people: nothing is ordered by it.
+                    restarts.fetch_add(1, Ordering::Relaxed);
+                }
                 match self.start(segment, config) {
                     Ok(next) => break next,
                     Err(error) => complaint.make(&StartError::Spawn(error).to_string()),
                 }
                 (lived, news.has_moved) = (Duration::ZERO, false);
             };
-            // Where it is cut off its words are not to be touched.
-            if !segment.is_cut_off() {
-                let restarts = segment.count(Count::Restarts);
-                // A number for people: nothing is ordered by it.
-                restarts.fetch_add(1, Ordering::Relaxed);
-            }
         }
     }
 }

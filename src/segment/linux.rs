@@ -375,6 +375,11 @@ pub(super) fn discard(name: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether anything has the name.
+pub(super) fn exists(name: &str) -> bool {
+    owner(name).is_some()
+}
+
 /// Owner and size in bytes.
 pub(super) fn owner(name: &str) -> Option<(u32, u64)> {
     let metadata = std::fs::symlink_metadata(path_of(name)).ok()?;

@@ -292,9 +292,9 @@ impl Segment {
         self.is_over() && !self.has_its_name()
     }
 
-    /// Whether anything has its name; never where the system cannot tell.
+    /// Whether anything has its name.
     pub(crate) fn has_its_name(&self) -> bool {
-        platform::owner(&self.name).is_some()
+        platform::exists(&self.name)
     }
 
     /// Counts every drop of everybody, so that the drainer need not look at all producers to see one.

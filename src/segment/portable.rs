@@ -187,6 +187,11 @@ pub(super) fn discard(name: &str) -> io::Result<()> {
 /// The crate knows no mapping that cannot be written.
 pub(super) fn seal(_words: &'static [AtomicU64]) {}
 
+/// Whether anything has the name. The crate tells only by mapping it.
+pub(super) fn exists(name: &str) -> bool {
+    ShmemConf::new().os_id(os_id(name)).open().is_ok()
+}
+
 /// The crate does not tell.
 pub(super) fn owner(_name: &str) -> Option<(u32, u64)> {
     None

@@ -65,9 +65,10 @@ pub fn segment(ring: &str) -> PathBuf {
 
 /// The path of the file `what` beside a ring.
 pub fn beside(ring: &str, what: &str) -> Option<PathBuf> {
+    let folder = if cfg!(feature = "portable") { std::env::temp_dir() } else { "/dev/shm".into() };
     let prefix = format!("{ring}.{what}-");
-    let name = shared_memory().into_iter().find(|name| name.starts_with(&prefix));
-    name.map(|name| segment(&name))
+    let mut paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths.find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix)))
 }
 
 /// `folder`: the next program, which logs one record.

@@ -4,6 +4,7 @@
 //! stopped the ring works again.
 
 use std::fs::{self, File, OpenOptions};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -43,7 +44,10 @@ struct Map(MmapRaw);
 
 impl Map {
     fn of(ring: &str) -> Map {
-        let path = format!("/dev/shm/{ring}");
+        Map::at(&Path::new("/dev/shm").join(ring))
+    }
+
+    fn at(path: &Path) -> Map {
         let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
         Map(MmapRaw::map_raw(&file).unwrap())
     }
@@ -226,8 +230,7 @@ fn parent_whose_checkpoint_is_damaged(arguments: &[String]) {
     wait_until_stopped(drainer);
     // The segment, which any member can write, and the drainer's book, which only our user can.
     let map = Map::of(logger.name());
-    let book = beside(logger.name(), "book").unwrap();
-    let book = Map::of(book.file_name().unwrap().to_str().unwrap());
+    let book = Map::at(&beside(logger.name(), "book").unwrap());
     let own = log_files(folder.as_ref());
     let own = own.iter().find(|name| name.starts_with("mine")).unwrap();
     // The name of the log file becomes that of another program's, or of one outside the folder.
