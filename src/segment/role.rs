@@ -16,7 +16,7 @@
 //! and none of its threads a page fault; handlers of `pthread_atfork` do not run. What runs in them makes system calls
 //! and nothing else.
 //!
-//! What the role has of the program, and what not, is decided in [`guest`](super::guest).
+//! What the role has of the program, and what not, is decided in `guest.rs`.
 
 #![allow(unsafe_code)]
 
