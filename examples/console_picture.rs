@@ -8,7 +8,7 @@
 //! Or of a text with colours from elsewhere, as of `shmlog top` in tmux, over the example `busy`:
 //!
 //! ```sh
-//! cargo build --release --bins --examples && target/release/examples/busy 30 &
+//! cargo build --release -p shmlog-cli && cargo build --release --examples && target/release/examples/busy 30 &
 //! tmux -L picture new-session -d -x 120 -y 36 target/release/shmlog top && sleep 25
 //! tmux -L picture capture-pane -e -p | target/release/examples/console_picture "shmlog top" 120 > docs/top.svg
 //! ```

@@ -51,13 +51,12 @@
 //!
 //! ```toml
 //! [dependencies]
-//! shmlog = { version = "0.1", default-features = false, features = ["log", "max_level_debug", "release_max_level_info"] }
+//! shmlog = { version = "0.1", features = ["max_level_debug", "release_max_level_info"] }
 //! ```
 //!
 //! # The tool
 //!
-//! The default feature `tool` is for the binary `shmlog` (`cargo install shmlog`), which lists, shows, follows and changes rings
-//! from outside. A program leaves it out: `default-features = false, features = ["log"]`.
+//! The binary `shmlog` lists, shows, follows and changes rings from outside. It is a package of its own: `cargo install shmlog-cli`.
 //!
 //! # Process start and end
 //!
@@ -91,8 +90,10 @@ mod level;
 mod logger;
 #[cfg(not(loom))]
 mod macros;
+// The tool asks it too.
 #[cfg(not(loom))]
-mod nearest;
+#[doc(hidden)]
+pub mod nearest;
 #[cfg(not(loom))]
 pub mod observe;
 #[cfg(not(loom))]

@@ -26,7 +26,7 @@ pub(crate) fn distance(one: &str, other: &str) -> usize {
 }
 
 /// The nearest of `known` that is at most `most` away; of equally near ones the first.
-pub(crate) fn nearest<'k>(
+pub fn nearest<'k>(
     word: &str,
     known: impl IntoIterator<Item = &'k str>,
     most: usize,

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Values come in the order of their places, whatever the places call them. The grammar is that of `std::fmt`;
-//! widths and precisions that are themselves arguments do not occur here (see `macros/`).
+//! widths and precisions that are themselves arguments do not occur here (see `crates/macros/`).
 
 mod float;
 mod room;

@@ -7,9 +7,10 @@
 //! time from one of them.
 //!
 //! ```sh
-//! cargo bench --bench watched -- [--rounds 5] [--seconds 3] [--interval-ms 500]
+//! cargo bench -p shmlog-cli --bench watched -- [--rounds 5] [--seconds 3] [--interval-ms 500]
 //! ```
 
+#[path = "../../../benches/harness/mod.rs"]
 mod harness;
 
 use std::fs::{File, OpenOptions};

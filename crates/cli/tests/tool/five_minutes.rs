@@ -21,7 +21,7 @@ pub fn trials() -> Vec<Trial> {
     trials![each_command_of_the_first_five_minutes_does_what_is_said_of_it]
 }
 
-const README: &str = include_str!("../../README.md");
+const README: &str = include_str!("../../../../README.md");
 
 /// The commands of the page, in order.
 fn commands() -> Vec<&'static str> {
@@ -63,7 +63,7 @@ impl Drop for Robot {
 
 /// The robot of the example, from its folder. cargo becomes it.
 fn robot(folder: &Folder) -> Robot {
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
     let mut command = Command::new(env!("CARGO"));
     command.args([
         "run",
@@ -130,7 +130,7 @@ fn each_command_of_the_first_five_minutes_does_what_is_said_of_it() -> Result<()
     assert_eq!(
         all[..2],
         [
-            "cargo install --path .",
+            "cargo install --path crates/cli --locked",
             "cargo run --release --example busy"
         ]
     );

@@ -127,7 +127,7 @@ fn a_large_terminal_has_all_tables_and_a_tiny_one_breaks_nothing() -> Result<(),
     robot.tell("info 10");
     let tmux = watch(&robot.ring, 160, 50, "-i 100ms")?;
     tmux.until("all tables are there", |screen| {
-        ["arm[", "reading {n}", "tests/tool/scene.rs:", ".log"]
+        ["arm[", "reading {n}", "tool/scene.rs:", ".log"]
             .iter()
             .all(|word| screen.contains(word))
     });

@@ -1,13 +1,13 @@
 //! End-to-end tests of the tool `shmlog`: the real binary, over real rings of real processes.
 //!
-//! Built like `tests/processes`, whose support it shares: a program that plays its own parents and children. A module
+//! Built like `tests/processes` of the library, whose support it shares: a program that plays its own parents and children. A module
 //! of tests offers `ROLES` and `trials()`.
 
 #[allow(dead_code)]
-#[path = "../processes/support.rs"]
+#[path = "../../../../tests/processes/support.rs"]
 mod support;
 #[allow(dead_code)]
-#[path = "../processes/trial.rs"]
+#[path = "../../../../tests/processes/trial.rs"]
 mod trial;
 
 mod logged;

@@ -8,13 +8,12 @@
 //! | `failure.rs` | how a command speaks and ends: its output, its complaints, the exit code |
 //! | `rings.rs` | which ring is meant |
 //! | `directives.rs` | directives that somebody types |
-//! | `../../nearest.rs` | what a mistyped word was meant to be; the library's |
 //! | `reading/` | records from files, for `tail` and `plot`: text, JSON lines, MCAP, compressed ones |
 //! | `show/` | numbers, times, tables and foreign texts as people read them |
 //!
 //! `run`, `top`, `tail`, `level`, `doctor` and `plot` have a folder each; what is in it, the file of that name says.
 //!
-//! It stands on the library's public interface alone.
+//! It stands on the library's public interface alone, but for `shmlog::nearest`, which the documentation does not show.
 
 // A program is no interface: what is public is so for the other files here.
 #![allow(missing_docs)]
@@ -28,9 +27,6 @@ mod flush;
 mod generate;
 mod level;
 mod ls;
-// The library's own, which is no part of its public interface.
-#[path = "../../nearest.rs"]
-mod nearest;
 mod plot;
 mod reading;
 mod recover;

@@ -1,10 +1,10 @@
 //! Filter directives that a person types: checked before they are set.
 
 use shmlog::Level;
+use shmlog::nearest::nearest;
 use shmlog::observe::Observer;
 
 use crate::failure::Failure;
-use crate::nearest::nearest;
 
 /// Whether a word names a level, or turns everything off.
 pub fn is_level(word: &str) -> bool {

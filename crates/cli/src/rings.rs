@@ -1,9 +1,9 @@
 //! Which ring is meant.
 
+use shmlog::nearest::nearest;
 use shmlog::observe::{self, ListedRing, Observer, RingState};
 
 use crate::failure::Failure;
-use crate::nearest::nearest;
 use crate::show::{self, harmless};
 
 /// What to do where there is no ring.
