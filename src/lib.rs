@@ -134,3 +134,12 @@ pub use frontend::tracing;
 #[doc(hidden)]
 #[cfg(not(loom))]
 pub use macros::private as __private;
+
+/// The pages' programs compile.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/guide/src/control-loop.md")]
+    struct ControlLoop;
+}

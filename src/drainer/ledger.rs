@@ -7,6 +7,8 @@
 //! beyond belongs to a batch that did not make it), releases what the checkpoint has passed, and goes on: every record is
 //! in the file exactly once, and counted once.
 //!
+//! Why it is so: `docs/design/exactly-once.md`.
+//!
 //! ```text
 //!   words  0 cursor │ 1 late sequence + 1 │ 2 places │ 3 mark of the parts files
 //!          4 its serial │ 5 end of the accounts │ 6 sum of all words that count

@@ -5,6 +5,7 @@
 //! [`assemble`] joins long records, [`delivery`] turns runs into records, [`sinks`] opens what takes those, [`outlets`] is all of them at work,
 //! [`blame`] remembers of which of them a drainer died, and
 //! [`work`] is its loop. [`mod@recover`] does the work of a drainer for a ring whose processes are all dead.
+//! Why it is so: `docs/design/exactly-once.md`, `docs/design/life-and-death.md`.
 
 mod assemble;
 mod backoff;

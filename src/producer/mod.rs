@@ -4,6 +4,7 @@
 //! stored (`quick`). What is unusual is put together in a buffer before it is claimed (`write`). No lock, no allocation,
 //! no system call; system calls belong to a thread's first record, which registers it, and the first after a fork, which
 //! registers the new process. Where there is no ring, `without` says what becomes of a record.
+//! Why it is so: `docs/design/capture.md`.
 
 mod attachment;
 mod context;

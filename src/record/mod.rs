@@ -1,6 +1,7 @@
 //! A record: what one log statement says. How it lies in the ring (`codec`), with its
 //! arguments as bytes (`capture`), what is stored once per statement (`site`), how the drainer makes the text
 //! of the two (`format`), and what sinks get to see ([`Record`]).
+//! Why it is so: `docs/design/capture.md`.
 
 pub(crate) mod capture;
 pub(crate) mod codec;

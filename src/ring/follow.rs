@@ -24,6 +24,8 @@
 //! A late run is copied only while it is published: when it is given back its slots go to different laps, some of
 //! which may be claimed at once. Who comes too late for it counts it as overtaken.
 //!
+//! What leans on it: `docs/design/following.md`.
+//!
 //! Runs have different lengths, so a follower can begin only where one begins: at the head, or where the drainer's *trail*
 //! says that one began: a word for every [stretch](Trail) of slots.
 

@@ -36,7 +36,7 @@
 //! | `[walk]` | [`claim()`], walked word, Release | [`Reader::next`] and the sweep, Acquire |
 //! | `[head]` | [`Reader::release`], head, Release | [`claim()`], head, Acquire |
 //!
-//! Nothing here knows an operating system, a process or a record's content. Proven by loom (orderings, in
+//! Why it is so: `docs/design/protocol.md`. Nothing here knows an operating system, a process or a record's content. Proven by loom (orderings, in
 //! `loom_tests/` of this folder) and by Spin (`tests/model/`: crash, stop and restart at every step).
 
 mod claim;

@@ -1,4 +1,5 @@
 //! What a drainer or a relay has of the program that it was started out of. It is decided here, for both, and once.
+//! The same for readers, with what the program finds of a role: `docs/design/guest.md`.
 //!
 //! A role is started at any moment out of a program that may be a realtime loop on one core, a daemon in the making or a
 //! process that somebody waits for. So what the program has for its own purposes a role has not: it is an ordinary

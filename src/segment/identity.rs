@@ -3,6 +3,7 @@
 //! A process is its pid, the moment it started *and* the program it runs: pids are used again, and a process
 //! that has begun another program (`exec`) cannot write what it was about to write. Whether it still is that process says
 //! [`watch`]; whether it has the ring in its memory says [`mapping`]; who may yet come to the ring says [`heirs`].
+//! Why it is so: `docs/design/life-and-death.md`.
 
 pub(super) mod heirs;
 mod image;

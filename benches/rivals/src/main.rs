@@ -4,7 +4,7 @@
 //! cargo run --release --manifest-path benches/rivals/Cargo.toml
 //! ```
 //!
-//! runs everything and writes `benches/results/`. Behind `--`: `--readme` puts the table into the README too; `--quick`
+//! runs everything and writes `benches/results/`. Behind `--`: `--readme` puts the tables into README and guide too; `--quick`
 //! makes a tenth of the calls, once; `--rounds 5`; `--minutes 20` after which dirty runs are kept; `--only NAME,NAME`.
 //! `one LOGGER SCENARIO` makes one run in this very process and prints what it found.
 

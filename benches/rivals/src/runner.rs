@@ -158,7 +158,7 @@ pub fn run() {
     std::fs::write(home.join("table.md"), &text).expect("the table");
     plots::draw_all(&results, &home);
     if asked_for("--readme") {
-        table::put_into_readme(&text);
+        table::put_into_pages(&text);
     }
     println!("\r{text}");
 }

@@ -23,20 +23,26 @@ const COLUMNS: [&str; 11] = [
     "lines/s to a file",
 ];
 
-/// Between these the README has the file's text.
+/// Between these a page has what is made here.
 const MARKS: (&str, &str) = (
     "<!-- benches/results/table.md begins -->\n",
     "<!-- benches/results/table.md ends -->\n",
 );
 
-/// Puts the file's text into the README.
-pub fn put_into_readme(text: &str) {
-    let path = home().join("../../README.md");
-    let readme = std::fs::read_to_string(&path).expect("the README");
-    let (before, rest) = readme.split_once(MARKS.0).expect("the mark");
+/// Puts the file's first table into the README, and the whole file into the guide.
+pub fn put_into_pages(text: &str) {
+    let first = text.split_inclusive('\n').take_while(|line| line.starts_with('|'));
+    put_into("README.md", &first.collect::<String>());
+    put_into("docs/guide/src/speed.md", text);
+}
+
+fn put_into(page: &str, text: &str) {
+    let path = home().join("../..").join(page);
+    let old = std::fs::read_to_string(&path).expect("the page");
+    let (before, rest) = old.split_once(MARKS.0).expect("the mark");
     let (_, after) = rest.split_once(MARKS.1).expect("the mark at the end");
-    let readme = format!("{before}{}{text}{}{after}", MARKS.0, MARKS.1);
-    std::fs::write(&path, readme).expect("the README");
+    let new = format!("{before}{}{text}{}{after}", MARKS.0, MARKS.1);
+    std::fs::write(&path, new).expect("the page");
 }
 
 /// The whole file.

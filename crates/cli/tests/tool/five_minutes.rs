@@ -1,4 +1,4 @@
-//! The README's first five minutes, typed into a real terminal, command for command.
+//! The guide's first five minutes, typed into a real terminal, command for command.
 //!
 //! Two things are played: what `cargo install` would install is the binary that these tests were built with, and the
 //! example is built as they are (`.ci/run` does both as they stand). All else is typed as it is.
@@ -21,11 +21,11 @@ pub fn trials() -> Vec<Trial> {
     trials![each_command_of_the_first_five_minutes_does_what_is_said_of_it]
 }
 
-const README: &str = include_str!("../../../../README.md");
+const PAGE: &str = include_str!("../../../../docs/guide/src/five-minutes.md");
 
 /// The commands of the page, in order.
 fn commands() -> Vec<&'static str> {
-    let (_, page) = README.split_once("<!-- five minutes begins").unwrap();
+    let (_, page) = PAGE.split_once("<!-- five minutes begins").unwrap();
     let (page, _) = page.split_once("<!-- five minutes ends").unwrap();
     let blocks = page.split("```sh\n").skip(1);
     let blocks = blocks.map(|block| block.split_once("```").unwrap().0);
