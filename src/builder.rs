@@ -239,7 +239,7 @@ impl Builder {
     /// # use shmlog::{ShmLogger, warn};
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let logger = ShmLogger::builder().console(false).discard(true).init_parent()?;
-    /// warn!("seen by nobody");
+    /// warn!("dropped");
     /// logger.flush(std::time::Duration::from_secs(10))?;
     /// assert_eq!(logger.stats().delivered, 1);
     /// # Ok(())
@@ -279,7 +279,7 @@ impl Builder {
         self
     }
 
-    /// Whether the drainer is started by somebody else, a service of the system for instance: by the tool's command
+    /// Whether the drainer is started by another program, a service of the system for instance: by the tool's command
     /// `shmlog drain NAME`, where the name is this program's ([`process_name`](Builder::process_name)), or by
     /// [`drain`](crate::drain()). [`init_parent`](Builder::init_parent) waits for it, 30 seconds at most, and does not watch over it:
     /// that it is started again when it was killed is the service's business. Default: no.

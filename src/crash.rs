@@ -22,7 +22,7 @@ use crate::segment::signals::{self, Fault};
 /// SIGABRT: sent by the process itself (SI_TKILL); process 4711, thread 4711
 /// ```
 ///
-/// Then the signal goes to whoever had it before (std's message on a stack overflow, another handler, the
+/// Then the signal goes to the handler that had it before (std's message on a stack overflow, another handler, the
 /// end of the process), with the same information: exit status and core dump are what they would have been.
 ///
 /// To be called once per process, at its beginning, after other handlers of these signals have been installed;

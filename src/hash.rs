@@ -1,4 +1,4 @@
-//! Hashes, for what needs one in more than one place. None withstands somebody who chooses what is hashed.
+//! Hashes, for what needs one in more than one place. None withstands an attacker that chooses what is hashed.
 
 /// FNV-1a, 64 bits.
 #[inline]

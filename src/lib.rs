@@ -4,7 +4,7 @@
 //! ring by a name in the inherited environment and attaches to it. All of them, and all of their threads,
 //! write records into the ring in bounded time: no lock, no allocation, no system call. A *drainer*, a
 //! process of its own, takes the records out in order and writes them to the console and to files. What was
-//! logged is delivered, whoever is killed or stopped in the meantime.
+//! logged is delivered, whichever process is killed or stopped in the meantime.
 //!
 //! ```
 //! use shmlog::{Level, ShmLogger, info, warn};

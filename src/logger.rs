@@ -212,7 +212,7 @@ impl ShmLogger {
         producer::scope(key, &value.into())
     }
 
-    /// What was logged, delivered and dropped so far, by everybody. Each number is of its own moment, some
+    /// What was logged, delivered and dropped so far, by all processes. Each number is of its own moment, some
     /// thousandths of a second old; they add up once the ring is quiet.
     pub fn stats(&self) -> Stats {
         Stats::of(&self.attachment.segment)
@@ -274,7 +274,7 @@ impl Drop for ShmLogger {
         producer::detach();
         segment::restore(held.inherited);
         if self.attachment.segment.is_cut_off() {
-            // There is nobody to ask, and nothing to wait for.
+            // No drainer can be asked, and there is nothing to wait for.
             HOLDER.store(0, Ordering::Release);
             return;
         }

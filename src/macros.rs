@@ -113,7 +113,7 @@ macro_rules! level_macros {
 
         #[doc = concat!("[`", stringify!($name), "!`](crate::", stringify!($name), "), at the first call only.")]
         ///
-        /// Whoever calls it next, in whichever thread, of this process: children count for themselves, those of a fork
+        /// The next call, in whichever thread, of this process: children count for themselves, those of a fork
         /// from where their parent was.
         ///
         /// ```

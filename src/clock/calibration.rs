@@ -132,7 +132,7 @@ impl<C: Clocks> Calibration<C> {
         calibration
     }
 
-    /// Learns the rate from a note that somebody else took long ago, unless it cannot be one: it must agree
+    /// Learns the rate from a note that another process took long ago, unless it cannot be one: it must agree
     /// with our own to a thousandth. For stamps of long ago, which a coarse rate would misplace.
     pub(crate) fn believe(&mut self, (ticks, monotonic_ns): (u64, i64)) {
         let since = self.latest.ticks.wrapping_sub(ticks);
@@ -188,7 +188,7 @@ impl<C: Clocks> Calibration<C> {
         if since_ns.abs() > NEAR_NS {
             self.renew();
             since_ns = self.since_latest_ns(ticks);
-            // Nobody stamps a record after it was read: the counter has begun anew since.
+            // No producer stamps a record after it was read: the counter has begun anew since.
             if since_ns > NEAR_NS {
                 since_ns = 0.0;
             }

@@ -53,7 +53,7 @@ impl log::Log for Ring {
 
     fn flush(&self) {
         if let Some(attachment) = producer::current() {
-            // There is nobody to tell.
+            // No error can be returned from here.
             let _ = ShmLogger::handle(attachment).flush(FLUSH_PATIENCE);
         }
     }

@@ -78,7 +78,7 @@ pub(super) fn deliver(
             }
             None => least.0 <= 0,
         };
-        // Only what comes nearer counts as moving: the words may be written by anybody.
+        // Only what comes nearer counts as moving: any member may write the words.
         if behind() < least.0 && least.0 > 0 {
             least = (behind(), Instant::now());
         }

@@ -1,8 +1,8 @@
-//! Conditions of log statements: each statement's own, in a `static` beside its call site. Without a lock, so whoever is
-//! interrupted or killed amid one holds up nobody.
+//! Conditions of log statements: each statement's own, in a `static` beside its call site. Without a lock, so a thread that is
+//! interrupted or killed amid one holds up no other.
 //!
 //! `pass` says whether the call logs, and how many calls did not since the last one that did. Threads that come at the
-//! same time are counted each; which of them logs is anybody's guess.
+//! same time are counted each; which of them logs is not defined.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;

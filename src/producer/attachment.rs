@@ -28,9 +28,9 @@ pub(crate) struct Attachment {
     pub(crate) clock: Clock,
     /// How long a full ring is waited for, in nanoseconds; 0 drops at once.
     pub(crate) block_ns: u64,
-    /// It is waited for as long as anybody may yet make room.
+    /// It is waited for as long as a drainer may yet make room.
     pub(super) is_patient: bool,
-    /// Nobody will, ever.
+    /// No drainer will, ever.
     pub(super) is_forsaken: AtomicBool,
     /// By level: slots that must be left free.
     leave: [u64; Level::ALL.len()],
@@ -123,7 +123,7 @@ impl Attachment {
         }
     }
 
-    /// The tie to the ring `name` that this process has made before under this name of its own: whoever tries
+    /// The tie to the ring `name` that this process has made before under this name of its own: a thread that tries
     /// again and again does not map it again and again.
     pub(crate) fn known(name: &str, process_name: &str) -> Option<&'static Attachment> {
         let mut next = to_attachment(&LAST_MADE);
@@ -334,13 +334,13 @@ pub(crate) fn last_made() -> Option<&'static Attachment> {
     to_attachment(&LAST_MADE)
 }
 
-/// What one of the two pointers below points to: [`CURRENT`] and [`LAST_MADE`], which nobody else sees.
+/// What one of the two pointers below points to: [`CURRENT`] and [`LAST_MADE`], which no other code sees.
 #[allow(unsafe_code)]
 fn to_attachment(pointer: &'static AtomicPtr<Attachment>) -> Option<&'static Attachment> {
     // [current] Acquire: pairs with the stores in set_current and remember.
     let attachment = pointer.load(Ordering::Acquire);
     // SAFETY: null, or made from a `&'static Attachment` by set_current or remember, which are the only ones that
-    // store into these two; nobody makes a `&mut` of it.
+    // store into these two; no code makes a `&mut` of it.
     unsafe { attachment.as_ref() }
 }
 

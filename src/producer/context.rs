@@ -6,8 +6,8 @@
 //!   record:  both, as they are, at its end (entries: see record/values.rs)
 //! ```
 //!
-//! So a record costs one comparison, and a few stores if there is context. Whoever sets it keeps others that set it out
-//! by a word with its pid, which means nothing in a child that was forked meanwhile; readers wait for nobody.
+//! So a record costs one comparison, and a few stores if there is context. A thread that sets it keeps others that set it out
+//! by a word with its pid, which means nothing in a child that was forked meanwhile; readers wait for no writer.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -85,7 +85,7 @@ impl Shared {
         let bytes: Vec<u8> = bytes.collect();
         change(Values::of_entries(&bytes), &mut entries);
         let next = version.wrapping_add(1);
-        // [context] Release: whoever still reads the words of the version before last sees that it is over.
+        // [context] Release: a thread that still reads the words of the version before last sees that it is over.
         fence(Ordering::Release);
         if let Some((count, words)) = self.buffers[(next & 1) as usize].split_first() {
             count.store(entries.count as u64, Ordering::Relaxed);

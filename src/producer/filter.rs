@@ -83,7 +83,7 @@ fn look_up(site: &CallSite, target: Option<&str>) -> u64 {
     least
 }
 
-/// Verdicts for targets that only the running program knows, by a hash of target and generation: whoever comes to the
+/// Verdicts for targets that only the running program knows, by a hash of target and generation: a thread that comes to the
 /// same place takes it.
 struct Targets([AtomicU64; 256]);
 

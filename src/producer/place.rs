@@ -1,4 +1,4 @@
-//! A place in memory that is filled once, by whoever comes first, and for which nothing waits.
+//! A place in memory that the first thread fills, once, and that no thread waits for.
 //!
 //! `OnceLock` is a lock: who comes while it is being filled sleeps, and in a child made by fork sleeps for ever when a thread
 //! of its parent was filling it; a signal handler that interrupted the filling sleeps for ever too. Here a place

@@ -50,7 +50,7 @@ fn write_quickly<A: Arguments>(
     let (words, context) = (arguments.words()?, thread.context.count());
     let bytes = (head_words(target) + words + context) * WORD;
     let id = site.known_id(known.generation).filter(|&id| id != 0)?;
-    // Relaxed: nobody but this thread (and its signal handlers) writes the floor.
+    // Relaxed: only this thread (and its signal handlers) writes the floor.
     let is_idle = producer.floor().load(Ordering::Relaxed) == IDLE;
     if !is_idle || bytes > ring.longest_run() || thread.broken_off.get().is_some() {
         return None;

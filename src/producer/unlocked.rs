@@ -23,7 +23,7 @@ impl Untold {
         self.0.store(locked.err().unwrap_or(0), Ordering::Relaxed);
     }
 
-    /// Logs it, if nobody has. The thread must be registered. Neither locks nor allocates.
+    /// Logs it, if no thread has. The thread must be registered. Neither locks nor allocates.
     #[cold]
     pub(super) fn tell(&self, segment: &Segment) {
         static SITE: CallSite = CallSite::new("shmlog", file!(), line!(), "{}", "", true);

@@ -9,7 +9,7 @@ use super::attachment::Attachment;
 use crate::ring::Patience;
 use crate::segment;
 
-/// A relay, which waits without a bound, asks so often, about once a second, whether anybody will ever make room.
+/// A relay, which waits without a bound, asks so often, about once a second, whether a drainer will ever make room.
 const NAPS_BETWEEN_DOUBTS: u32 = 1000;
 
 /// The first nap of a wait, and the longest, in microseconds.
@@ -33,7 +33,7 @@ struct Sleep {
     /// What is left of the time that the ring's settings allow. Only sleeping counts, not copying.
     left: Duration,
     nap_us: u64,
-    /// Naps since it was last asked whether anybody will ever make room.
+    /// Naps since it was last asked whether a drainer will ever make room.
     naps: u32,
 }
 

@@ -61,7 +61,7 @@ static IS_WRONG: AtomicBool = AtomicBool::new(false);
 ///
 /// ```
 /// shmlog::without_ring(shmlog::WithoutRing::Silent);
-/// shmlog::error!("seen by nobody");
+/// shmlog::error!("dropped");
 /// ```
 pub fn without_ring(what: WithoutRing) {
     // Relaxed: it was set before `main`.

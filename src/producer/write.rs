@@ -85,12 +85,12 @@ pub(crate) fn write(
     }
 }
 
-/// Whoever has the buffer is inside no claim, so the floor must be idle. If somebody wrote it, all holes would
+/// The thread that has the buffer is inside no claim, so the floor must be idle. If a member wrote it, all holes would
 /// seem to be ours as long as it stays.
 #[inline]
 fn mend_floor(ready: Ready<'_>) {
     let floor = ready.producer.floor();
-    // Relaxed: nobody but this thread (and its signal handlers) writes the floor.
+    // Relaxed: only this thread (and its signal handlers) writes the floor.
     if floor.load(Ordering::Relaxed) != IDLE {
         // [floor]: as in Claim::drop.
         floor.store(IDLE, Ordering::Release);

@@ -125,7 +125,7 @@ macro_rules! values {
     )*};
 }
 
-// What has a sign goes without, lest it be stretched.
+// Signed integers go through the unsigned type of the same width, so that they are not sign-extended.
 values! {
     u8: U8 |value| [value.into()];
     u16: U16 |value| [value.into()];
@@ -202,7 +202,7 @@ pub struct Held<'a, T: ?Sized>(pub &'a T);
 pub trait ByValue<'a> {
     /// What is captured.
     type Value: Capture + ?Sized;
-    /// Drops the text, which nobody has rendered.
+    /// Drops the text, which was not rendered.
     fn __shmlog_hold(&self, _text: fmt::Arguments<'_>) -> &'a Self::Value;
 }
 

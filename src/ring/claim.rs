@@ -1,4 +1,4 @@
-//! The producer's half: claim → write → publish, in a bounded number of steps, waiting for nobody.
+//! The producer's half: claim → write → publish, in a bounded number of steps, without waiting.
 //!
 //! ```text
 //!   if tail + k > head + capacity      full: refused
@@ -98,7 +98,7 @@ pub(crate) fn claim_once<'a>(
     first: bool,
 ) -> Result<Claim<'a>, Refused> {
     let span = ring.slots.shape.slots_for(bytes) as u64;
-    // Relaxed: nobody but this thread (and its signal handlers) writes the floor.
+    // Relaxed: only this thread (and its signal handlers) writes the floor.
     let outermost = lease.floor.load(Ordering::Relaxed) == IDLE;
     // Relaxed: a guess; the fetch_add below decides.
     let tail = ring.tail.load(Ordering::Relaxed);
@@ -112,7 +112,7 @@ pub(crate) fn claim_once<'a>(
     if first {
         count_begun(lease, outermost);
     }
-    // [tail]: the release half makes the floor visible to whoever sees the tail past this run.
+    // [tail]: the release half makes the floor visible to a reader that sees the tail past this run.
     let sequence = ring.tail.fetch_add(span, Ordering::AcqRel);
     failpoint::hit("claim.claimed");
     let claim = Claim {

@@ -1,7 +1,7 @@
 //! A second reader, who takes part in nothing: no word of the ring is written, neither producers nor the drainer know
 //! of it, so they do not wait for it either. Who is too slow is *overtaken*, finds that out, and goes on further ahead.
 //!
-//! It reads what is published, and what the drainer has given back as long as nobody has claimed it anew: what was
+//! It reads what is published, and what the drainer has given back as long as no producer has claimed it anew: what was
 //! written stays in its slot for a lap. At the cursor `n`, by the state word of its slot:
 //!
 //! | state | meaning | action |
@@ -14,9 +14,9 @@
 //! | else | settled while parked; or overtaken | `n += 1`; or go on further ahead |
 //!
 //! **Nothing torn is handed out.** A batch of runs is copied, then the tail is read: if it is not within [`MAX_RUN`] of a
-//! lap beyond the first of them, nobody had begun to write over them. For a producer that claims the slot of `n` for the
+//! lap beyond the first of them, no producer had begun to write over them. For a producer that claims the slot of `n` for the
 //! next lap has read a tail of at least `n + capacity - MAX_RUN + 1` in its `fetch_add`, whose acquire half puts what it
-//! writes into the slot behind that; whoever reads something of that, and then, behind a fence, the tail, finds it
+//! writes into the slot behind that; a follower that reads something of that, and then, behind a fence, the tail, finds it
 //! there. (On processors where a store becomes visible to all others at the same moment, which x86-64, aarch64 and RISC-V
 //! are. The C11 model knows weaker ones, and would ask for a release fence in every claim, for the sake of observers that
 //! mostly are not there. Whatever is handed out is in any case not believed by those who get it.)
@@ -205,7 +205,7 @@ impl<'a> Follower<'a> {
         if passed as i64 > 0 { passed } else { 0 }
     }
 
-    /// Whether somebody may have begun to write over what stood in the slot of `n`.
+    /// Whether a producer may have begun to write over what stood in the slot of `n`.
     fn is_overwritten(&self, n: u64) -> bool {
         self.may_be_claimed(n.wrapping_add(self.ring.slots.capacity))
     }

@@ -1,4 +1,4 @@
-//! The ring: how many processes put records into one row, and one takes them out, with nobody waiting.
+//! The ring: how many processes put records into one row, and one takes them out, without one waiting for another.
 //!
 //! ```text
 //!            head                         cursor                        tail
@@ -17,13 +17,13 @@
 //!      └── drainer, much later, when n was parked and has been settled: FREE(first sequence not claimed) ┘
 //! ```
 //!
-//! Only whoever claimed `n` may change `FREE(n)` to `PUBLISHED(n)`, and writes nothing unless the slot says
+//! Only the claimer of `n` may change `FREE(n)` to `PUBLISHED(n)`, and writes nothing unless the slot says
 //! `FREE(n)`; everything else the drainer does. A run of several slots is published by its first slot alone:
 //! the others stay `FREE` while they hold its bytes, and the drainer, who reads the length from the first,
 //! takes and releases them together, the first slot first.
 //!
 //! A producer announces in its *floor*, before it claims, the oldest sequence that it may come to own. A
-//! claimed slot that stays unpublished is a *hole*; the floors tell whether anybody alive can still fill it.
+//! claimed slot that stays unpublished is a *hole*; the floors tell whether a living producer can still fill it.
 //! But they cannot tell whose it is. So a claimer that cannot have its whole run, because a slot of it is not free,
 //! and *walks away*, leaves word outside the slots: `n + 1` in the walked word of each sequence `n` of the run.
 //!
@@ -195,7 +195,7 @@ impl<'a> Ring<'a> {
         self.slots.index(n)
     }
 
-    /// Where it is left word of, if whoever claims `n` walks away.
+    /// The word that the claimer of `n` marks when it walks away.
     fn walked(&self, n: u64) -> &'a AtomicU64 {
         &self.walked[(n & (2 * self.slots.capacity - 1)) as usize]
     }

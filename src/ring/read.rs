@@ -7,7 +7,7 @@
 //! | `PUBLISHED(h)` | a run | hand it out, `h += k` |
 //! | above | released for a later lap already (settled while parked, or a drainer died in [`Reader::release`]) | `h += 1` |
 //! | impossible | damaged: see `read/damage.rs` | mend it, `h += 1` |
-//! | below `FREE(h)` | still parked since an earlier lap: nobody can have written `h` | `h += 1` |
+//! | below `FREE(h)` | still parked since an earlier lap: no producer can have written `h` | `h += 1` |
 //! | `FREE(h)`, tail at `h` | nothing there | wait |
 //! | `FREE(h)`, tail past `h`, walked word `h + 1` | a hole that its one and only owner has left | release it, `h += 1` |
 //! | `FREE(h)`, tail past `h` | a hole | [`Reader::inspect`] |
@@ -15,8 +15,8 @@
 //! What was read stays in its slots until [`Reader::release`], so that a drainer that dies in between
 //! finds it again.
 //!
-//! **A hole** is settled by one look at all floors, and *then* one more at the slot: if no floor of anybody
-//! alive is at or below `h`, whoever claimed `h` has published it (then the second look shows it), has
+//! **A hole** is settled by one look at all floors, and *then* one more at the slot: if no floor of a producer that is
+//! alive is at or below `h`, its claimer has published it (then the second look shows it), has
 //! walked away, or is dead: an orphan. Otherwise its owner is alive and may still write. If that takes too
 //! long the caller *parks* `h`: the slot is left to its owner, and the cursor goes on (`read/parked.rs`).
 
@@ -125,7 +125,7 @@ pub(crate) enum Next {
     Empty,
     /// Sequence claimed, not published.
     Hole(u64),
-    /// Sequence claimed by somebody who walked away. The cursor has moved past it.
+    /// Sequence whose claimer walked away. The cursor has moved past it.
     Walked,
     /// A whole lap has been read and none of it released.
     Unreleased,
@@ -136,9 +136,9 @@ pub(crate) enum Next {
 pub(crate) enum Hole {
     /// It has been published in the meantime: ask [`Reader::next`] again.
     Published,
-    /// Nobody can fill it any more. The cursor has moved past it.
+    /// No producer can fill it any more. The cursor has moved past it.
     Orphan,
-    /// Somebody alive may still fill it.
+    /// A living producer may still fill it.
     Owned,
     /// A parked run has been published: read it (it is late), then [`Reader::release`].
     Late(Run),
@@ -249,7 +249,7 @@ impl<'a> Reader<'a> {
         Hole::Orphan
     }
 
-    /// Passes the hole at the cursor, which nobody can fill any more.
+    /// Passes the hole at the cursor, which no producer can fill any more.
     fn pass_orphan(&mut self) {
         let h = self.cursor;
         let freed = free(h.wrapping_add(self.ring.slots.capacity));
@@ -260,7 +260,7 @@ impl<'a> Reader<'a> {
         self.cursor = h.wrapping_add(1);
     }
 
-    /// Says, for followers, that no run begins in the slot of `n`, which is nobody's: nobody can write it, and it was
+    /// Says, for followers, that no run begins in the slot of `n`, which has no owner: no producer can write it, and it was
     /// not given back yet. What stands there is of an earlier lap, or half a record.
     fn void(&self, n: u64) {
         self.mark(n, follow::VOID);
@@ -268,11 +268,11 @@ impl<'a> Reader<'a> {
 
     /// Says something to followers in the slot of `n`, in place of what stood there. The slot is about to be given back.
     fn mark(&self, n: u64, mark: u64) {
-        // Relaxed: whoever sees the state that comes next sees this before it.
+        // Relaxed: a reader that sees the state that comes next sees this before it.
         self.ring.slot(n)[1].store(mark, Ordering::Relaxed);
     }
 
-    /// Whether whoever claimed `n` has walked away, and will never write it, whatever the floors say. For this
+    /// Whether the claimer of `n` has walked away, and will never write it, whatever the floors say. For this
     /// verdict no floor is looked at and nothing swept: of a run that was walked away from nothing comes late.
     fn has_walked(&self, n: u64) -> bool {
         // [walk]: pairs with the store in claim.
@@ -321,7 +321,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes that a run begins at `n`, if it is the first of its stretch. Not under loom, for which it would be a step
-    /// more: nobody of the protocol reads it.
+    /// more: no part of the protocol reads it.
     fn note_trail(&mut self, n: u64) {
         let stretch = self.trail.stretch(n);
         if stretch.wrapping_add(1) != self.trail_end && !cfg!(loom) {

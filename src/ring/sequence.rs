@@ -12,7 +12,7 @@ pub(crate) const MAX_RUN: usize = 16;
 /// The bytes that one run may carry at most, whatever its slots would hold: what a producer's buffer holds.
 pub(crate) const MAX_RUN_BYTES: usize = 2048;
 
-/// State word of a slot that whoever claims sequence `n` may write.
+/// State word of a slot that the claimer of sequence `n` may write.
 #[inline(always)]
 pub(crate) const fn free(n: u64) -> u64 {
     n << 1
@@ -31,7 +31,7 @@ pub(crate) const fn walked(n: u64) -> u64 {
 }
 
 /// Whether a slot in this state may still become `FREE(n)`, `n` being claimed: not if it is behind by more than
-/// a lap. Then it is parked, and whenever that is settled the slot goes to a sequence that nobody has claimed.
+/// a lap. Then it is parked, and whenever that is settled the slot goes to a sequence that no producer has claimed.
 pub(crate) const fn can_become_free(state: u64, n: u64, capacity: u64) -> bool {
     free(n).wrapping_sub(state) as i64 <= free(capacity) as i64
 }
@@ -117,7 +117,7 @@ mod tests {
             assert!(can_become_free(state, 13, 8));
         }
         assert!(!can_become_free(free(5), 21, 8));
-        // Taken for no longer than needed: word is left of it, and nobody reads that.
+        // Taken for no longer than needed: the mark of it is never read.
         assert!(can_become_free(free(21), 13, 8));
     }
 

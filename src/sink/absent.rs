@@ -29,7 +29,7 @@ pub(crate) struct Absent {
     /// That was said.
     told: bool,
     missing: Missing,
-    /// Records missing since somebody asked.
+    /// Records missing since the drainer last asked.
     lost: u64,
     next_try: Instant,
     /// The sink, once it could be opened.
@@ -165,7 +165,7 @@ impl Sink for Absent {
         self.found.as_ref().map_or(0, |sink| sink.backlog())
     }
 
-    /// Nobody waits for what is not there.
+    /// A flush does not wait for what is not there.
     fn settled(&self) -> bool {
         self.found.as_ref().is_none_or(|sink| sink.settled())
     }

@@ -3,7 +3,7 @@
 //! # Choosing sinks
 //!
 //! A log has any number of sinks. The program chooses them by [`Builder::sink`](crate::Builder::sink), with a struct of
-//! settings for each; whoever starts it may choose others by the variable `SHMLOG_SINKS`, in the text form of the same
+//! settings for each; the person who starts it may choose others by the variable `SHMLOG_SINKS`, in the text form of the same
 //! settings, without the program being built anew:
 //!
 //! ```sh
@@ -176,7 +176,7 @@ impl Owed {
 /// signals that end a group of processes (`SIGINT`, `SIGTERM`, `SIGHUP`), and has the parent's environment, working
 /// directory and standard output and error.
 ///
-/// **What it must not do.** Wait: as long as a call lasts nobody's records are read, and the ring fills. Sockets and
+/// **What it must not do.** Wait: as long as a call lasts no records are read, and the ring fills. Sockets and
 /// pipes are to be non-blocking, and slow work belongs to a thread of the sink's own. It should bound what it keeps for
 /// a place that takes nothing, count what it leaves out, and say so, by an error of `commit`, [`take_news`](Sink::take_news)
 /// and [`take_lost`](Sink::take_lost). It must not log: it is behind the log.

@@ -135,9 +135,9 @@ struct Guarded {
 struct State {
     /// `None` when it has panicked.
     sink: Option<Box<dyn Sink>>,
-    /// That it has panicked, as long as nobody was told.
+    /// That it has panicked, until that was said.
     trouble: Option<String>,
-    /// Records that it did not get for that, since somebody asked.
+    /// Records that it did not get for that, since the drainer last asked.
     lost: u64,
 }
 
@@ -161,7 +161,7 @@ impl Guarded {
     fn with<T>(&self, act: impl FnOnce(&mut dyn Sink) -> T) -> Option<T> {
         let mut state = self.state.try_borrow_mut().ok()?;
         let sink = state.sink.as_deref_mut()?;
-        // What it leaves broken nobody sees: it is not used again.
+        // What it leaves broken is not used again.
         match catch_unwind(AssertUnwindSafe(|| act(sink))) {
             Ok(done) => Some(done),
             Err(panic) => {

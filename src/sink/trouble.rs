@@ -15,11 +15,11 @@ pub(super) struct Troubles {
     /// What has room in memory while the file takes nothing.
     queue_bytes: usize,
     pub(super) missing: Missing,
-    /// Records given up since somebody asked.
+    /// Records given up since the drainer last asked.
     lost: u64,
     /// What the last commit met; `None` when it could write.
     trouble: Option<Trouble>,
-    /// What there is to say, and nobody has asked yet.
+    /// What there is to say and was not asked for yet.
     pub(super) news: Vec<String>,
 }
 

@@ -9,9 +9,9 @@ use crate::record::Record;
 /// What stands in for the sink.
 pub(crate) struct Without {
     name: String,
-    /// What there is to say, as long as nobody was told.
+    /// What there is to say and was not said yet.
     news: Vec<String>,
-    /// Records missing since somebody asked.
+    /// Records missing since the drainer last asked.
     lost: u64,
 }
 

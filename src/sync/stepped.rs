@@ -1,7 +1,7 @@
 //! Loom's `AtomicU64`, with the steps of each thread counted: a test can have something happen right before
 //! any one of them, such as the end of the thread (as `kill -9` ends a process) or a signal handler.
 //!
-//! A *step* is one atomic operation. What a thread does between two steps is nobody else's business, so what
+//! A *step* is one atomic operation. What a thread does between two steps does not concern the others, so what
 //! may happen before each step stands for what may happen at any time.
 //!
 //! The steps also mend loom. To leave out interleavings that come to the same, it remembers of each atomic the

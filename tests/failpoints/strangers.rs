@@ -39,7 +39,7 @@ const STEPS: &[&str] = &[
     "drainer.checkpointed=kill@2",
     "release.slot=kill@5",
 ];
-const MARK: &str = "a mark by somebody else\n";
+const MARK: &str = "a mark by another program\n";
 const KINDS: [&str; 3] = ["text", "json", "logfmt"];
 const DEATHS: u64 = 4;
 /// Where the copies of truncated files are gathered.

@@ -413,7 +413,7 @@ fn readers_of_a_fifo_come_and_go_and_each_begins_with_a_whole_line() {
     along.finish();
     assert!(rest.join().unwrap().last().unwrap().contains("\"last\""));
     let told = folder.log_text();
-    assert!(told.contains("nobody has it open for reading"), "{told}");
+    assert!(told.contains("no program has it open for reading"), "{told}");
     assert_eq!(told.matches("INFO").count(), 30);
 }
 

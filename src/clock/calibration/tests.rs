@@ -160,7 +160,7 @@ fn a_stamp_that_seems_far_from_the_latest_note_is_placed_by_a_new_one() {
     let machine = Machine::new();
     let mut calibration = machine.calibration();
     machine.runs_on(&mut calibration, 5);
-    // The drainer was stopped for an hour, or the machine was suspended, and nobody has looked since.
+    // The drainer was stopped for an hour, or the machine was suspended, and no process has looked since.
     machine.runs(HOUR);
     machine.step(-10 * SECOND);
     assert_right(&machine, &mut calibration);

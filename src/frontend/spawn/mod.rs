@@ -1,7 +1,7 @@
 //! Programs that know nothing of shmlog: what they print, as records.
 //!
 //! Their lines are read not by threads of the process that spawns them but by a *relay* ([`relay`]), a process of its own,
-//! so that nothing is lost and nobody gets a SIGPIPE when the spawning process is killed.
+//! so that nothing is lost and no program gets a SIGPIPE when the spawning process is killed.
 //!
 //! ```text
 //!   spawning process ── starts ──► program ── stdout, stderr ──► relay ── records ──► ring
@@ -53,7 +53,7 @@ impl ShmLogger {
     /// # The relay
     ///
     /// The lines are read by a process of its own, a *relay*: this executable, started again and caught before `main`. It is a
-    /// member of the ring, with one of its [`max_producers`](crate::Builder::max_producers), until nobody holds the pipes
+    /// member of the ring, with one of its [`max_producers`](crate::Builder::max_producers), until no process holds the pipes
     /// any more. So lines are recorded to the last one, whatever becomes of this process, the parent or the program; those of a
     /// program that puts itself into the background as well. No line is dropped because the ring is full: the relay waits
     /// for room whatever [`on_full`](crate::Builder::on_full) says, and the program, as with a slow terminal, when the
@@ -162,7 +162,7 @@ fn spawn(ring: &str, name: &str, mut command: Command) -> io::Result<Spawned> {
         ring: ring.to_owned(),
         process: name.to_owned(),
     };
-    // First, so that the program never writes into a pipe that nobody reads.
+    // First, so that the program never writes into a pipe without a reader.
     let relay = Relay::start(&told, out, err).map_err(|error| {
         let text = format!("cannot start a relay for {name:?}: {error}");
         io::Error::new(error.kind(), text)
@@ -240,7 +240,7 @@ impl Relay {
     fn finish(&mut self) {
         let is_there = self.process.is_some() && self.tell(&[ASKED]);
         if !is_there || self.control.read_exact(&mut [0]).is_err() {
-            // It has ended, or is about to: nobody holds the pipes.
+            // It has ended, or is about to: no process holds the pipes.
             self.reap();
         }
     }

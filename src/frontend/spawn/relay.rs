@@ -42,7 +42,7 @@ fn relay(mut control: UnixStream) -> io::Result<()> {
     }
     control.write_all(&[READY])?;
     let mut pid = [0; 4];
-    // Who started us may have died over it, and the program may live: then nobody knows its number.
+    // Who started us may have died over it, and the program may live: then no process knows its number.
     let control = control.read_exact(&mut pid).is_ok().then_some(control);
     let program = Program {
         name: told.process,

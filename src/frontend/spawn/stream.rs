@@ -41,7 +41,7 @@ enum Writes {
 }
 
 pub(super) struct Stream {
-    /// `None` when nobody can write into it any more.
+    /// `None` when no process can write into it any more.
     pipe: Option<File>,
     level: Level,
     site: &'static CallSite,
@@ -156,7 +156,7 @@ impl Stream {
         self.joined.end(&mut put);
     }
 
-    /// Whether nobody can write into it any more.
+    /// Whether the last process that could write into it has closed it.
     pub(super) fn has_ended(&self) -> bool {
         self.pipe.is_none()
     }

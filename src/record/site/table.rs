@@ -10,7 +10,7 @@
 //!   text    0 words in use    │ target, padded to a word │ file, padded │ format, padded │ keys, padded │ …
 //! ```
 //!
-//! An entry is taken by a compare-and-swap of its hash and becomes valid with its seal. Nobody waits for a
+//! An entry is taken by a compare-and-swap of its hash and becomes valid with its seal. No caller waits for a
 //! seal: who finds an unfinished entry of its own hash (the one who began it may be dead) writes its call
 //! site into the record itself, which is also what happens when the table is full.
 
@@ -130,7 +130,7 @@ impl<'a> SiteTable<'a> {
         }
         let entry = self.entry(index);
         for (at, n) in [(RECORDS, 1), (BYTES, bytes)] {
-            // Relaxed: observers need no more, and nobody else writes it.
+            // Relaxed: observers need no more, and no other process writes it.
             let before = entry[at].load(Ordering::Relaxed);
             entry[at].store(before.wrapping_add(n), Ordering::Relaxed);
         }

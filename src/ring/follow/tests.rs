@@ -142,7 +142,7 @@ fn a_parked_run_comes_late_and_what_nobody_filled_does_not_come() {
     let ring = memory.ring();
     let held = claim(&ring, &memory.lease(1), &cached_head, bytes.len(), 0, true).unwrap();
     let dead = claim(&ring, &memory.lease(0), &cached_head, 8, 0, true).unwrap();
-    // Its floor is cleared: nobody can fill it.
+    // Its floor is cleared: no producer can fill it.
     drop(dead);
     assert!(memory.write(0, 1, &cached_head));
     follower.take(&mut batch);

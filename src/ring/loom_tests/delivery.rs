@@ -109,7 +109,7 @@ fn a_lone_producer_that_finds_room_finds_it_free() {
         let (published, full, overtaken) = sort(writer.join().unwrap());
         drainer.finish();
         drainer.assert_exactly_once(&published, 0);
-        // Nobody else claims and nothing is parked: a sequence is never given up.
+        // No other thread claims and nothing is parked: a sequence is never given up.
         assert_eq!((overtaken, drainer.orphans.len()), (0, 0));
         assert_eq!(memory.begun(0), (published.len() as u64, 0));
         FULL.note(full > 0);

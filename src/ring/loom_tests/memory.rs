@@ -31,7 +31,7 @@ pub(super) struct Memory {
     ghosts: Vec<UnsafeCell<()>>,
 }
 
-// SAFETY: the cells hold nothing and nobody dereferences their pointers; they are there for loom to watch.
+// SAFETY: the cells hold nothing and no code dereferences their pointers; they are there for loom to watch.
 #[allow(unsafe_code)]
 unsafe impl Sync for Memory {}
 
@@ -273,7 +273,7 @@ pub(super) struct Taken {
     pub(super) written: Written,
     pub(super) late: bool,
     slots: u64,
-    /// Whether its slots have been given back: then nobody may be handed it again.
+    /// Whether its slots have been given back: then it may not be handed out again.
     released: bool,
 }
 

@@ -16,7 +16,7 @@ use crate::sync::Ordering;
 
 /// How deep signal handlers that log may interrupt one another's claims.
 const NESTING: u64 = 4;
-/// How often the tail is set anew while somebody else keeps writing it.
+/// How often the tail is set anew while a member keeps writing it.
 const TRIES: usize = 8;
 
 /// What was found damaged and mended.
@@ -89,7 +89,7 @@ impl Reader<'_> {
                 Err(now) => seen = now,
             }
         }
-        // Somebody writes it all the time. Nothing that can be believed has been claimed.
+        // A member writes it all the time. Nothing that can be believed has been claimed.
         self.cursor
     }
 
@@ -144,7 +144,7 @@ impl Reader<'_> {
         (is_ours && is_near && state >= free(h)) || self.slot_is_parked(h)
     }
 
-    /// Frees the slot of `h` for the first sequence that nobody can have claimed: who claimed an earlier one
+    /// Frees the slot of `h` for the first sequence that no producer can have claimed: who claimed an earlier one
     /// saw the slot not free and walked away.
     #[cold]
     pub(super) fn mend_slot(&mut self, h: u64, tail: u64) {

@@ -30,7 +30,7 @@ impl Reader<'_> {
         self.cursor = h.wrapping_add(1);
     }
 
-    /// Looks at the parked slots: those that nobody can fill any more come back into use; the first that
+    /// Looks at the parked slots: those that no producer can fill any more come back into use; the first that
     /// has been published is handed out, to be read and released before anything else is done.
     pub(crate) fn sweep(&mut self, alive: &dyn Fn(usize) -> bool) -> Option<Run> {
         if self.parked.is_empty() {
@@ -74,11 +74,11 @@ impl Reader<'_> {
         self.parked.iter().any(is_late)
     }
 
-    /// Frees the slot of `p` for the first sequence that nobody can have claimed yet, or that will find
+    /// Frees the slot of `p` for the first sequence that no producer can have claimed yet, or that will find
     /// the slot free when it comes. The slot may also lie ahead of the cursor: the rest of a late run.
     pub(super) fn unpark(&mut self, p: u64) {
         let slot = self.ring.slot_index(p);
-        // [tail]: whoever claimed below this saw the slot not free and walked away.
+        // [tail]: a producer that claimed below this saw the slot not free and walked away.
         let beyond = self.claimed();
         let next = next_in_slot(slot as u64, beyond, self.ring.slots.capacity);
         // [release]: pairs with the load in claim.

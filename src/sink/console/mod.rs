@@ -196,7 +196,7 @@ impl ConsoleSink {
         let queue_bytes = queue_bytes.unwrap_or(stream::QUEUE_BYTES);
         match stderr {
             None => ConsoleSink::new(Outlet::stdout()?, None, queue_bytes),
-            // All there are: standard output may be somebody else's.
+            // All there are: standard output may be another program's.
             Some(Level::Trace) => ConsoleSink::new(Outlet::stderr()?, None, queue_bytes),
             Some(level) => {
                 let grave = Some((level, Outlet::stderr()?));
@@ -217,7 +217,7 @@ impl ConsoleSink {
         let grave = grave.map(|(level, outlet)| Ok((level, Way::start(outlet, queue_bytes)?)));
         let grave = grave.transpose()?;
         Ok(ConsoleSink {
-            // Of two streams nobody knows which line was shown last.
+            // Of two streams it is not known which line was shown last.
             layout: Layout::new(grave.is_some()),
             usual: Way::start(usual, queue_bytes)?,
             grave,

@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-/// Lines longer than this are not looked through: nobody reads them on a terminal.
+/// Lines longer than this are not looked through: they can't be read on a terminal.
 const MOST_BYTES: usize = 4096;
 
 /// What something is.

@@ -65,9 +65,9 @@ pub(super) struct DatagramSink<E> {
     missing: Missing,
     /// The trouble that the drainer was told of, while it lasts.
     told: Option<Trouble>,
-    /// Records given up since somebody asked.
+    /// Records given up since the drainer last asked.
     lost: u64,
-    /// What there is to say, and nobody has asked yet.
+    /// What there is to say and was not asked for yet.
     news: Vec<String>,
 }
 

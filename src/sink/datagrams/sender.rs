@@ -1,4 +1,4 @@
-//! The thread that sends, so that a receiver that is slow, stands still or is not there holds up nobody else.
+//! The thread that sends, so that a receiver that is slow, stands still or is not there holds up nothing else.
 //!
 //! It takes the whole queue and sends one datagram after the other. Where there is no room it waits for some; after an
 //! error it rests, opens the socket anew and tries the same datagram again. How much may wait is decided by who fills the
@@ -19,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const REST: Duration = Duration::from_millis(20);
 const LONGEST_REST: Duration = Duration::from_secs(1);
 
-/// How long the network may take to say that nobody receives.
+/// How long the network may take to say that there is no receiver.
 const ANSWER: Duration = Duration::from_millis(100);
 
 /// What waits, by what it means.
@@ -70,11 +70,11 @@ struct State {
     waiting: Waiting,
     /// What is in the way of the first datagram.
     trouble: Option<String>,
-    /// Records that could not be made small enough, and nobody has asked for yet.
+    /// Records that could not be made small enough, and were not asked for yet.
     too_large: u64,
     /// The thread is to end as soon as it may.
     ending: bool,
-    /// Somebody waits for what waits: to wake nobody is a system call too.
+    /// The drainer waits for the queue: waking costs a system call even when no thread waits.
     awaited: bool,
 }
 
@@ -196,7 +196,7 @@ fn send_until_ended(shared: &Shared, socket: Socket) {
 
 /// A batch on its way.
 ///
-/// Invariant: `done <= next <= batch.len()`; those between are with the kernel, and it may yet say that nobody has
+/// Invariant: `done <= next <= batch.len()`; those between are with the kernel, and it may yet say that no receiver has
 /// received them. With UDP that is the last one, with others none.
 struct Course<'a> {
     shared: &'a Shared,
@@ -226,7 +226,7 @@ impl Course<'_> {
         let is_last = self.next == self.batch.len();
         if self.next > self.done && (is_last || self.probing) {
             if self.probing {
-                // Nothing else is sent while it is not known whether anybody is there.
+                // Nothing else is sent while it is not known whether a receiver is there.
                 thread::sleep(ANSWER);
             }
             self.socket.confirm()?;

@@ -75,7 +75,7 @@ pub(super) struct Socket {
     address: Address,
     too_large: TooLarge,
     open: Option<Open>,
-    /// How often it was closed: a name may have several addresses, and somebody at only one of them.
+    /// How often it was closed: a name may have several addresses, and a receiver at only one of them.
     tries: usize,
     /// In a stream: the datagram with its end, and how much of it is sent.
     frame: Vec<u8>,
@@ -255,7 +255,7 @@ fn send_shortened(open: &Open, datagram: &[u8], text_at: usize) -> io::Result<Se
     }
 }
 
-/// A file that holds these bytes and that nobody can change any more.
+/// A sealed file that holds these bytes.
 fn sealed_file(bytes: &[u8]) -> io::Result<OwnedFd> {
     use io::Write;
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;

@@ -43,7 +43,7 @@ impl Spot {
         sink(address, TooLarge::Shorten, queue_bytes)
     }
 
-    /// Somebody who receives, in place of whoever did before.
+    /// A receiver, in place of the one before.
     fn receiver(&self) -> UnixDatagram {
         _ = fs::remove_file(&self.0);
         let receiver = UnixDatagram::bind(&self.0).unwrap();

@@ -91,7 +91,7 @@ impl Backlog {
         !self.cuts.is_empty()
     }
 
-    /// The present file is `bytes` long, whoever wrote them.
+    /// The present file is `bytes` long; other programs may have written some of them.
     pub(super) fn note_length(&mut self, bytes: u64) {
         if self.cuts.is_empty() {
             self.last_file_length = bytes + self.unwritten() as u64;

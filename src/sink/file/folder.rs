@@ -1,7 +1,7 @@
 //! The folder of log files while this process alone rearranges it.
 //!
-//! Whoever removes or renames closed files takes the folder's lock for that, so that sessions take turns, and
-//! nobody counts a file twice that is about to be replaced by a compressed one. Nothing that another
+//! A process takes the folder's lock to remove or rename closed files, so that sessions take turns, and
+//! none counts a file twice that is about to be replaced by a compressed one. Nothing that another
 //! user puts in the place of a file may lead us elsewhere or make us wait.
 
 use std::fs::File;
@@ -32,7 +32,7 @@ impl HeldFolder {
         HeldFolder::lock(path, FlockOperation::NonBlockingLockExclusive)
     }
 
-    /// Waits for whoever holds it.
+    /// Waits for the process that holds it.
     pub(super) fn hold(path: &Path) -> io::Result<HeldFolder> {
         let held = HeldFolder::lock(path, FlockOperation::LockExclusive)?;
         held.ok_or_else(|| io::ErrorKind::WouldBlock.into())
@@ -71,7 +71,7 @@ impl HeldFolder {
         }
     }
 
-    /// Removes a file that nobody has locked, so that no session writes it. Whether it is gone now.
+    /// Removes a file that no process has locked, so that no session writes it. Whether it is gone now.
     pub(super) fn remove_unless_open(&self, name: &str) -> io::Result<bool> {
         let Some(file) = self.open(name)? else {
             return Ok(true);

@@ -52,7 +52,7 @@ struct State {
     /// The thread is at it.
     busy: bool,
     ended: bool,
-    /// What came of the syncs since somebody asked: of many that went well, one.
+    /// What came of the syncs since the drainer last asked: of many that succeeded, one.
     outcomes: Vec<io::Result<()>>,
 }
 
@@ -73,7 +73,7 @@ pub(super) struct Syncer {
     policy: FileSync,
     shared: Arc<Shared>,
     present: Option<Arc<Target>>,
-    /// The file before, if it holds what nobody has asked a sync of.
+    /// The file before, if it holds what no sync was asked for.
     before: Option<Arc<Target>>,
     /// Bytes of the present file of which a sync was asked for.
     asked: u64,

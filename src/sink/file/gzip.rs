@@ -1,13 +1,13 @@
 //! Compressing files that another one follows: on a thread of its own, with low priority, one after the other.
 //!
 //! ```text
-//!   app_….log                     the original, which nobody writes any more and no checkpoint names
+//!   app_….log                     the original, which no process writes any more and no checkpoint names
 //!   app_….log  app_….log.gz.new   read, compress, write; locked, so that a pruner leaves it
 //!   app_….log  app_….log.gz       renamed, the folder locked
 //!   app_….log.gz                  the original removed; only now do others get the folder
 //! ```
 //!
-//! Whoever dies on the way leaves the original, and with it what the next opening removes
+//! A process that dies on the way leaves the original, and with it what the next opening removes
 //! (see [`prune`](super::prune)). So at no time is anything lost, and never is a `.gz` there that is not whole.
 
 use std::collections::VecDeque;
@@ -66,7 +66,7 @@ struct State {
     busy: bool,
     /// Nothing more is to be done.
     ended: bool,
-    /// What came of the files since somebody asked.
+    /// What came of the files since the drainer last asked.
     outcomes: Vec<io::Result<()>>,
 }
 
@@ -192,7 +192,7 @@ fn compress(shared: &Shared, closed: &Closed) -> io::Result<()> {
     outcome.map(|_| ())
 }
 
-/// Makes the new file, empty and locked, before anybody can take it for left behind.
+/// Makes the new file, empty and locked, before another process can take it for left behind.
 fn begin(shared: &Shared, new: &str) -> io::Result<File> {
     let folder = HeldFolder::hold(&shared.folder)?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;

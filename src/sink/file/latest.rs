@@ -1,6 +1,6 @@
 //! The link `{program}_latest.log` to the file that was begun last.
 //!
-//! It is replaced in one step, so that whoever follows it always finds a file, and never points at nothing: when its
+//! It is replaced in one step, so that a program that follows it always finds a file, and never points at nothing: when its
 //! file goes, it points at the newest that is left, or goes too.
 
 use std::fmt;
@@ -120,7 +120,7 @@ fn read(folder: &HeldFolder, name: &str) -> io::Result<Link> {
 
 fn replace(folder: &HeldFolder, name: &str, file: &str) -> io::Result<()> {
     let new = Names::unfinished(name);
-    // Left by somebody who was killed here: the folder is ours.
+    // Left by a process that was killed here: the folder is ours.
     if matches!(read(folder, &new)?, Link::To(_)) {
         folder.remove(&new)?;
     }

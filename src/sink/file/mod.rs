@@ -71,7 +71,7 @@ use crate::sink::{FileMarks, FilePlace, Sink};
 /// How often the path of the open file is looked at, to notice that it was renamed.
 pub(in crate::sink) const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How long to leave the processor between two tries at something that somebody else holds up.
+/// How long to leave the processor between two tries at something that another process holds up.
 pub(in crate::sink) const PAUSE: Duration = Duration::from_millis(2);
 
 /// What is told the name of a log file before that is made, so that a successor of this process knows of it
@@ -119,7 +119,7 @@ impl FileSink {
         Ok(FileSink::with(config, announce, log))
     }
 
-    /// Removes those of the files that a predecessor of this process announced and nobody else has in hand.
+    /// Removes those of the files that a predecessor of this process announced and no other process has locked.
     pub fn discard(config: &FileConfig, announced: &[String]) {
         let names = config.names();
         for name in announced {
@@ -131,7 +131,7 @@ impl FileSink {
     }
 
     /// Goes on where a predecessor of this process stopped: at `place`, with whatever the file holds beyond
-    /// it taken away. When the file is gone or in somebody else's hands a new one is begun. What the predecessor had
+    /// it taken away. When the file is gone, or another process has it locked, a new one is begun. What the predecessor had
     /// in its memory is gone, and the first line says so; `name` knows processes by their ids.
     ///
     /// # Errors

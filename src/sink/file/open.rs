@@ -125,7 +125,7 @@ impl LogFile {
                     let micros = micros + attempt;
                     return Ok(LogFile { micros, ..file });
                 }
-                // Somebody else's, or gone: not ours to answer for.
+                // Another program's, or gone: not ours to report.
                 Ok(None) => announce(""),
                 Err(source) => return Err(OpenFileError::File { path, source }),
             }
@@ -166,7 +166,7 @@ impl LogFile {
     }
 
     /// Opens a file that a predecessor of this process wrote, and named after `micros`, locks it, and takes away what
-    /// that one wrote behind `place`: see [`foreign`]. `None` when it is gone, or in somebody else's hands.
+    /// that one wrote behind `place`: see [`foreign`]. `None` when it is gone, or another process has it locked.
     pub(in crate::sink) fn reopen(
         path: &Path,
         place: &FilePlace,
@@ -189,7 +189,7 @@ impl LogFile {
         }))
     }
 
-    /// Takes the file away if nothing was written to it, by anybody. One that cannot be removed stays, and harms nobody.
+    /// Removes the file if no program has written to it. A file that cannot be removed stays; it does no harm.
     pub(in crate::sink) fn remove_if_empty(&self) {
         let is_empty = self.file.metadata().is_ok_and(|found| found.len() == 0);
         if self.written == 0 && is_empty && self.is_in_place() {
@@ -221,7 +221,7 @@ impl LogFile {
         let _ = flock(&self.file, FlockOperation::Unlock);
     }
 
-    /// Whether the file has lost its last name: what is written to it now, nobody will read.
+    /// Whether the file has lost its last name: what is written to it now can't be read by its name.
     pub(in crate::sink) fn is_deleted(&self) -> bool {
         self.look().is_ok_and(|found| found.is_deleted)
     }
@@ -291,7 +291,7 @@ fn micros_now() -> i64 {
     local_micros(clock::wall_ns().max(0))
 }
 
-/// Opens and locks a file that exists. `None` when it does not, somebody else has it locked, or it is not ours: what
+/// Opens and locks a file that exists. `None` when it does not, another process has it locked, or it is not ours: what
 /// another user puts at the name of a log file is neither waited for nor written.
 pub(in crate::sink) fn open_unlocked(path: &Path) -> io::Result<Option<File>> {
     let folder = path.parent().unwrap_or(Path::new("/"));
@@ -322,7 +322,7 @@ pub(in crate::sink) fn open_unlocked(path: &Path) -> io::Result<Option<File>> {
     Ok(is_ours.then_some(file))
 }
 
-/// Whether a file may be one that we made, so that to write it harms nobody else: a plain file of one name, of our user or
+/// Whether a file may be one that we made, so that to write it harms no other program: a plain file of one name, of our user or
 /// of the folder's. (Some file systems give all files one owner; and who owns the folder has his own files there anyway.)
 fn is_ours(metadata: &fs::Metadata, folder: &Path) -> io::Result<bool> {
     if !metadata.is_file() || metadata.nlink() != 1 {

@@ -49,7 +49,7 @@ struct Found {
     name: String,
     /// Its records were recovered.
     is_recovered: bool,
-    /// Bytes, and when it was last written in nanoseconds since 1970; zeros when nobody needs them.
+    /// Bytes, and when it was last written in nanoseconds since 1970; zeros when no limit needs them.
     bytes: u64,
     written_ns: i128,
 }

@@ -21,7 +21,7 @@ use crate::record::Record;
 use crate::segment::process::check_file_size;
 use crate::sink::{Encoding, FilePlace, Sink};
 
-/// Tries at a file that somebody else has locked for a moment.
+/// Tries at a file that another process has locked for a moment.
 const TRIES: u32 = 20;
 
 /// Where such files may go.
@@ -33,7 +33,7 @@ pub(crate) struct Folders {
     pub(crate) others: Vec<PathBuf>,
 }
 
-/// What became of the file, for whoever gave the sink away.
+/// What became of the file, for the caller that gave the sink away.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     /// The file, once there is one.
@@ -154,7 +154,7 @@ impl RecoveredFile {
             if let Err(source) = written {
                 let path = log.path.clone();
                 if log.written == 0 {
-                    // Nobody knows of it yet; a later try makes another.
+                    // No checkpoint knows of it yet; a later try makes another.
                     let _ = fs::remove_file(&path);
                     progress.path = None;
                 }
@@ -167,7 +167,7 @@ impl RecoveredFile {
     }
 }
 
-/// Cuts a file back to `place`. `None` when it is not there, or somebody else keeps it.
+/// Cuts a file back to `place`. `None` when it is not there, or another process has it locked.
 fn cut_back(path: PathBuf, place: &FilePlace) -> Result<Option<LogFile>, OpenFileError> {
     for _ in 0..TRIES {
         match LogFile::reopen(&path, place, 0) {
@@ -205,7 +205,7 @@ impl Sink for RecoveredFile {
         if !stuck && let Err(error) = self.write() {
             self.progress.borrow_mut().trouble = Some(error);
         }
-        // Whoever gave us away asks for the trouble itself.
+        // The caller that gave the sink away asks for the trouble itself.
         Ok(())
     }
 

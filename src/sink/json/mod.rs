@@ -54,8 +54,8 @@ use crate::sink::spec::Common;
 ///
 /// A FIFO need not have a reader when the log begins, and readers may come and go: each begins with a whole line. What is
 /// logged without one waits, up to the [`queue_bytes`](crate::Builder::queue_bytes) (4 MiB); what finds no room there is
-/// left out and counted, and an object says so at the gap, and the other sinks say it too. Nobody is held up, and [`flush`](crate::ShmLogger::flush)
-/// does not wait for a FIFO that nobody reads. What a reader had not
+/// left out and counted, and an object says so at the gap, and the other sinks say it too. No process is held up, and [`flush`](crate::ShmLogger::flush)
+/// does not wait for a FIFO without a reader. What a reader had not
 /// read when it went is lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "settings do nothing until they are given to Builder::sink()"]

@@ -1,7 +1,7 @@
-//! Files that were left without a summary, because everybody who could have written it was killed.
+//! Files that were left without a summary, because all processes that could have written it were killed.
 //!
 //! The next session of the program that logs into the folder completes them: nothing is missing in them, but viewers open
-//! a file much faster by its index. One that somebody has locked is being written. One that was written a moment ago may be
+//! a file much faster by its index. One that a process has locked is being written. One that was written a moment ago may be
 //! that of a drainer which was killed and is being started anew. What does not look like a file of this sink is left alone.
 
 use std::fs::{self, File};

@@ -38,7 +38,7 @@ impl McapSink {
         Ok(McapSink::with(config, format, announce, log, recording))
     }
 
-    /// Removes those of the files that a predecessor of this process announced and nobody else has in hand.
+    /// Removes those of the files that a predecessor of this process announced and no other process has locked.
     pub(crate) fn discard(config: &FileConfig, announced: &[String]) {
         let names = names_of(config);
         for name in announced.iter().filter(|name| names.include(name)) {
@@ -48,7 +48,7 @@ impl McapSink {
     }
 
     /// Goes on where a predecessor of this process stopped, with whatever the file holds beyond `place` taken away; in
-    /// a new file when that one is gone, in somebody else's hands or not what the predecessor wrote. `name` knows
+    /// a new file when that one is gone, locked by another process or not what the predecessor wrote. `name` knows
     /// processes by their ids.
     ///
     /// # Errors

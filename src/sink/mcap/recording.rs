@@ -260,7 +260,7 @@ impl<M: Medium> Recording<M> {
         };
         let ending = ending(self.settled, &contents);
         self.write_behind(&[&ending])?;
-        // Whoever goes on after all takes it away first.
+        // A successor that goes on after all takes it away first.
         self.torn = true;
         Ok(())
     }

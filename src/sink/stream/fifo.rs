@@ -35,7 +35,7 @@ impl Fifo {
         }
     }
 
-    /// Whether there is nobody to read; not before it was tried.
+    /// Whether there is no reader; not known before it was tried.
     pub(super) fn is_alone(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.is_alone)
     }
@@ -49,7 +49,7 @@ impl Fifo {
             .custom_flags(flags.bits() as i32)
             .open(&self.path);
         let file = opened.map_err(|error| match Errno::from_io_error(&error) {
-            Some(Errno::NXIO) => self.refuse(&"nobody has it open for reading"),
+            Some(Errno::NXIO) => self.refuse(&"no program has it open for reading"),
             _ => self.refuse(&error),
         })?;
         // It was one when the program began: another file in its place is not ours to write to.

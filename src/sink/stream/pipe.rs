@@ -17,7 +17,7 @@ use crate::sink::encoding::{Encoder, Encoding};
 use crate::sink::missing::counted;
 
 /// What the line at a gap says of its cause.
-const WHY: &str = "nobody read them in time";
+const WHY: &str = "no program read them in time";
 
 /// Whether this is something that a reader has at its other end.
 pub(in crate::sink) fn is_pipe(path: &Path) -> bool {
@@ -32,11 +32,11 @@ pub(in crate::sink) struct PipeSink {
     encoder: Encoder,
     pub(super) stream: Stream,
     queue_bytes: usize,
-    /// Nobody is there to read.
+    /// There is no reader.
     is_alone: Arc<AtomicBool>,
     /// It has been said that records are being left out.
     said_full: bool,
-    /// Records left out that nobody has been told of.
+    /// Records left out and not reported yet.
     untold: u64,
 }
 
@@ -147,7 +147,7 @@ impl Sink for PipeSink {
             (None, 0) => Ok(()),
             (None, left) => Err(io::Error::new(
                 io::ErrorKind::TimedOut,
-                format!("{}: nobody reads the last {left} bytes", self.name),
+                format!("{}: no program reads the last {left} bytes", self.name),
             )),
         }
     }

@@ -77,10 +77,13 @@ fn what_is_logged_before_a_reader_comes_waits_for_it_and_that_is_said_once() {
     let mut sink = fifo.sink(1 << 20);
     log(&mut sink, 0..3);
     let told = said(&mut sink);
-    assert!(told.contains("nobody has it open for reading"), "{told}");
+    assert!(
+        told.contains("no program has it open for reading"),
+        "{told}"
+    );
     log(&mut sink, 3..5);
     sink.commit().unwrap();
-    // Nobody who flushes waits for a reader that may never come.
+    // A flush does not wait for a reader that may never come.
     assert!(sink.settled() && sink.stream.waiting() > 0);
     let mut reader = fifo.reader();
     for sequence in 0..5 {
@@ -98,7 +101,7 @@ fn a_reader_that_comes_after_another_has_gone_begins_with_a_whole_line() {
     let large = "x".repeat(1 << 18);
     sink.record(&record(0, &large));
     log(&mut sink, 1..2);
-    // That nobody is there yet may be told, or not.
+    // That no reader is there yet may be told, or not.
     let _ = sink.commit();
     let mut reader = fifo.reader();
     reader.read_exact(&mut [0; 100]).unwrap();
@@ -162,7 +165,8 @@ fn beyond_the_queue_records_are_counted_and_told_there_and_elsewhere() {
         }
     }
     let lost = 101 - kept;
-    let expected = format!("{lost} records are missing here (worker-1[1234]: {lost}): nobody read");
+    let expected =
+        format!("{lost} records are missing here (worker-1[1234]: {lost}): no program read");
     assert!(kept > 3 && gap.starts_with(&expected), "{gap}");
     let news = sink.take_news().join("\n");
     assert!(
@@ -180,7 +184,7 @@ fn finishing_with_nobody_to_read_ends_and_says_so() {
     said(&mut sink);
     let refused = sink.finish(Duration::from_millis(1)).unwrap_err();
     assert!(
-        refused.to_string().contains("nobody reads the last"),
+        refused.to_string().contains("no program reads the last"),
         "{refused}"
     );
 }

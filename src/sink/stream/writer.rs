@@ -1,4 +1,4 @@
-//! The thread that writes to a terminal or a pipe, so that one that stands still stops nobody else.
+//! The thread that writes to a terminal or a pipe, so that one that stands still stops nothing else.
 //!
 //! Batches go into a queue; the thread takes all of it at once and writes it in chunks, each ending with
 //! a line where possible. How much may wait is decided by who fills the queue.

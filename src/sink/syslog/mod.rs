@@ -42,7 +42,7 @@ const UDP_SIZE: u64 = 2048;
 ///
 /// The place is a Unix socket, of datagrams or a stream, by default `/dev/log`, or `udp://host:port` (`udp://[::1]:514`,
 /// `udp://loghost`; the port is 514 if none is given). The daemon may come later, or be started anew: what is logged
-/// meanwhile waits for it, up to [`queue_bytes`](crate::Builder::queue_bytes). What UDP loses on its way nobody knows.
+/// meanwhile waits for it, up to [`queue_bytes`](crate::Builder::queue_bytes). What UDP loses on its way can't be known.
 /// As text: `syslog`, `syslog:/dev/log?facility=local0`, `syslog:udp://127.0.0.1:514`.
 ///
 /// Each record has:

@@ -1,4 +1,4 @@
-//! Consoles that take nothing for a while: nobody is held up, and what is missing is told.
+//! Consoles that take nothing for a while: no process is held up, and what is missing is told.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -17,7 +17,7 @@ impl Write for Gate {
         _ = self.arrived.send(());
         match self.tickets.recv() {
             Ok(Some(kind)) => Err(kind.into()),
-            // Without anybody to give tickets the gate stays open.
+            // Without a giver of tickets the gate stays open.
             Ok(None) | Err(_) => self.paper.write(bytes),
         }
     }

@@ -10,7 +10,7 @@ use crate::sink::file::{FileConfig, FileSink};
 use crate::sink::samples::record;
 use crate::sink::{Encoding, FilePlace, Sink};
 
-const MARK: &str = "a mark by somebody else\n";
+const MARK: &str = "a mark by another program\n";
 
 fn config(folder: &Folder, encoding: Encoding) -> FileConfig {
     FileConfig {

@@ -104,7 +104,7 @@ fn in_the_end_what_is_not_synced_yet_is_waited_for_and_nothing_else() {
         syncer.wrote(10, true);
         syncer.finish(10, Instant::now() + HOUR).unwrap();
         assert_eq!(take(&syncer), (0, false));
-        // Nobody works any more, so a wait for that would be in vain.
+        // The thread does not work any more, so a wait for it would be in vain.
         syncer.finish(10, Instant::now()).unwrap();
         let refused = syncer.finish(20, Instant::now()).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::TimedOut);

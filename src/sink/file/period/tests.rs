@@ -29,7 +29,7 @@ impl TimeZone for Zone {
     }
 
     fn offset_from_local_date(&self, _: &NaiveDate) -> MappedLocalTime<FixedOffset> {
-        unreachable!("nobody asks for days")
+        unreachable!("days are not asked for")
     }
 
     fn offset_from_local_datetime(&self, local: &NaiveDateTime) -> MappedLocalTime<FixedOffset> {
@@ -46,7 +46,7 @@ impl TimeZone for Zone {
     }
 
     fn offset_from_utc_date(&self, _: &NaiveDate) -> FixedOffset {
-        unreachable!("nobody asks for days")
+        unreachable!("days are not asked for")
     }
 
     fn offset_from_utc_datetime(&self, utc: &NaiveDateTime) -> FixedOffset {
@@ -158,7 +158,7 @@ fn a_day_that_should_begin_in_the_hour_left_out_in_spring_begins_behind_it() {
     );
 }
 
-/// A day that began at 0, in hours, and the zone of whoever runs the tests does not matter.
+/// A day that began at 0, in hours, and the zone of the machine does not matter.
 fn first_hours() -> Period {
     Period {
         rotate: Rotate::Hourly,

@@ -25,7 +25,7 @@ fn files(count: usize) -> Keep {
     }
 }
 
-/// `false` while somebody else has the folder.
+/// `false` while another process has the folder locked.
 fn try_to_prune(folder: &Folder, keep: &Keep) -> bool {
     let held = HeldFolder::try_hold(folder.path()).unwrap();
     held.map(|held| prune(&held, &app(), keep).unwrap())

@@ -201,7 +201,7 @@ fn finishing_with_a_file_that_takes_nothing_ends_and_says_so() {
     assert_eq!(sink.take_lost(), 1);
 }
 
-/// Where nobody can make a file.
+/// A folder in which no file can be made.
 const NOWHERE: &str = "/proc/no/such";
 
 #[test]

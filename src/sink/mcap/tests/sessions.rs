@@ -1,4 +1,4 @@
-//! The sink as a whole, from session to session, whoever is killed.
+//! The sink as a whole, from session to session, whichever process is killed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
