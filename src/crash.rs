@@ -6,6 +6,7 @@ use std::io;
 use std::panic::{Location, PanicHookInfo};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::errors::debug_is_text;
 use crate::frontend::sites;
 use crate::level::Level;
 use crate::logger::leaving;
@@ -75,7 +76,6 @@ pub fn install_crash_handler() -> Result<(), CrashHandlerError> {
 }
 
 /// Why there is no crash handler.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum CrashHandlerError {
     /// There was no memory for an alternate signal stack.
@@ -88,6 +88,8 @@ pub enum CrashHandlerError {
         source: io::Error,
     },
 }
+
+debug_is_text!(CrashHandlerError);
 
 impl fmt::Display for CrashHandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

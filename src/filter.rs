@@ -14,6 +14,7 @@ mod advice;
 
 use std::fmt;
 
+use crate::errors::debug_is_text;
 use crate::level::Level;
 
 /// The word for no record at all.
@@ -23,7 +24,7 @@ const OFF: &str = "off";
 pub(crate) type Directive<'t> = (&'t str, Option<Level>);
 
 /// The text names no directive, or one that can mean nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FilterError {
     /// What is none; empty when there is nothing at all.
@@ -47,6 +48,8 @@ impl FilterError {
         format!("{ALLOWED}{advice}")
     }
 }
+
+debug_is_text!(FilterError);
 
 impl fmt::Display for FilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

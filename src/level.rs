@@ -105,6 +105,77 @@ impl FromStr for Level {
     }
 }
 
+impl From<Level> for u8 {
+    fn from(level: Level) -> u8 {
+        level as u8
+    }
+}
+
+impl TryFrom<u8> for Level {
+    type Error = ParseLevelError;
+
+    /// From 0, [`Level::Trace`], to 5, [`Level::Critical`].
+    fn try_from(number: u8) -> Result<Level, ParseLevelError> {
+        Level::from_number(number).ok_or_else(|| ParseLevelError(number.to_string()))
+    }
+}
+
+/// The level of the same name.
+#[cfg(feature = "log")]
+impl From<log::Level> for Level {
+    fn from(level: log::Level) -> Level {
+        match level {
+            log::Level::Error => Level::Error,
+            log::Level::Warn => Level::Warn,
+            log::Level::Info => Level::Info,
+            log::Level::Debug => Level::Debug,
+            log::Level::Trace => Level::Trace,
+        }
+    }
+}
+
+/// The level of the same name; [`Level::Critical`], which `log` does not have, becomes `Error`.
+#[cfg(feature = "log")]
+impl From<Level> for log::Level {
+    fn from(level: Level) -> log::Level {
+        match level {
+            Level::Critical | Level::Error => log::Level::Error,
+            Level::Warn => log::Level::Warn,
+            Level::Info => log::Level::Info,
+            Level::Debug => log::Level::Debug,
+            Level::Trace => log::Level::Trace,
+        }
+    }
+}
+
+/// The level of the same name.
+#[cfg(feature = "tracing")]
+impl From<tracing_core::Level> for Level {
+    fn from(level: tracing_core::Level) -> Level {
+        match level {
+            tracing_core::Level::ERROR => Level::Error,
+            tracing_core::Level::WARN => Level::Warn,
+            tracing_core::Level::INFO => Level::Info,
+            tracing_core::Level::DEBUG => Level::Debug,
+            tracing_core::Level::TRACE => Level::Trace,
+        }
+    }
+}
+
+/// The level of the same name; [`Level::Critical`], which `tracing` does not have, becomes `ERROR`.
+#[cfg(feature = "tracing")]
+impl From<Level> for tracing_core::Level {
+    fn from(level: Level) -> tracing_core::Level {
+        match level {
+            Level::Critical | Level::Error => tracing_core::Level::ERROR,
+            Level::Warn => tracing_core::Level::WARN,
+            Level::Info => tracing_core::Level::INFO,
+            Level::Debug => tracing_core::Level::DEBUG,
+            Level::Trace => tracing_core::Level::TRACE,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

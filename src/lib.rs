@@ -75,6 +75,8 @@ mod compiled;
 mod crash;
 #[cfg(not(loom))]
 mod drainer;
+#[cfg(not(loom))]
+mod errors;
 mod failpoint;
 #[cfg(not(loom))]
 mod filter;
@@ -118,7 +120,7 @@ pub use level::{Level, ParseLevelError};
 pub use {
     builder::{Builder, InitError, OnFull},
     crash::{CrashHandlerError, install_crash_handler, install_panic_hook},
-    drainer::{RecoverError, Recovered, recover},
+    drainer::{RecoverError, Recovered, StartError, recover},
     filter::FilterError,
     frontend::Spawned,
     logger::{DrainError, FlushError, Logger, SetFilterError, ShmLogger, drain, get_logger},

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::drainer::StartError;
+use crate::errors::debug_is_text;
 use crate::segment::{AttachError, CreateError};
 use crate::sink::SpecError;
 
 /// Why a ring could not be made.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum InitError {
     /// A setting of the builder is not allowed.
@@ -38,7 +39,7 @@ pub enum InitError {
     /// The shared memory could not be made.
     Segment(CreateError),
     /// The drainer could not be started, or could not open a sink.
-    Drainer(String),
+    Drainer(StartError),
     /// The drainer started, but the thread that watches over it did not; the drainer was ended again.
     Supervisor(std::io::Error),
     /// The program runs as another user or group than its starter (setuid, setgid).
@@ -56,6 +57,8 @@ impl InitError {
         )
     }
 }
+
+debug_is_text!(InitError);
 
 impl fmt::Display for InitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,11 +108,9 @@ impl fmt::Display for InitError {
 impl std::error::Error for InitError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            InitError::Folder { source, .. } => Some(source),
             InitError::Segment(error) => error.source(),
             InitError::Attach(error) => error.source(),
-            InitError::Sink(error) => Some(error),
-            InitError::Supervisor(error) => Some(error),
+            // What the others came from stands in their text.
             _ => None,
         }
     }
@@ -118,6 +119,15 @@ impl std::error::Error for InitError {
 impl From<CreateError> for InitError {
     fn from(error: CreateError) -> InitError {
         InitError::Segment(error)
+    }
+}
+
+impl From<StartError> for InitError {
+    fn from(error: StartError) -> InitError {
+        match error {
+            StartError::Supervisor(error) => InitError::Supervisor(error),
+            error => InitError::Drainer(error),
+        }
     }
 }
 

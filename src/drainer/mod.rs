@@ -41,4 +41,5 @@ pub(crate) use decoder::{Decoder, Raw};
 pub(crate) use recorder::Backtrace;
 pub(crate) use recover::recover_all;
 pub use recover::{RecoverError, Recovered, recover};
+pub use start::StartError;
 pub(crate) use supervisor::Supervisor;

@@ -20,8 +20,8 @@ use super::sinks::{open_sinks, open_sinks_again, origin_of};
 use super::talk::Talk;
 use super::words::Word;
 use super::work::Drainer;
-use crate::builder::InitError;
 use crate::clock::Clock;
+use crate::errors::debug_is_text;
 use crate::level::Level;
 use crate::segment::channel::{self, Channel, ON_STDIN};
 use crate::segment::process::Namespace;
@@ -228,8 +228,9 @@ fn have_sinks_again(
     }
 }
 
-/// Why there is no drainer.
-pub(crate) enum StartError {
+/// Why there is no drainer: in [`InitError::Drainer`](crate::InitError::Drainer).
+#[non_exhaustive]
+pub enum StartError {
     /// This program could not be started again.
     Spawn(io::Error),
     /// A sink could not be opened.
@@ -244,14 +245,10 @@ pub(crate) enum StartError {
     Alone(String),
 }
 
-impl From<StartError> for InitError {
-    fn from(error: StartError) -> InitError {
-        match error {
-            StartError::Supervisor(error) => InitError::Supervisor(error),
-            error => InitError::Drainer(error.to_string()),
-        }
-    }
-}
+debug_is_text!(StartError);
+
+// What the system said stands in its text.
+impl std::error::Error for StartError {}
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

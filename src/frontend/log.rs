@@ -40,12 +40,12 @@ fn tell_of_another() {
 
 impl log::Log for Ring {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        let level = level_of(metadata.level());
+        let level = Level::from(metadata.level());
         producer::is_enabled(level) && producer::passes(level, &ANY, Some(metadata.target()))
     }
 
     fn log(&self, record: &Record<'_>) {
-        let level = level_of(record.level());
+        let level = Level::from(record.level());
         if producer::is_enabled(level) {
             write(level, record);
         }
@@ -74,16 +74,6 @@ fn write(level: Level, record: &Record<'_>) {
     let target = (record.target() != site.statement.target).then(|| record.target());
     if producer::passes(level, site, target) {
         producer::write_captured(level, site, target, &Said(record));
-    }
-}
-
-fn level_of(level: log::Level) -> Level {
-    match level {
-        log::Level::Error => Level::Error,
-        log::Level::Warn => Level::Warn,
-        log::Level::Info => Level::Info,
-        log::Level::Debug => Level::Debug,
-        log::Level::Trace => Level::Trace,
     }
 }
 

@@ -105,7 +105,7 @@ where
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let metadata = event.metadata();
-        let level = level_of(metadata);
+        let level = Level::from(*metadata.level());
         if producer::is_enabled(level) {
             let write = |site: &'static CallSite, target: Option<&str>| {
                 if producer::passes(level, site, target) {
@@ -134,7 +134,7 @@ where
         data.change(false);
         let times = (data.busy, data.idle);
         drop(extensions);
-        let (level, (site, target)) = (level_of(metadata), site(metadata));
+        let (level, (site, target)) = (Level::from(*metadata.level()), site(metadata));
         if producer::is_enabled(level) && producer::passes(level, site, target) {
             let spans = Spans(Some(span));
             producer::write_captured(level, site, target, &Close { times, spans });
@@ -155,16 +155,6 @@ impl RingLayer {
         {
             data.change(was_busy);
         }
-    }
-}
-
-fn level_of(metadata: &Metadata<'_>) -> Level {
-    match *metadata.level() {
-        tracing_core::Level::ERROR => Level::Error,
-        tracing_core::Level::WARN => Level::Warn,
-        tracing_core::Level::INFO => Level::Info,
-        tracing_core::Level::DEBUG => Level::Debug,
-        tracing_core::Level::TRACE => Level::Trace,
     }
 }
 

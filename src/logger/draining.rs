@@ -5,6 +5,7 @@ use std::io;
 
 use crate::builder::{InitError, Prepared};
 use crate::drainer::external;
+use crate::errors::debug_is_text;
 use crate::segment;
 use crate::sink::SinkSpec;
 
@@ -37,7 +38,6 @@ pub fn drain(name: &str, sinks: &[SinkSpec]) -> Result<(), DrainError> {
 }
 
 /// Why a ring was not drained.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum DrainError {
     /// There is no ring of that name.
@@ -67,6 +67,8 @@ pub enum DrainError {
         source: io::Error,
     },
 }
+
+debug_is_text!(DrainError);
 
 impl fmt::Display for DrainError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

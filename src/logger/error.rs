@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::errors::debug_is_text;
 use crate::filter::FilterError;
 use crate::segment::TooLong;
 
 /// Why [`ShmLogger::flush`](crate::ShmLogger::flush) or [`Observer::flush`](crate::observe::Observer::flush) gave up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FlushError {
     /// It took too long.
@@ -20,6 +21,8 @@ pub enum FlushError {
     /// The drainer has ended.
     Over,
 }
+
+debug_is_text!(FlushError, SetFilterError);
 
 impl fmt::Display for FlushError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,7 +40,7 @@ impl fmt::Display for FlushError {
 impl std::error::Error for FlushError {}
 
 /// Why [`ShmLogger::set_filter`](crate::ShmLogger::set_filter) changed nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SetFilterError {
     /// It is no filter.

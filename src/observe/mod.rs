@@ -34,6 +34,7 @@ pub use self::follow::{Follow, Seen, Start};
 pub use self::rings::{ListedRing, RingState, rings};
 pub use self::snapshot::{CallSite, Process, Producer, SinkState, Snapshot};
 use crate::clock::{Calibration, Clock};
+use crate::errors::debug_is_text;
 use crate::logger::{self, FlushError, SetFilterError, Waiting};
 use crate::ring::Ring;
 use crate::segment::{self, AttachError, Home, Segment};
@@ -162,7 +163,6 @@ impl Observer {
 }
 
 /// Why a filter was not set.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum ChangeFilterError {
     /// The ring cannot be opened.
@@ -170,6 +170,8 @@ pub enum ChangeFilterError {
     /// It does not take the filter.
     Filter(SetFilterError),
 }
+
+debug_is_text!(ChangeFilterError);
 
 impl fmt::Display for ChangeFilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -27,7 +27,19 @@ pub(crate) mod fuzz;
 
 /// One record as a [`Sink`](crate::sink::Sink) gets it. All text is valid UTF-8 but otherwise as the
 /// producer gave it: control characters are the sink's to escape.
+///
+/// Fields may be added: a program of its own makes one by [`Record::new`], and sets what it knows.
+///
+/// ```
+/// use shmlog::Level;
+/// use shmlog::sink::Record;
+///
+/// let mut record = Record::new(1_764_460_800_000_000_000, Level::Warn, "bus 2 is slow");
+/// (record.process, record.pid) = ("can", 4711);
+/// assert!(record.values.is_empty());
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Record<'a> {
     /// Position in the ring's order, ever growing; `None` for the drainer's own words.
     pub sequence: Option<u64>,
@@ -65,27 +77,40 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// The drainer's own words, which have no place in the ring's order. A drainer writes from its first thread alone,
-    /// whose id is that of the process.
-    pub(crate) fn of_drainer(time_ns: i64, level: Level, message: &'a str) -> Record<'a> {
-        let pid = std::process::id();
+    /// A record of this time, level and text; all other texts are empty, all numbers 0 or `None`.
+    pub fn new(time_ns: i64, level: Level, message: &'a str) -> Record<'a> {
         Record {
             sequence: None,
             late: false,
             time_ns,
             level,
-            process: "shmlog",
-            pid,
-            thread: "drainer",
-            tid: pid,
-            target: "shmlog",
-            target_is_module: true,
+            process: "",
+            pid: 0,
+            thread: "",
+            tid: 0,
+            target: "",
+            target_is_module: false,
             file: "",
             line: 0,
             origin: None,
             scope: "",
             message,
             values: Values::default(),
+        }
+    }
+
+    /// The drainer's own words, which have no place in the ring's order. A drainer writes from its first thread alone,
+    /// whose id is that of the process.
+    pub(crate) fn of_drainer(time_ns: i64, level: Level, message: &'a str) -> Record<'a> {
+        let pid = std::process::id();
+        Record {
+            process: "shmlog",
+            pid,
+            thread: "drainer",
+            tid: pid,
+            target: "shmlog",
+            target_is_module: true,
+            ..Record::new(time_ns, level, message)
         }
     }
 }

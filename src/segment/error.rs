@@ -4,12 +4,13 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::errors::debug_is_text;
+
 use super::layout::READY;
 use super::name::RING_VARIABLE;
 use super::process::file_size_limit;
 
 /// Why a segment could not be made.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum CreateError {
     /// There is not enough shared memory.
@@ -50,6 +51,8 @@ pub(super) fn check_limit(bytes: usize) -> Result<(), CreateError> {
     }
 }
 
+debug_is_text!(CreateError, AttachError);
+
 impl fmt::Display for CreateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -87,7 +90,6 @@ impl std::error::Error for CreateError {
 }
 
 /// Why a ring could not be attached to.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum AttachError {
     /// The environment names no ring.

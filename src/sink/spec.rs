@@ -19,6 +19,8 @@ use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::str::FromStr;
 
+use crate::errors::debug_is_text;
+
 /// What a percent sign must be followed by.
 const ESCAPED: &str =
     "text in which each % begins an escape of two hexadecimal digits, like %25 for itself";
@@ -266,7 +268,7 @@ macro_rules! common_setters {
 pub(crate) use common_setters;
 
 /// Why a sink cannot be as it was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SpecError {
     /// The sink, as text.
@@ -278,6 +280,8 @@ pub struct SpecError {
     /// What it takes.
     pub allowed: String,
 }
+
+debug_is_text!(SpecError);
 
 impl fmt::Display for SpecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::io;
 
+use crate::errors::debug_is_text;
 use crate::segment::AttachError;
 
 /// Why a ring was not recovered.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum RecoverError {
     /// The name cannot be that of a ring.
@@ -101,6 +101,8 @@ impl From<AttachError> for RecoverError {
     }
 }
 
+debug_is_text!(RecoverError);
+
 impl fmt::Display for RecoverError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -150,7 +152,8 @@ impl fmt::Display for RecoverError {
 impl std::error::Error for RecoverError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            RecoverError::File { source, .. } | RecoverError::System { source, .. } => Some(source),
+            // Of `File` it stands in the text.
+            RecoverError::System { source, .. } => Some(source),
             _ => None,
         }
     }

@@ -86,24 +86,16 @@ impl Owned {
 
     /// As sinks get it.
     pub fn record(&self) -> Record<'_> {
-        Record {
-            sequence: self.sequence,
-            late: self.late,
-            time_ns: self.time_ns,
-            level: self.level,
-            process: &self.process,
-            pid: self.pid,
-            thread: &self.thread,
-            tid: self.tid,
-            target: &self.target,
-            target_is_module: is_module(&self.target, &self.file),
-            file: &self.file,
-            line: self.line,
-            origin: None,
-            scope: &self.scope,
-            message: &self.message,
-            values: self.values.values(),
-        }
+        let mut record = Record::new(self.time_ns, self.level, &self.message);
+        (record.sequence, record.late) = (self.sequence, self.late);
+        (record.process, record.pid) = (&self.process, self.pid);
+        (record.thread, record.tid) = (&self.thread, self.tid);
+        record.target = &self.target;
+        record.target_is_module = is_module(&self.target, &self.file);
+        (record.file, record.line) = (&self.file, self.line);
+        record.scope = &self.scope;
+        record.values = self.values.values();
+        record
     }
 }
 

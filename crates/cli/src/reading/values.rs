@@ -48,10 +48,8 @@ impl TakeValues {
 
     fn says_the_same(&mut self, values: &ValuesBuf, text: &str) -> bool {
         let bare = Owned::default();
-        let record = Record {
-            values: values.values(),
-            ..bare.record()
-        };
+        let mut record = bare.record();
+        record.values = values.values();
         self.line.clear();
         self.encoder.push(&mut self.line, &record);
         let said = self.line.strip_suffix(b"\n");

@@ -186,23 +186,10 @@ fn read(records: &mut Follow, take: &mut dyn FnMut(Piece<'_>, bool)) -> bool {
 /// Words of our own among the records; they pass every filter.
 fn say(message: &str, take: &mut dyn FnMut(Piece<'_>, bool)) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let record = Record {
-        sequence: None,
-        late: false,
-        time_ns: now.map_or(0, |since| since.as_nanos() as i64),
-        level: Level::Warn,
-        process: "shmlog",
-        pid: std::process::id(),
-        thread: "tail",
-        tid: std::process::id(),
-        target: "shmlog",
-        target_is_module: true,
-        file: "",
-        line: 0,
-        origin: None,
-        scope: "",
-        message,
-        values: Values::default(),
-    };
+    let time_ns = now.map_or(0, |since| since.as_nanos() as i64);
+    let mut record = Record::new(time_ns, Level::Warn, message);
+    (record.process, record.pid) = ("shmlog", std::process::id());
+    (record.thread, record.tid) = ("tail", std::process::id());
+    (record.target, record.target_is_module) = ("shmlog", true);
     take(Piece::Record(&record), true);
 }
