@@ -4,7 +4,8 @@
 //!
 //! ```text
 //!   words  0 READY, stored last │ 1 serial of the checkpoint
-//!          2 length of the program's name │ 3 of the folder, 0 when there are no files │ 4‥ the two, in a row
+//!          2 length of the program's name │ 3 of the folder, 0 when there are no files
+//!          4‥ how the ring was made: see Making in home.rs │ 32‥ name and folder, in a row
 //!   ── two checkpoints, one of them valid: see drainer/ledger.rs
 //!   ── files that were begun since, by sink: see announced.rs
 //! ```
@@ -12,26 +13,33 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FallocateFlags;
+use zerocopy::IntoBytes;
 
 use super::layout::{
     ANNOUNCED_FILES, ANNOUNCED_WORDS, CHECKPOINT_ACCOUNT_WORDS, CHECKPOINT_ACCOUNTS_AT, FILE_SINKS,
     Geometry, LINE,
 };
-use super::{Segment, map, private};
+use super::{Making, Segment, map, private};
 use crate::boundary::floor_char_boundary;
 use crate::sync::{AtomicU64, Ordering};
 use crate::words::{WORD, load_bytes, store_bytes};
 
-/// The first word of a book that may be used. The low byte is its layout version.
-const READY: u64 = u64::from_be_bytes(*b"logbook\x01");
+/// The first word of a book that may be used. The low byte is its layout version, which rises with any change of this layout.
+///
+/// 2: it says how the ring was made.
+const READY: u64 = u64::from_be_bytes(*b"logbook\x02");
 const SERIAL: usize = 1;
 const PROGRAM_LEN: usize = 2;
 const FOLDER_LEN: usize = 3;
-const TEXT: usize = 4;
-const CHECKPOINTS_AT: usize = 20 * LINE;
+const MAKING: usize = 4;
+const TEXT: usize = 2 * LINE;
+const CHECKPOINTS_AT: usize = 22 * LINE;
+
+const _: () = assert!(MAKING + Making::WORDS <= TEXT);
 /// The longest name of a program that is kept, in bytes.
 pub(super) const PROGRAM_MAX: usize = 255;
 /// What the file is called beside the ring.
@@ -71,11 +79,24 @@ impl Book {
         Book::of(words.leak(), geometry)
     }
 
-    #[cfg(any(test, fuzzing))]
     pub(super) fn erase(self) {
         self.words
             .iter()
             .for_each(|word| word.store(0, Ordering::Relaxed));
+    }
+
+    /// How the ring was made; `None` in a book that goes with this process and was told nothing.
+    fn making(self) -> Option<Making> {
+        let words = &self.words[MAKING..][..Making::WORDS];
+        let words = std::array::from_fn(|at| words[at].load(Ordering::Relaxed));
+        let making = Making::of_words(&words);
+        making.geometry.is_allowed().then_some(making)
+    }
+
+    fn set_making(self, making: &Making) {
+        for (place, word) in self.words[MAKING..].iter().zip(making.to_words()) {
+            place.store(word, Ordering::Relaxed);
+        }
     }
 
     fn origin(self) -> Origin {
@@ -121,15 +142,36 @@ const fn words_for(geometry: &Geometry) -> usize {
     CHECKPOINTS_AT + 2 * checkpoint_words(geometry) + announced
 }
 
+/// How the ring `name` was made, as its book says; `None` when there is no book of ours, or none of this version.
+pub(super) fn making(name: &str) -> Option<Making> {
+    let (file, _) = private::find(name, NAME).ok()??;
+    let mut words = [0_u64; MAKING + Making::WORDS];
+    file.read_exact_at(words.as_mut_bytes(), 0).ok()?;
+    let (head, making) = words.split_at(MAKING);
+    // [book] Pairs with the store in open_book: the kernel copies the first word first.
+    let making = Making::of_words(making.try_into().ok()?);
+    (head[0] == READY && making.geometry.is_allowed()).then_some(making)
+}
+
 /// A path that leads to the same place whoever reads it.
 fn is_usable(folder: &Path) -> bool {
     folder.is_absolute() && !folder.as_os_str().as_bytes().contains(&0)
 }
 
 impl Segment {
-    /// Opens the book that a predecessor left, or begins one that says `origin`. For the process that holds the drain lock.
-    /// A process that does not call this, or is refused, has one in its own memory.
-    pub(crate) fn open_book(&self, origin: &Origin) -> io::Result<()> {
+    /// Opens the book that a predecessor left, or begins one that says `origin` and `making`. For the process that holds the
+    /// drain lock. A process that does not call this, or is refused, has one in its own memory.
+    pub(crate) fn open_book(&self, origin: &Origin, making: &Making) -> io::Result<()> {
+        let opened = self.find_book(origin, making);
+        if opened.is_err() {
+            let book = Book::in_memory(&self.geometry);
+            book.set_making(making);
+            let _ = self.book.set(book);
+        }
+        opened
+    }
+
+    fn find_book(&self, origin: &Origin, making: &Making) -> io::Result<()> {
         let found = private::find(&self.name, NAME)?;
         let (file, path) = found.map_or_else(|| private::make(&self.name, NAME), Ok)?;
         let bytes = words_for(&self.geometry) * WORD;
@@ -138,10 +180,13 @@ impl Segment {
             rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes as u64)?;
         }
         let book = Book::of(map::file(&file, bytes)?, &self.geometry);
-        // Relaxed, all of it: whoever wrote it has ended, and let go of the lock that this process holds.
+        // Relaxed: the drainer that wrote it has ended, and let go of the lock that this process holds.
         if book.words[0].load(Ordering::Relaxed) != READY {
+            book.erase();
             book.set_origin(origin);
-            book.words[0].store(READY, Ordering::Relaxed);
+            book.set_making(making);
+            // [book] Release: others may look at how the ring was made.
+            book.words[0].store(READY, Ordering::Release);
         }
         let _ = self.book.set(book);
         let _ = self.book_path.set(path);
@@ -162,6 +207,11 @@ impl Segment {
     /// Whose files the ring's records go to, as its first drainer knew it.
     pub(crate) fn origin(&self) -> Origin {
         self.book().origin()
+    }
+
+    /// How the ring was made, for a process that keeps its book.
+    pub(crate) fn making(&self) -> Option<Making> {
+        self.book.get().and_then(|book| book.making())
     }
 
     /// Has the files be looked for elsewhere.

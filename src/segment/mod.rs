@@ -52,7 +52,7 @@ pub use error::{AttachError, CreateError};
 pub(crate) use filter::{FilterWord, OFF as FILTER_OFF, SharedFilter, TooLong};
 #[cfg(fuzzing)]
 pub(crate) use header::validate_header;
-pub(crate) use home::{Home, peek};
+pub(crate) use home::{Home, Making, making, peek};
 pub(crate) use identity::heirs::Heir;
 pub(crate) use identity::mapping::Backing;
 pub(crate) use identity::watch::{Watch, thread_is_gone};
@@ -64,6 +64,7 @@ pub(crate) use layout::{
 };
 pub(crate) use map::words_of_file;
 pub(crate) use name::{announce, environment, inherited, restore};
+pub(crate) use opening::check_owner;
 pub(crate) use outlets::OutletNumbers;
 pub(crate) use pages::LockRefusal;
 pub(crate) use platform::{CAN_LOCK, DrainLock};
@@ -76,7 +77,6 @@ pub(crate) use started::Started;
 use crate::sync::{AtomicU64, Ordering, load_acquire};
 use crate::words::WORD;
 use layout::Layout;
-use process::Namespaces;
 
 /// How far a ring has come in its life. Stored by its drainer, but for the first, for members and observers: neither a drainer nor
 /// its supervisor decides anything by it, since any member may write there.
@@ -133,8 +133,6 @@ pub(crate) struct Segment {
     geometry: Geometry,
     settings: Settings,
     layout: Layout,
-    /// Those of this process, which it has in common with all members.
-    namespaces: Namespaces,
     words: &'static [AtomicU64],
     /// The drainer's, in the process that drains the ring.
     book: OnceLock<book::Book>,
@@ -351,7 +349,7 @@ pub(crate) fn lock_for_draining(name: &str) -> io::Result<Option<DrainLock>> {
 /// Whether the ring `name` has no drainer and will have none: who made it is gone, and nobody drains it. Where that cannot
 /// be told it is not so. Not for signal handlers.
 pub(crate) fn is_forsaken(name: &str) -> bool {
-    let has_maker = || peek(name).is_ok_and(|home| !Watch::new(home.maker).is_gone());
+    let has_maker = || home::maker(name).is_ok_and(|maker| !Watch::new(maker).is_gone());
     // The maker first: a drainer that it is starting must find the lock free.
     CAN_LOCK && !has_maker() && !matches!(lock_for_draining(name), Ok(None))
 }
