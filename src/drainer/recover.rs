@@ -187,9 +187,10 @@ fn recover_into(name: &str, folders: &[PathBuf]) -> Result<Recovered, RecoverErr
         program: home.program,
         folder: None,
     };
-    segment.open_book(&origin, &making).map_err(refused)?;
+    segment.open_book(&origin, &making, None).map_err(refused)?;
     let recovered = save(segment, making, folders)?;
     segment::discard(name);
+    segment.close();
     segment.set_phase(Phase::Done);
     Ok(recovered)
 }

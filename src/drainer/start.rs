@@ -126,9 +126,10 @@ fn serve(segment: &'static Segment, orders: Orders, mut parent: Parent) -> Outco
     let Orders {
         config,
         circumstances,
+        book,
         ..
     } = orders;
-    let (delivery, place) = match prepare(segment, &config, circumstances, &mut parent) {
+    let (delivery, place) = match prepare(segment, &config, circumstances, book, &mut parent) {
         Ok(prepared) => prepared,
         Err(why) => {
             segment.set_phase(Phase::Failed);
@@ -149,6 +150,7 @@ fn prepare(
     segment: &'static Segment,
     config: &DrainerConfig,
     circumstances: Circumstances,
+    book: Option<OwnedFd>,
     parent: &mut Parent,
 ) -> Result<(Delivery, Option<Place>), String> {
     if circumstances.is_first
@@ -159,7 +161,7 @@ fn prepare(
     {
         return Err(is_elsewhere(namespace).to_owned());
     }
-    if let Err(error) = segment.open_book(&origin_of(config), &config.making)
+    if let Err(error) = segment.open_book(&origin_of(config), &config.making, book)
         && circumstances.is_first
     {
         // A later drainer goes on with what it finds in the ring: to log is worth more than to be followed.

@@ -64,7 +64,7 @@ impl Segment {
             layout,
             words: words.leak(),
             book: OnceLock::new(),
-            book_path: OnceLock::new(),
+            book_file: OnceLock::new(),
             handle: None,
         };
         segment.begin_anew();

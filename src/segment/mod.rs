@@ -136,8 +136,8 @@ pub(crate) struct Segment {
     words: &'static [AtomicU64],
     /// The drainer's, in the process that drains the ring.
     book: OnceLock<book::Book>,
-    /// Where the book is, of the process that keeps it.
-    book_path: OnceLock<std::path::PathBuf>,
+    /// The book's file, of the maker and of the drainers: it may lose its name.
+    book_file: OnceLock<platform::Anchor>,
     /// The file, of those who must go on without its name: the maker and the drainers.
     handle: Option<platform::Handle>,
 }
@@ -189,6 +189,7 @@ impl Segment {
 
     /// Lets go of its file: the ring has ended.
     pub(crate) fn close(&self) {
+        self.close_book();
         if let Some(handle) = &self.handle {
             handle.close();
         }
@@ -354,10 +355,11 @@ pub(crate) fn is_forsaken(name: &str) -> bool {
     CAN_LOCK && !has_maker() && !matches!(lock_for_draining(name), Ok(None))
 }
 
-/// A segment's file, kept open without being mapped, by a service that starts drainers for it.
+/// A segment's file and its book's, kept open without being mapped, by a service that starts drainers for it.
 pub(crate) struct OpenFile {
     name: String,
     handle: platform::Handle,
+    book: Option<platform::Anchor>,
 }
 
 impl OpenFile {
@@ -365,7 +367,13 @@ impl OpenFile {
         Ok(OpenFile {
             name: name.to_owned(),
             handle: platform::Handle::by_name(name)?,
+            book: book::anchor(name),
         })
+    }
+
+    /// As [`Segment::book_to_pass_on`].
+    pub(crate) fn book_to_pass_on(&self) -> Option<OwnedFd> {
+        self.book.as_ref().and_then(platform::Anchor::to_pass_on)
     }
 
     /// As [`Segment::to_pass_on`].

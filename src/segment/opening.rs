@@ -37,7 +37,7 @@ impl Segment {
             layout,
             words,
             book: OnceLock::new(),
-            book_path: OnceLock::new(),
+            book_file: OnceLock::new(),
             handle: None,
         };
         segment.format();
@@ -156,7 +156,7 @@ impl Segment {
             layout,
             words,
             book: OnceLock::new(),
-            book_path: OnceLock::new(),
+            book_file: OnceLock::new(),
             handle: None,
         })
     }
