@@ -98,8 +98,7 @@ impl Round {
         if words.as_deref() != Ok("logged") {
             self.differ(format!("a member that came after the attack: {words:?}"));
         }
-        self.figures
-            .add(Figure::DrainerRestarts, logger.stats().drainer_restarts);
+        // The ring's own number of restarts is not taken: the hostile member has written there.
         let begin = Instant::now();
         drop(logger);
         if begin.elapsed() > PATIENCE {

@@ -3,12 +3,10 @@
 
 use std::time::Duration;
 
-use zerocopy::transmute;
-
 use super::recorder::Backtrace;
 use crate::level::Level;
 use crate::segment::guest::Wishes;
-use crate::segment::{Geometry, Identity, Settings};
+use crate::segment::{Identity, Making};
 use crate::sink::SinkSpec;
 
 /// The variable that makes a program a drainer before its `main`: it names the descriptor of its channel, and is believed for
@@ -22,8 +20,8 @@ pub(crate) struct DrainerConfig {
     pub(crate) ring: String,
     /// Who asked for it.
     pub(crate) parent: Identity,
-    /// What the ring was made with: a restarted drainer need not believe the segment's header.
-    pub(crate) made_with: (Geometry, Settings),
+    /// How the ring was made: the drainer need not believe the segment.
+    pub(crate) making: Making,
     /// How long a claimed slot of a live producer is waited for before it is parked.
     pub(crate) stall_timeout: Duration,
     /// The program's name, as it stands in file names.
@@ -47,12 +45,10 @@ impl DrainerConfig {
     pub(crate) fn encode(&self) -> Vec<u8> {
         // Half a millennium at most: what a number of nanoseconds holds.
         let stall_ns = self.stall_timeout.as_nanos().min(u64::MAX.into());
-        let geometry: [u64; Geometry::WORDS] = transmute!(self.made_with.0);
-        let settings: [u64; Settings::WORDS] = transmute!(self.made_with.1);
-        let numbers = geometry.iter().chain(&settings);
-        let numbers: Vec<String> = numbers.map(u64::to_string).collect();
+        let numbers = self.making.to_words();
+        let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
         let mut text = format!(
-            "ring={}\nparent={} {} {}\nmade_with={}\nstall_ns={}\nprogram={}\nqueue={}\nbacktrace={} {}\nfilter={}\n",
+            "ring={}\nparent={} {} {}\nmaking={}\nstall_ns={}\nprogram={}\nqueue={}\nbacktrace={} {}\nfilter={}\n",
             self.ring,
             self.parent.pid,
             self.parent.start,
@@ -90,7 +86,7 @@ impl DrainerConfig {
             start: parent.next()?.parse().ok()?,
             image: parent.next()?.parse().ok()?,
         };
-        let made_with = decode_numbers(line(&mut rest, "made_with=")?)?;
+        let making = decode_making(line(&mut rest, "making=")?)?;
         let stall_timeout = Duration::from_nanos(line(&mut rest, "stall_ns=")?.parse().ok()?);
         let program = line(&mut rest, "program=")?.to_owned();
         let queue_bytes: usize = line(&mut rest, "queue=")?.parse().ok()?;
@@ -115,7 +111,7 @@ impl DrainerConfig {
         Some(DrainerConfig {
             ring,
             parent,
-            made_with,
+            making,
             stall_timeout,
             program,
             queue_bytes: Some(queue_bytes).filter(|bytes| *bytes > 0),
@@ -128,13 +124,13 @@ impl DrainerConfig {
     }
 }
 
-fn decode_numbers(text: &str) -> Option<(Geometry, Settings)> {
+fn decode_making(text: &str) -> Option<Making> {
     let mut numbers = text.split(' ').map(str::parse::<u64>);
-    let (mut geometry, mut settings) = ([0; Geometry::WORDS], [0; Settings::WORDS]);
-    for place in geometry.iter_mut().chain(&mut settings) {
+    let mut words = [0; Making::WORDS];
+    for place in &mut words {
         *place = numbers.next()?.ok()?;
     }
-    Some((transmute!(geometry), transmute!(settings)))
+    Some(Making::of_words(&words))
 }
 
 /// Takes the next line, which must begin with `key`, and returns what follows it.
@@ -161,7 +157,7 @@ mod tests {
                 start: 2,
                 image: 3,
             },
-            made_with: (transmute!([7_u64; 5]), transmute!([7_u64; Settings::WORDS])),
+            making: Making::of_words(&[7; Making::WORDS]),
             stall_timeout: Duration::MAX,
             program: String::new(),
             queue_bytes: None,
@@ -178,7 +174,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_config_comes_back_as_it_went_in(
-            pid: u32, start: u64, geometry: [u64; 5], settings: [u64; Settings::WORDS], stall_ns in 0u64..1 << 60,
+            pid: u32, start: u64, making: [u64; Making::WORDS], stall_ns in 0u64..1 << 60,
             program in "[^\n\0]{0,12}", filter in "[^\n\0]{0,12}", queue_bytes: usize, has_backtrace: bool, cpus in proptest::collection::vec(0usize..2000, 0..4), nice: Option<i32>, news in proptest::collection::vec("[^\n\0]{0,9}", 0..3),
             places in proptest::collection::vec((proptest::collection::vec(0u8.., 1..20), ".{0,9}"), 0..4),
         ) {
@@ -188,7 +184,7 @@ mod tests {
             let config = DrainerConfig {
                 ring: "shmlog-1-00".into(),
                 parent: Identity { pid, start, image: start ^ 1 },
-                made_with: (transmute!(geometry), transmute!(settings)),
+                making: Making::of_words(&making),
                 stall_timeout: Duration::from_nanos(stall_ns),
                 program,
                 queue_bytes: Some(queue_bytes).filter(|bytes| *bytes > 0),

@@ -137,6 +137,7 @@ pub(crate) fn serve(config: &DrainerConfig) -> io::Result<()> {
                 is_nameless: news.is_nameless,
             },
             segment: segment.to_pass_on().ok(),
+            book: segment.book_to_pass_on(),
             talk: Some(talk.to_pass_on()?),
         };
         let (mut drainer, channel) = Started::new(orders)?;

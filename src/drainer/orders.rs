@@ -2,10 +2,10 @@
 //!
 //! ```text
 //!   message       is it the first of its ring, was it asked to stop already, …
-//!   descriptors   the orders (config.rs) as a sealed memory file; the segment's file; of a drainer from outside, its talk
+//!   descriptors   the orders (config.rs) as a sealed memory file; the segment's file; the book's; of a drainer from outside, its talk
 //! ```
 //!
-//! The segment comes open, so that a drainer can be replaced after the ring has lost its name. The orders stay open in the
+//! Segment and book come by descriptor, so that a drainer can be replaced after the ring has lost its names. The orders stay open in the
 //! drainer, where `/proc/…/fd` shows them to people.
 
 use std::fs::File;
@@ -33,6 +33,7 @@ pub(super) struct Orders {
     pub(super) config: DrainerConfig,
     pub(super) circumstances: Circumstances,
     pub(super) segment: Option<OwnedFd>,
+    pub(super) book: Option<OwnedFd>,
     pub(super) talk: Option<OwnedFd>,
 }
 
@@ -41,6 +42,7 @@ const STOPPING: u8 = 2;
 const NAMELESS: u8 = 4;
 const HAS_SEGMENT: u8 = 8;
 const HAS_TALK: u8 = 16;
+const HAS_BOOK: u8 = 32;
 
 impl Orders {
     /// Leaves them in the channel, for the drainer to find when it has been started.
@@ -57,11 +59,13 @@ impl Orders {
             (NAMELESS, is_nameless),
             (HAS_SEGMENT, self.segment.is_some()),
             (HAS_TALK, self.talk.is_some()),
+            (HAS_BOOK, self.book.is_some()),
         ];
         let bits = bits.iter().filter(|(_, is_set)| *is_set);
         let message = bits.fold(0, |all, (bit, _)| all | bit);
-        let files = [Some(&text), self.segment.as_ref(), self.talk.as_ref()];
-        let files: Vec<_> = files.into_iter().flatten().map(AsFd::as_fd).collect();
+        let files = [&self.segment, &self.book, &self.talk].map(Option::as_ref);
+        let files = [Some(&text)].into_iter().chain(files);
+        let files: Vec<_> = files.flatten().map(AsFd::as_fd).collect();
         channel.send(&[message], &files)
     }
 
@@ -90,6 +94,7 @@ impl Orders {
                 is_nameless: has(NAMELESS),
             },
             segment: next_if(has(HAS_SEGMENT))?,
+            book: next_if(has(HAS_BOOK))?,
             talk: next_if(has(HAS_TALK))?,
         })
     }

@@ -2,7 +2,7 @@
 //! beside the logs, and they are removed.
 //!
 //! ```text
-//!   look at the header     ours, of this version? its maker, in our pid namespace, gone?     nothing is mapped yet
+//!   look at the book       its maker, in our namespaces, gone? without a book: what the segment's header says     nothing is mapped yet
 //!   take the drain lock    no drainer lives, and no other recoverer
 //!   look at the members    none lives, nor a young process that was given the ring's name
 //!   close                  who attaches from now on goes again; look at the members once more
@@ -31,7 +31,9 @@ use super::work::{Drainer, HEIR_AGE_S};
 use crate::clock::Clock;
 use crate::filter::Directives;
 use crate::level::Level;
-use crate::segment::{self, AttachError, Heir, Identity, Origin, Phase, Segment, Watch, process};
+use crate::segment::{
+    self, AttachError, Heir, Home, Identity, Making, Origin, Phase, Segment, Watch, process,
+};
 use crate::sink::file::{Folders, OpenFileError, RecoveredFile};
 use crate::sink::{FilePlace, say_owed};
 use crate::sync::Ordering;
@@ -127,14 +129,20 @@ fn recover_into(name: &str, folders: &[PathBuf]) -> Result<Recovered, RecoverErr
     let in_use = || RecoverError::InUse {
         name: name.to_owned(),
     };
-    let home = match segment::peek(name) {
-        // One that is being made is not readable yet.
-        Err(AttachError::NotASegment { .. } | AttachError::Damaged { .. })
-            if !Watch::new(segment::maker(name)).is_gone() =>
-        {
-            return Err(in_use());
+    // No member can write the book. Without one, the segment's words are all that there is.
+    let book = segment::making(name);
+    let home = match &book {
+        Some(making) => {
+            segment::check_owner(name)?;
+            Home {
+                maker: making.maker(name),
+                namespaces: making.namespaces,
+                made: making.made,
+                // It stands elsewhere in the book.
+                program: String::new(),
+            }
         }
-        home => home?,
+        None => shown_home(name)?,
     };
     let here = process::Namespaces::of_this_process();
     if here.differ(home.namespaces).is_some() {
@@ -158,20 +166,48 @@ fn recover_into(name: &str, folders: &[PathBuf]) -> Result<Recovered, RecoverErr
         .map_err(refused)?
         .ok_or_else(in_use)?;
     // Mapped for good, as all segments are; its memory is given back when it is discarded.
-    let segment: &'static Segment = Box::leak(Box::new(Segment::open(name)?));
+    let segment = match &book {
+        Some(making) => Segment::open_made_with(name, making.geometry, making.settings)?,
+        None => Segment::open(name)?,
+    };
+    let segment: &'static Segment = Box::leak(Box::new(segment));
+    let making = Making {
+        start: home.maker.start,
+        namespaces: home.namespaces,
+        made: home.made,
+        geometry: *segment.geometry(),
+        settings: segment.settings(),
+    };
+    segment.show_making(&making);
     if !close(segment) {
         return Err(in_use());
     }
     // What the program's drainer left. Where it never came, nothing was written, and nothing is cut back.
     let origin = Origin {
-        program: home.program.clone(),
+        program: home.program,
         folder: None,
     };
-    segment.open_book(&origin).map_err(refused)?;
-    let recovered = save(segment, home.made, folders)?;
+    segment.open_book(&origin, &making, None).map_err(refused)?;
+    let recovered = save(segment, making, folders)?;
     segment::discard(name);
+    segment.close();
     segment.set_phase(Phase::Done);
     Ok(recovered)
+}
+
+/// Where the ring says that it comes from.
+fn shown_home(name: &str) -> Result<Home, RecoverError> {
+    match segment::peek(name) {
+        // One that is being made is not readable yet.
+        Err(AttachError::NotASegment { .. } | AttachError::Damaged { .. })
+            if !Watch::new(segment::maker(name)).is_gone() =>
+        {
+            Err(RecoverError::InUse {
+                name: name.to_owned(),
+            })
+        }
+        home => Ok(home?),
+    }
 }
 
 /// Closes the ring if nobody who is alive uses it, or is on the way to it.
@@ -206,7 +242,7 @@ const NOBODY: Identity = Identity {
 /// Does the work of the ring's drainer, into a recovered file.
 fn save(
     segment: &'static Segment,
-    made: (u64, i64),
+    making: Making,
     folders: &[PathBuf],
 ) -> Result<Recovered, RecoverError> {
     let cannot = |error: OpenFileError| RecoverError::File {
@@ -229,7 +265,7 @@ fn save(
     };
     let outlet = Outlet::new(Box::new(sink), Directives::ALL, Some(files));
     let mut delivery = Delivery::new(segment, clock, vec![outlet], ledger, place.as_ref());
-    delivery.believe_note(made);
+    delivery.believe_note(making.made);
     if damaged {
         delivery.say(
             Level::Warn,
@@ -244,7 +280,7 @@ fn save(
         delivery.say(Level::Error, &text);
         lost_before = owed.waiting;
     }
-    let saved = Drainer::new(segment, orders(segment), delivery, place)
+    let saved = Drainer::new(segment, orders(segment, making), delivery, place)
         .save_all(&progress)
         .map_err(cannot)?;
     let file = progress.borrow().path.clone();
@@ -308,11 +344,11 @@ fn resume_file(
 }
 
 /// What its drainer would be told.
-fn orders(segment: &Segment) -> DrainerConfig {
+fn orders(segment: &Segment, making: Making) -> DrainerConfig {
     DrainerConfig {
         ring: segment.name().to_owned(),
         parent: NOBODY,
-        made_with: (*segment.geometry(), segment.settings()),
+        making,
         // A live owner there is not; one that a damaged entry speaks of is not waited for.
         stall_timeout: Duration::ZERO,
         program: String::new(),

@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::errors::debug_is_text;
 use crate::level::Level;
 use crate::segment::channel::{self, Channel, ON_STDIN};
-use crate::segment::process::Namespace;
+use crate::segment::process::{Namespace, Namespaces};
 use crate::segment::{
     DrainLock, LockRefusal, Phase, Role, Segment, Started, guest, process, truncation,
 };
@@ -85,7 +85,7 @@ fn begin(
     orders: &mut Orders,
 ) -> Result<Option<(&'static Segment, DrainLock)>, String> {
     let config = &orders.config;
-    let (geometry, settings) = config.made_with;
+    let (geometry, settings) = (config.making.geometry, config.making.settings);
     let file = orders.segment.take();
     let segment = Segment::open_known(&config.ring, file, geometry, settings)
         .map_err(|error| in_full(&error))?;
@@ -126,9 +126,10 @@ fn serve(segment: &'static Segment, orders: Orders, mut parent: Parent) -> Outco
     let Orders {
         config,
         circumstances,
+        book,
         ..
     } = orders;
-    let (delivery, place) = match prepare(segment, &config, circumstances, &mut parent) {
+    let (delivery, place) = match prepare(segment, &config, circumstances, book, &mut parent) {
         Ok(prepared) => prepared,
         Err(why) => {
             segment.set_phase(Phase::Failed);
@@ -149,14 +150,18 @@ fn prepare(
     segment: &'static Segment,
     config: &DrainerConfig,
     circumstances: Circumstances,
+    book: Option<OwnedFd>,
     parent: &mut Parent,
 ) -> Result<(Delivery, Option<Place>), String> {
     if circumstances.is_first
-        && let Some(namespace) = segment.is_of_another()
+        && let Some(namespace) = config
+            .making
+            .namespaces
+            .differ(Namespaces::of_this_process())
     {
         return Err(is_elsewhere(namespace).to_owned());
     }
-    if let Err(error) = segment.open_book(&origin_of(config))
+    if let Err(error) = segment.open_book(&origin_of(config), &config.making, book)
         && circumstances.is_first
     {
         // A later drainer goes on with what it finds in the ring: to log is worth more than to be followed.

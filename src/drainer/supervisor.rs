@@ -38,6 +38,7 @@ impl Supervisor {
         config: DrainerConfig,
     ) -> Result<Supervisor, StartError> {
         let line = Arc::new(Line::new(Way::None));
+        segment.make_book();
         let mut drainer = line.start(segment, &config).map_err(StartError::Spawn)?;
         if let Err(error) = line.wait_until_running(&mut drainer) {
             drainer.end();
@@ -288,6 +289,7 @@ impl Line {
             circumstances,
             // Where there is none to be had it goes by the name.
             segment: segment.to_pass_on().ok(),
+            book: segment.book_to_pass_on(),
             talk: None,
         };
         let (started, channel) = Started::new(orders)?;

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::FlushError;
 use crate::ring::Ring;
-use crate::segment::Segment;
+use crate::segment::{Count, Segment};
+use crate::sync::Ordering;
 
 /// A ring whose sinks are waited for. Nothing in it is written.
 pub(crate) struct Waiting<'s> {
@@ -20,7 +21,7 @@ impl Waiting<'_> {
         let mut nap = Duration::from_micros(50);
         loop {
             let behind = self.behind(target);
-            if behind <= 0 && !self.ring.has_late() {
+            if behind <= 0 && !self.has_late() {
                 return Ok(());
             }
             if self.segment.has_ended() {
@@ -38,10 +39,46 @@ impl Waiting<'_> {
         }
     }
 
+    /// Whether a parked run has been published and is not delivered yet. A member may have written over the table of the parked,
+    /// and the drainer does not look through it; so the table counts only while the drainer says that it has parked something.
+    fn has_late(&self) -> bool {
+        // Relaxed: the drainer stores it before `flushed`, which was loaded before.
+        let parked = self.segment.count(Count::Parked).load(Ordering::Relaxed);
+        parked > 0 && self.ring.has_late()
+    }
+
     /// How far the sinks are from `asked`, a tail that was read before; 0 or less when they are done. If the
     /// tail is behind that now, it was damaged then and has been mended.
     pub(crate) fn behind(&self, asked: u64) -> i64 {
         let (tail, flushed) = (self.ring.tail(), self.segment.flushed());
         (tail.wrapping_sub(flushed) as i64).min(asked.wrapping_sub(flushed) as i64)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::segment::{Geometry, Settings};
+
+    #[test]
+    fn a_table_of_the_parked_that_a_member_wrote_over_holds_up_no_flush() {
+        let geometry = Geometry {
+            slots: 16,
+            slot_size: 64,
+            max_producers: 1,
+            site_slots: 16,
+            site_bytes: 1024,
+        };
+        let segment = Segment::private("shmlog-flush", geometry, Settings::PLAIN);
+        let segment: &'static Segment = Box::leak(Box::new(segment));
+        let ring = Ring::from(segment);
+        let waiting = Waiting { segment, ring };
+        // Sequence 0 is parked, it says there, and published.
+        segment.parked()[0].store(1, Ordering::Relaxed);
+        segment.slots()[0].store(1, Ordering::Relaxed);
+        assert!(waiting.flush(Duration::ZERO).is_ok());
+        segment.count(Count::Parked).store(1, Ordering::Relaxed);
+        let late = waiting.flush(Duration::ZERO);
+        assert!(matches!(late, Err(FlushError::Timeout { behind: 0, .. })));
     }
 }

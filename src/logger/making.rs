@@ -10,7 +10,7 @@ use crate::frontend;
 use crate::level::Level;
 use crate::producer::{self, Attachment};
 use crate::ring::Ring;
-use crate::segment::{self, Home, Identity, Segment, Settings, process};
+use crate::segment::{self, Home, Identity, Making, Segment, Settings, process};
 
 impl ShmLogger {
     pub(crate) fn make_ring(builder: Builder) -> Result<ShmLogger, InitError> {
@@ -68,12 +68,12 @@ fn make_ring_for(
     }
     let filter = builder.first_filter(news);
     let started = make_segment(builder, &process_name, &filter);
-    let started = started.and_then(|(segment, settings)| {
+    let started = started.and_then(|(segment, making)| {
         let refused = segment.make_huge().err();
         let config = DrainerConfig {
             ring: segment.name().to_owned(),
             parent: Identity::of_this_process(),
-            made_with: (builder.geometry(), settings),
+            making,
             stall_timeout: builder.stall_timeout,
             program: process_name.clone(),
             queue_bytes: builder.queue_bytes,
@@ -132,7 +132,7 @@ fn make_segment(
     builder: &Builder,
     process_name: &str,
     filter: &str,
-) -> Result<(Segment, Settings), InitError> {
+) -> Result<(Segment, Making), InitError> {
     let block_ns = match builder.on_full {
         OnFull::Drop => 0,
         OnFull::Block(timeout) => u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX),
@@ -146,16 +146,24 @@ fn make_segment(
         lock_memory: builder.lock_memory.into(),
         huge_pages: builder.huge_pages.into(),
     };
-    let segment = Segment::create(builder.geometry(), settings, |segment| {
+    let maker = Identity::of_this_process();
+    let making = Making {
+        start: maker.start,
+        namespaces: process::Namespaces::of_this_process(),
+        made: clock::note(clock),
+        geometry: builder.geometry(),
+        settings,
+    };
+    let segment = Segment::create(making.geometry, settings, |segment| {
         Ring::from(segment).format();
         // It has been checked.
         let _ = segment.filter().set(filter);
         segment.set_home(&Home {
-            maker: Identity::of_this_process(),
-            namespaces: process::Namespaces::of_this_process(),
-            made: clock::note(clock),
+            maker,
+            namespaces: making.namespaces,
+            made: making.made,
             program: process_name.to_owned(),
         });
     })?;
-    Ok((segment, settings))
+    Ok((segment, making))
 }

@@ -37,7 +37,7 @@ use crate::clock::{Calibration, Clock};
 use crate::errors::debug_is_text;
 use crate::logger::{self, FlushError, SetFilterError, Waiting};
 use crate::ring::Ring;
-use crate::segment::{self, AttachError, Home, Segment};
+use crate::segment::{self, AttachError, Home, Segment, truncation};
 use crate::stats::Stats;
 
 /// One who looks at a ring.
@@ -95,6 +95,12 @@ impl Observer {
     /// Whether the ring has ended: nothing that is logged now is read any more.
     pub fn is_over(&self) -> bool {
         self.segment.has_ended()
+    }
+
+    /// Whether the ring's file has been cut off under this observer, as any process of its user can do (`truncate`). Nothing that
+    /// is read after that is the ring's. Known only in a process that [outlives](outlive_truncation) it.
+    pub fn is_cut_off(&self) -> bool {
+        self.segment.was_cut_off()
     }
 
     /// The sequence that the next record gets: all that was logged so far has a lower one.
@@ -160,6 +166,15 @@ impl Observer {
     pub fn follow(&self, start: Start) -> Follow {
         Follow::new(self.segment, self.ring, self.clock, self.home.made, start)
     }
+}
+
+/// Has this process outlive it when the file of a ring that it looks at is cut off: without this, the next look ends the
+/// process by SIGBUS. It sets the handler of that signal, for the whole process, so it is for programs that have none.
+///
+/// # Errors
+/// The system refuses the handler.
+pub fn outlive_truncation() -> std::io::Result<()> {
+    truncation::do_without()
 }
 
 /// Why a filter was not set.

@@ -25,7 +25,7 @@ pub(crate) const ON_STDIN: &str = "0";
 /// The longest message, in bytes.
 const MOST_BYTES: usize = 4096;
 /// Descriptors in a message at most.
-const MOST_DESCRIPTORS: usize = 3;
+const MOST_DESCRIPTORS: usize = 4;
 
 /// One end of it. Neither side ever waits for the other to take a message.
 #[derive(Debug)]

@@ -11,8 +11,6 @@ use super::Segment;
 use super::layout::Layout;
 use super::layout::{self, Geometry, READY, Settings};
 #[cfg(any(test, fuzzing))]
-use super::process::Namespaces;
-#[cfg(any(test, fuzzing))]
 use crate::sync::AtomicU64;
 use crate::sync::Ordering;
 
@@ -51,7 +49,7 @@ impl Segment {
                 mended += 1;
             }
         }
-        mended + self.mend_namespaces()
+        mended + self.mend_home()
     }
 
     /// A segment in private memory, ready, for tests and fuzzing.
@@ -64,10 +62,9 @@ impl Segment {
             geometry,
             settings,
             layout,
-            namespaces: Namespaces::default(),
             words: words.leak(),
             book: OnceLock::new(),
-            book_path: OnceLock::new(),
+            book_file: OnceLock::new(),
             handle: None,
         };
         segment.begin_anew();

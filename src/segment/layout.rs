@@ -39,8 +39,11 @@ use crate::level::Level;
 use crate::words::WORD;
 
 /// First word of a segment that may be used. The low byte is the layout version: any change of this file,
-/// of the protocol or of the record format raises it.
-pub(crate) const READY: u64 = u64::from_be_bytes(*b"shmlog\0\x08");
+/// of the protocol or of the record format raises it, and so does any change of the files beside the segment (book, orders),
+/// which have no reader that got past this word.
+///
+/// 9: the drainer's book and its orders say how the ring was made.
+pub(crate) const READY: u64 = u64::from_be_bytes(*b"shmlog\0\x09");
 
 /// The part of [`READY`] that every version shares.
 pub(crate) const MAGIC: u64 = READY & !0xff;

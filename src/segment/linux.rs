@@ -197,6 +197,50 @@ impl Handle {
     }
 }
 
+/// Holds on to a file beside the segment, without the right to read or write it (`O_PATH`): a process that gives up rights
+/// keeps its descriptors.
+pub(super) struct Anchor(Kept);
+
+impl Anchor {
+    pub(super) fn of(file: BorrowedFd<'_>, _path: &Path) -> io::Result<Anchor> {
+        use rustix::fs::{Mode, OFlags, open};
+        let this = path_of_descriptor(file);
+        Anchor::received(open(this, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
+    }
+
+    /// The file, from a process that is believed.
+    pub(super) fn received(file: OwnedFd) -> io::Result<Anchor> {
+        Kept::new(file).map(Anchor)
+    }
+
+    /// The file, to be handed to a drainer; `None` if the program has closed our descriptor.
+    pub(super) fn to_pass_on(&self) -> Option<OwnedFd> {
+        self.0.with(|file| file.try_clone_to_owned())?.ok()
+    }
+
+    /// Opens the file for reading and writing, if this process may.
+    pub(super) fn open(&self) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        let opened = self.0.with(|file| options.open(path_of_descriptor(file)));
+        opened.unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()))
+    }
+
+    /// The path that the file has now; `None` when it has none any more.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        let leads_to = |file: BorrowedFd<'_>| std::fs::read_link(path_of_descriptor(file));
+        let path = self.0.with(leads_to)?.ok()?;
+        let found = std::fs::symlink_metadata(&path).ok()?;
+        let FileId { device, inode } = self.0.id();
+        ((found.dev(), found.ino()) == (device, inode)).then_some(path)
+    }
+
+    /// Lets go of the file.
+    pub(super) fn close(&self) {
+        self.0.close();
+    }
+}
+
 /// Whether the process `pid` holds a segment that has no name any more; `None` where that cannot be seen.
 pub(super) fn holds_nameless(pid: u32) -> Option<bool> {
     let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?;

@@ -52,7 +52,7 @@ pub use error::{AttachError, CreateError};
 pub(crate) use filter::{FilterWord, OFF as FILTER_OFF, SharedFilter, TooLong};
 #[cfg(fuzzing)]
 pub(crate) use header::validate_header;
-pub(crate) use home::{Home, peek};
+pub(crate) use home::{Home, Making, making, peek};
 pub(crate) use identity::heirs::Heir;
 pub(crate) use identity::mapping::Backing;
 pub(crate) use identity::watch::{Watch, thread_is_gone};
@@ -64,6 +64,7 @@ pub(crate) use layout::{
 };
 pub(crate) use map::words_of_file;
 pub(crate) use name::{announce, environment, inherited, restore};
+pub(crate) use opening::check_owner;
 pub(crate) use outlets::OutletNumbers;
 pub(crate) use pages::LockRefusal;
 pub(crate) use platform::{CAN_LOCK, DrainLock};
@@ -76,7 +77,6 @@ pub(crate) use started::Started;
 use crate::sync::{AtomicU64, Ordering, load_acquire};
 use crate::words::WORD;
 use layout::Layout;
-use process::Namespaces;
 
 /// How far a ring has come in its life. Stored by its drainer, but for the first, for members and observers: neither a drainer nor
 /// its supervisor decides anything by it, since any member may write there.
@@ -133,13 +133,11 @@ pub(crate) struct Segment {
     geometry: Geometry,
     settings: Settings,
     layout: Layout,
-    /// Those of this process, which it has in common with all members.
-    namespaces: Namespaces,
     words: &'static [AtomicU64],
     /// The drainer's, in the process that drains the ring.
     book: OnceLock<book::Book>,
-    /// Where the book is, of the process that keeps it.
-    book_path: OnceLock<std::path::PathBuf>,
+    /// The book's file, of the maker and of the drainers: it may lose its name.
+    book_file: OnceLock<platform::Anchor>,
     /// The file, of those who must go on without its name: the maker and the drainers.
     handle: Option<platform::Handle>,
 }
@@ -191,6 +189,7 @@ impl Segment {
 
     /// Lets go of its file: the ring has ended.
     pub(crate) fn close(&self) {
+        self.close_book();
         if let Some(handle) = &self.handle {
             handle.close();
         }
@@ -351,15 +350,16 @@ pub(crate) fn lock_for_draining(name: &str) -> io::Result<Option<DrainLock>> {
 /// Whether the ring `name` has no drainer and will have none: who made it is gone, and nobody drains it. Where that cannot
 /// be told it is not so. Not for signal handlers.
 pub(crate) fn is_forsaken(name: &str) -> bool {
-    let has_maker = || peek(name).is_ok_and(|home| !Watch::new(home.maker).is_gone());
+    let has_maker = || home::maker(name).is_ok_and(|maker| !Watch::new(maker).is_gone());
     // The maker first: a drainer that it is starting must find the lock free.
     CAN_LOCK && !has_maker() && !matches!(lock_for_draining(name), Ok(None))
 }
 
-/// A segment's file, kept open without being mapped, by a service that starts drainers for it.
+/// A segment's file and its book's, kept open without being mapped, by a service that starts drainers for it.
 pub(crate) struct OpenFile {
     name: String,
     handle: platform::Handle,
+    book: Option<platform::Anchor>,
 }
 
 impl OpenFile {
@@ -367,7 +367,13 @@ impl OpenFile {
         Ok(OpenFile {
             name: name.to_owned(),
             handle: platform::Handle::by_name(name)?,
+            book: book::anchor(name),
         })
+    }
+
+    /// As [`Segment::book_to_pass_on`].
+    pub(crate) fn book_to_pass_on(&self) -> Option<OwnedFd> {
+        self.book.as_ref().and_then(platform::Anchor::to_pass_on)
     }
 
     /// As [`Segment::to_pass_on`].

@@ -5,7 +5,6 @@ use std::sync::OnceLock;
 
 use super::error::{AttachError, CreateError};
 use super::layout::{self, Flaw, Geometry, Layout, READY, Settings};
-use super::process::Namespaces;
 use super::{Segment, name, platform, truncation};
 use crate::failpoint;
 use crate::sync::Ordering;
@@ -36,10 +35,9 @@ impl Segment {
             geometry,
             settings,
             layout,
-            namespaces: Namespaces::of_this_process(),
             words,
             book: OnceLock::new(),
-            book_path: OnceLock::new(),
+            book_file: OnceLock::new(),
             handle: None,
         };
         segment.format();
@@ -67,6 +65,23 @@ impl Segment {
             return Err(AttachError::Damaged { name: named() });
         }
         Ok(segment)
+    }
+
+    /// Opens the segment `name` of a dead ring, which was made with this, as its drainer's book says, whatever its header says
+    /// by now.
+    pub(crate) fn open_made_with(
+        name: &str,
+        geometry: Geometry,
+        settings: Settings,
+    ) -> Result<Segment, AttachError> {
+        let opened = platform::Opened::open(name, Access::Write)?;
+        if opened.bytes < Layout::of(&geometry).bytes() as u64 {
+            // To touch what is cut off would end this process, which is no drainer.
+            return Err(AttachError::Damaged {
+                name: name.to_owned(),
+            });
+        }
+        Segment::map(name, opened, geometry, settings)
     }
 
     /// Opens a segment of which its drainer knows what it was made with, whatever the header says by now: the file that the
@@ -139,13 +154,17 @@ impl Segment {
             geometry,
             settings,
             layout,
-            namespaces: Namespaces::of_this_process(),
             words,
             book: OnceLock::new(),
-            book_path: OnceLock::new(),
+            book_file: OnceLock::new(),
             handle: None,
         })
     }
+}
+
+/// Looks whether there is a file `name` of our user, whatever is in it.
+pub(crate) fn check_owner(name: &str) -> Result<(), AttachError> {
+    platform::Opened::open(name, Access::Read).map(drop)
 }
 
 /// Looks at the segment `name` without mapping it: is it ours, ready, of this version and whole?

@@ -106,6 +106,37 @@ pub(super) struct Opened {
     pub(super) bytes: u64,
 }
 
+/// Where a file beside the segment is: it is known by its name alone here.
+pub(super) struct Anchor(std::path::PathBuf);
+
+impl Anchor {
+    pub(super) fn of(_file: BorrowedFd<'_>, path: &std::path::Path) -> io::Result<Anchor> {
+        Ok(Anchor(path.to_owned()))
+    }
+
+    pub(super) fn received(_file: OwnedFd) -> io::Result<Anchor> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Nothing is ever handed on here.
+    pub(super) fn to_pass_on(&self) -> Option<OwnedFd> {
+        None
+    }
+
+    pub(super) fn open(&self) -> io::Result<std::fs::File> {
+        std::fs::File::options()
+            .read(true)
+            .write(true)
+            .open(&self.0)
+    }
+
+    pub(super) fn path(&self) -> Option<std::path::PathBuf> {
+        Some(self.0.clone())
+    }
+
+    pub(super) fn close(&self) {}
+}
+
 impl Opened {
     /// For writing, whatever is asked for: the crate knows no other way.
     pub(super) fn open(name: &str, _access: Access) -> Result<Opened, AttachError> {

@@ -52,6 +52,19 @@ pub(crate) fn rename(path: &Path, ring: &str, what: &str) -> io::Result<()> {
     )
 }
 
+/// Gives the file `what` that is at this path a name again by which [`find`] finds it, if it has another one.
+pub(super) fn name_again(path: &Path, ring: &str, what: &str) -> io::Result<()> {
+    let prefix = format!("{ring}.{what}-");
+    let folder = platform::companions();
+    let name = path.file_name().and_then(|name| name.to_str());
+    if path.parent() == Some(&*folder) && name.is_some_and(|name| name.starts_with(&prefix)) {
+        return Ok(());
+    }
+    // Not a second name: a file with two would not be taken for ours.
+    let random = name::random()? as u64;
+    fs::rename(path, folder.join(format!("{prefix}{random:016x}")))
+}
+
 /// Removes the file `what` of the ring `ring`, if it is ours.
 pub(crate) fn remove(ring: &str, what: &str) {
     for path in companions_of(ring, what).unwrap_or_default() {

@@ -4,10 +4,12 @@
 //! ```text
 //!   drainer              the page is zeros from now on, and the rest is read: it saves what is left, says so, ends the ring
 //!   member, relay        the whole mapping becomes a ring of its own that has ended, and lets no record pass
+//!   observer             the same; and it knows that its ring was cut off
 //! ```
 //!
 //! A drainer and a relay are processes of ours and catch the signal from their beginning on. A member's signals are its
-//! program's: there it is caught if the program asked for it by `install_crash_handler`.
+//! program's: there it is caught if the program asked for it by `install_crash_handler`, or, as the tool does, by
+//! `observe::outlive_truncation`.
 
 #![allow(unsafe_code)]
 
@@ -31,6 +33,8 @@ struct Mapping {
     bytes: usize,
     /// It is a segment, not a book.
     is_segment: bool,
+    /// A page of it was missing.
+    is_cut: AtomicBool,
     next: *const Mapping,
 }
 
@@ -48,6 +52,7 @@ pub(super) fn note(words: &'static [AtomicU64], is_segment: bool) {
             start: words.as_ptr() as usize,
             bytes: size_of_val(words),
             is_segment,
+            is_cut: AtomicBool::new(false),
             next,
         }));
         // [mappings] Release: pairs with the loads of the list's head.
@@ -76,7 +81,7 @@ pub(crate) fn save_what_is_left() -> io::Result<()> {
     signals::set_handler(libc::SIGBUS, on_bus)
 }
 
-/// Has this process, which is a relay, do without the ring where the file is cut off.
+/// Has this process, which is a relay or an observer, do without the ring where the file is cut off.
 pub(crate) fn do_without() -> io::Result<()> {
     signals::set_handler(libc::SIGBUS, on_bus)
 }
@@ -88,26 +93,36 @@ extern "C" fn on_bus(signal: c_int, info: *mut libc::siginfo_t, _context: *mut c
     }
 }
 
+/// The noted mapping that an address lies in. Async-signal-safe.
+fn mapping_of(address: usize) -> Option<&'static Mapping> {
+    // [mappings] Acquire.
+    let mut mapping = MAPPINGS.load(Ordering::Acquire).cast_const();
+    // SAFETY: null or a leaked mapping, of which nobody changes more than an atomic once it is in the list; so are all that
+    // follow.
+    while let Some(found) = unsafe { mapping.as_ref() } {
+        if address.wrapping_sub(found.start) < found.bytes {
+            return Some(found);
+        }
+        mapping = found.next;
+    }
+    None
+}
+
 /// Whether a fault was met behind the end of what we have mapped, and is no more. Async-signal-safe.
 pub(super) fn mends(fault: &signals::Fault) -> bool {
     if fault.signal != libc::SIGBUS || fault.code != libc::BUS_ADRERR {
         return false;
     }
-    // [mappings] Acquire.
-    let mut mapping = MAPPINGS.load(Ordering::Acquire).cast_const();
-    // SAFETY: null or a leaked mapping, which nobody changes once it is in the list; so are all that follow.
-    while let Some(found) = unsafe { mapping.as_ref() } {
-        if fault.address.wrapping_sub(found.start) < found.bytes {
-            CUT.store(true, Ordering::Relaxed);
-            let mended = match SAVES.load(Ordering::Relaxed) || !found.is_segment {
-                true => replace_page(fault.address),
-                false => replace_all(found),
-            };
-            return mended.is_ok();
-        }
-        mapping = found.next;
-    }
-    false
+    let Some(found) = mapping_of(fault.address) else {
+        return false;
+    };
+    CUT.store(true, Ordering::Relaxed);
+    found.is_cut.store(true, Ordering::Relaxed);
+    let mended = match SAVES.load(Ordering::Relaxed) || !found.is_segment {
+        true => replace_page(fault.address),
+        false => replace_all(found),
+    };
+    mended.is_ok()
 }
 
 /// Puts zeros in the place of a page.
@@ -149,6 +164,13 @@ fn replace_all(mapping: &Mapping) -> io::Result<()> {
 }
 
 impl Segment {
+    /// Whether this process came to a page of the segment that was missing, and [does without](do_without) the ring since.
+    pub(crate) fn was_cut_off(&self) -> bool {
+        let mapping = mapping_of(self.words.as_ptr() as usize);
+        // Relaxed: this thread's own handler stores it, or it is noticed at the next look.
+        mapping.is_some_and(|mapping| mapping.is_cut.load(Ordering::Relaxed))
+    }
+
     /// Whether the segment's file has been cut off, so that to touch the mapping may end this process. `false` too where
     /// that cannot be told.
     pub(crate) fn is_cut_off(&self) -> bool {

@@ -16,9 +16,10 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::Signal;
 use shmlog::{AttachError, ShmLogger, info};
 
+use crate::alone::{beside, segment, shared_memory};
 use crate::support::{
-    Actor, Folder, Role, assert_nothing_remains, drainers_of, listen, quiet, role_command, say,
-    send, until, wait_for_end,
+    Actor, Folder, Role, assert_nothing_remains, drainers_of, listen, log_files, quiet,
+    role_command, say, send, until, wait_for_end,
 };
 use crate::trial::Ignored;
 use crate::trials;
@@ -39,6 +40,8 @@ pub fn trials() -> Vec<Trial> {
         no_end_that_a_member_writes_is_the_end_of_the_log,
         a_ring_that_lost_its_name_goes_on_and_so_does_the_next_drainer,
         a_ring_that_was_renamed_gets_its_name_back,
+        a_ring_that_lost_all_its_names_is_drained_on_and_no_record_is_doubled_or_missing,
+        a_book_that_was_renamed_gets_its_name_back,
         a_parent_that_closes_all_descriptors_keeps_its_log_and_its_own_files,
         a_parent_that_gives_up_its_user_is_told_once_what_keeps_the_next_drainer_from_its_work,
         a_parent_that_execs_itself_goes_on_logging_and_the_log_says_who_watches,
@@ -283,6 +286,55 @@ fn a_ring_that_was_renamed_gets_its_name_back() -> Result<(), Ignored> {
     let messages = talker.end();
     position(&messages, "it has it again");
     position(&messages, "late");
+    Ok(())
+}
+
+fn a_ring_that_lost_all_its_names_is_drained_on_and_no_record_is_doubled_or_missing()
+-> Result<(), Ignored> {
+    if cfg!(feature = "portable") {
+        return Err(Ignored("a portable ring is known by its name alone"));
+    }
+    let mut talker = Talker::start("talker");
+    talker.log("number 0");
+    let drainer = talker.drainer(0);
+    send(drainer, Signal::STOP);
+    crate::tally::wait_until_stopped(drainer);
+    (1..8).for_each(|n| talker.log_only(&format!("number {n}")));
+    // As if the drainer had written its next batch, and died before its checkpoint.
+    let file = talker.folder.path().join(&log_files(talker.folder.path())[0]);
+    let whole = fs::read_to_string(&file).unwrap();
+    let next = whole.lines().last().unwrap().replace("number 0", "number 1");
+    fs::write(&file, format!("{whole}{next}\n")).unwrap();
+    let names = shared_memory().into_iter().filter(|name| name.starts_with(&talker.ring));
+    let removed = names.map(|name| fs::remove_file(segment(&name)).unwrap()).count();
+    assert!(removed >= 2, "the segment and the book");
+    send(drainer, Signal::KILL);
+    wait_for_end(drainer);
+    talker.drainer(drainer);
+    talker.log("after a death");
+    talker.kill_drainer();
+    talker.log("after another");
+    let messages = talker.end();
+    for n in 0..8 {
+        position(&messages, &format!("number {n}"));
+    }
+    assert!(position(&messages, "number 7") < position(&messages, "after a death"));
+    position(&messages, "after another");
+    Ok(())
+}
+
+fn a_book_that_was_renamed_gets_its_name_back() -> Result<(), Ignored> {
+    if cfg!(feature = "portable") {
+        return Err(Ignored("a portable ring is known by its name alone"));
+    }
+    let mut talker = Talker::start("talker");
+    talker.log("before");
+    let book = beside(&talker.ring, "book").unwrap();
+    fs::rename(book, format!("{}-moved", talker.path())).unwrap();
+    until("it has its name again", || beside(&talker.ring, "book").is_some());
+    talker.kill_drainer();
+    talker.log("after");
+    assert_eq!(talker.end(), ["before", "after"]);
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::chown;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use libtest_mimic::Trial;
 use rustix::process::Signal;
 use shmlog::{RecoverError, info};
 
-use crate::alone::{Scenes, is_root, play, recovered_files, segment, succeed, trials_of};
+use crate::alone::{Scenes, beside, is_root, play, recovered_files, segment, succeed, trials_of};
 use crate::support::{
     Actor, Folder, Role, assert_nothing_remains, assert_says, drainers_of, listen, log_files, quiet,
     role_command, say, send, until, wait_for_end,
@@ -43,6 +44,10 @@ const SCENES: Scenes = &[
     (
         "rings_of_other_versions_users_and_namespaces_are_left_alone",
         left_alone,
+    ),
+    (
+        "what_a_member_forged_about_the_making_of_its_ring_keeps_no_dead_ring",
+        recovered_by_the_book,
     ),
     (
         "a_damaged_ring_is_told_of_and_left_and_stops_nobody",
@@ -232,13 +237,38 @@ fn refused_while_in_use() {
     shmlog::recover(&ring).unwrap();
 }
 
-/// Word 512 of a segment begins what its maker wrote of itself; the word after it is the pid namespace.
-const NAMESPACE_AT: u64 = 513 * 8;
+/// Word 512 of a segment begins what its maker wrote of itself: its start, its pid namespace, two clocks; word 517 is the time
+/// namespace.
+const HOME_AT: u64 = 512;
+/// Where the book has the pid namespace.
+const NAMESPACE_IN_BOOK: u64 = 5;
 
-fn overwrite(ring: &str, at: u64, bytes: &[u8]) {
+/// Writes a word into a file of words, and returns what stood there.
+fn overwrite(path: &Path, at: u64, word: u64) -> u64 {
     use std::os::unix::fs::FileExt;
-    let file = fs::OpenOptions::new().write(true).open(segment(ring)).unwrap();
-    file.write_all_at(bytes, at).unwrap();
+    let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let mut before = [0; 8];
+    file.read_exact_at(&mut before, at * 8).unwrap();
+    file.write_all_at(&word.to_ne_bytes(), at * 8).unwrap();
+    u64::from_ne_bytes(before)
+}
+
+/// Makes the book one of another version, and returns the word that says so.
+fn spoil_book(ring: &str) -> u64 {
+    overwrite(&beside(ring, "book").unwrap(), 0, 7)
+}
+
+fn recovered_by_the_book() {
+    let folder = Folder::new();
+    let ring = leave_lonely(&folder, true);
+    // Version, geometry, the maker's start, both namespaces, the clocks.
+    for at in [0, 1, 3, HOME_AT, HOME_AT + 1, HOME_AT + 2, HOME_AT + 3, HOME_AT + 5] {
+        overwrite(&segment(&ring), at, 1);
+    }
+    let recovered = shmlog::recover(&ring).unwrap();
+    assert_eq!((recovered.records, recovered.lost), (7, 0));
+    assert_eq!(recovered.program, "lonely");
+    assert_eq!(lonely_records(&[&folder]), expected(10));
 }
 
 fn left_alone() {
@@ -250,13 +280,15 @@ fn left_alone() {
         assert!(before == fs::read(segment(ring)).unwrap(), "not a bit is changed");
         shmlog::recover(ring).unwrap_err()
     };
-    let ready = fs::read(segment(&ring)).unwrap()[..8].to_vec();
-    let version = u64::from_ne_bytes(ready[..].try_into().unwrap()) + 1;
-    overwrite(&ring, 0, &version.to_ne_bytes());
+    let book = beside(&ring, "book").unwrap();
+    let version = spoil_book(&ring);
+    let ready = overwrite(&segment(&ring), 0, 0);
+    overwrite(&segment(&ring), 0, ready + 1);
     let error = untouched(&folder, &ring);
-    let next = version as u8;
+    let next = ready as u8 + 1;
     assert!(matches!(error, RecoverError::Version { found, .. } if found == next), "{error}");
-    overwrite(&ring, 0, &ready);
+    overwrite(&segment(&ring), 0, ready);
+    overwrite(&book, 0, version);
 
     if is_root() {
         chown(segment(&ring), Some(65_534), Some(65_534)).unwrap();
@@ -265,11 +297,10 @@ fn left_alone() {
         chown(segment(&ring), Some(0), Some(0)).unwrap();
     }
 
-    let namespace = fs::read(segment(&ring)).unwrap()[NAMESPACE_AT as usize..][..8].to_vec();
-    overwrite(&ring, NAMESPACE_AT, &1_u64.to_ne_bytes());
+    let namespace = overwrite(&book, NAMESPACE_IN_BOOK, 1);
     let error = untouched(&folder, &ring);
     assert!(matches!(error, RecoverError::Elsewhere { .. }), "{error}");
-    overwrite(&ring, NAMESPACE_AT, &namespace);
+    overwrite(&book, NAMESPACE_IN_BOOK, namespace);
 
     shmlog::recover(&ring).unwrap();
     assert_eq!(lonely_records(&[&folder]), expected(10));
@@ -278,18 +309,19 @@ fn left_alone() {
 fn told_of_and_left() {
     let folder = Folder::new();
     let ring = leave_lonely(&folder, true);
-    let geometry = fs::read(segment(&ring)).unwrap()[8..16].to_vec();
-    overwrite(&ring, 8, &u64::MAX.to_ne_bytes());
+    let book = beside(&ring, "book").unwrap();
+    let version = spoil_book(&ring);
+    let geometry = overwrite(&segment(&ring), 1, u64::MAX);
     let words = succeed(&folder);
     assert_eq!(words.len(), 1, "{words:?}");
     assert_says(&words[0].message, &["not recovered", &ring, "damaged"]);
     let error = shmlog::recover(&ring).unwrap_err();
     assert!(matches!(error, RecoverError::Damaged { .. }), "{error}");
-    overwrite(&ring, 8, &geometry);
+    overwrite(&segment(&ring), 1, geometry);
+    overwrite(&book, 0, version);
     // A tail that nobody can have reached: what is there comes through, and there is an end to it.
-    let tail = fs::read(segment(&ring)).unwrap()[32 * 8..][..8].to_vec();
-    let tail = u64::from_ne_bytes(tail.try_into().unwrap());
-    overwrite(&ring, 32 * 8, &(tail + (1 << 50)).to_ne_bytes());
+    let tail = overwrite(&segment(&ring), 32, 0);
+    overwrite(&segment(&ring), 32, tail + (1 << 50));
     let recovered = shmlog::recover(&ring).unwrap();
     assert_eq!(recovered.records, 7);
     assert_says(&folder.log_text(), &["the ring is damaged"]);

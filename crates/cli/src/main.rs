@@ -39,5 +39,7 @@ mod top;
 use clap::Parser;
 
 fn main() -> std::process::ExitCode {
+    // Where the handler is refused, a ring that is cut off ends this process by a signal.
+    let _ = shmlog::observe::outlive_truncation();
     failure::report(cli::run(cli::Cli::parse()))
 }

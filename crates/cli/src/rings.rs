@@ -50,6 +50,18 @@ pub fn refuse_dead(name: &str) -> Result<(), Failure> {
         .map_or(Ok(()), |ring| Err(killed(ring)))
 }
 
+/// Nothing that is read is the ring's any more if its file was cut off.
+pub fn refuse_cut_off(observer: &Observer) -> Result<(), Failure> {
+    let name = observer.name();
+    match observer.is_cut_off() {
+        true => Err(Failure::new(format!(
+            "the file of the ring {name} was cut off, by a process of its user: its log ends there; what was delivered before \
+             is where the program logs to"
+        ))),
+        false => Ok(()),
+    }
+}
+
 fn killed(ring: &ListedRing) -> Failure {
     let (program, name) = (&ring.program, &ring.name);
     Failure::new(format!(

@@ -90,9 +90,9 @@ pub fn run(arguments: Arguments) -> Outcome {
 /// Prints one screen.
 fn once(watch: &mut Watch, interval: Duration) -> Outcome {
     let mut app = App::default();
-    watch.look(&mut app);
+    watch.look(&mut app)?;
     std::thread::sleep(interval);
-    watch.look(&mut app);
+    watch.look(&mut app)?;
     if app.life.is_over() {
         let name = watch.name();
         return Err(Failure::new(format!(
@@ -119,7 +119,7 @@ fn live(mut watch: Watch, interval: Duration) -> Outcome {
         if now >= next {
             next = now + interval;
             if !app.is_paused {
-                watch.look(&mut app);
+                watch.look(&mut app)?;
                 is_stale = true;
             }
         }

@@ -7,6 +7,7 @@ use crate::level::Level;
 impl Drainer {
     /// Looks whether others still find the ring.
     pub(super) fn look_at_name(&mut self) {
+        self.segment.put_book_name_back();
         if self.is_nameless || self.segment.has_name() {
             return;
         }

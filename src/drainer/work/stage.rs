@@ -15,7 +15,7 @@ use crate::record::Statement;
 use crate::record::capture::Arguments;
 use crate::record::codec::{INLINE, Tag, write_head};
 use crate::ring::{Lease, claim};
-use crate::segment::{Geometry, Identity, Settings};
+use crate::segment::{Geometry, Identity, Making, Settings};
 use crate::sink::Sink;
 
 pub(in crate::drainer) const GEOMETRY: Geometry = Geometry {
@@ -226,7 +226,13 @@ fn drainer(segment: &'static Segment, seen: &Collected) -> Drainer {
     let config = DrainerConfig {
         ring: segment.name().to_owned(),
         parent: Identity::of_this_process(),
-        made_with: (GEOMETRY, SETTINGS),
+        making: Making {
+            start: 0,
+            namespaces: Default::default(),
+            made: (0, 0),
+            geometry: GEOMETRY,
+            settings: SETTINGS,
+        },
         stall_timeout: Duration::from_nanos(1),
         program: String::new(),
         queue_bytes: None,

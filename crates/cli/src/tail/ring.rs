@@ -93,6 +93,7 @@ pub fn tail(
     };
     let mut records = observer.follow(start);
     show_last(observer, &mut records, wanted, show);
+    rings::refuse_cut_off(observer)?;
     match follow {
         true => go_on(observer, &mut records, show),
         false => Ok(End::OfReader),
@@ -156,6 +157,7 @@ fn go_on(observer: &Observer, records: &mut Follow, show: &mut Show) -> Result<E
         if is_any {
             show.output.flush();
         }
+        rings::refuse_cut_off(observer)?;
         if show.output.flow() == ControlFlow::Break(()) || !watch::pause(LOOK_EVERY) {
             return Ok(End::OfReader);
         }

@@ -33,8 +33,8 @@ impl Watch {
         harmless(self.observer.name())
     }
 
-    /// Shows it to `app`. Of a ring that has ended the last numbers stay.
-    pub fn look(&mut self, app: &mut App) {
+    /// Shows it to `app`. Of a ring that has ended the last numbers stay; one that was cut off is refused.
+    pub fn look(&mut self, app: &mut App) -> Result<(), Failure> {
         if self.observer.is_over() && !app.life.is_over() {
             app.life = Life::Ended { successor: None };
             self.list(app);
@@ -44,6 +44,7 @@ impl Watch {
         if !app.life.is_over() {
             app.take(Sample::of(&self.observer.snapshot()));
         }
+        crate::rings::refuse_cut_off(&self.observer)
     }
 
     /// Looks whether it is among the rings of the machine, and for a younger one of its program.

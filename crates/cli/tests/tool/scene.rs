@@ -7,7 +7,7 @@ use shmlog::{Level, OnFull, ShmLogger};
 
 use crate::support::{
     Actor, Folder, Role, assert_nothing_remains, drainers_of, listen, quiet, role_command, say,
-    send, wait_for_end,
+    send, until, wait_for_end,
 };
 
 pub const ROLES: &[Role] = &[("robot", robot), ("arm", arm)];
@@ -122,6 +122,35 @@ impl Robot {
         self.actor.finish();
         assert_nothing_remains(&self.ring);
         self.folder
+    }
+
+    /// Cuts the ring's file off, as any process of the user can do. The drainer stands still, and does not end the ring.
+    pub fn cut_off(&self) {
+        for drainer in drainers_of(&self.ring) {
+            send(drainer, Signal::STOP);
+            until("the drainer stops", || {
+                let stat = std::fs::read_to_string(format!("/proc/{drainer}/stat")).unwrap();
+                let state = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+                state.starts_with('T')
+            });
+        }
+        let file = std::fs::File::options().write(true).open(self.path());
+        file.unwrap().set_len(0).unwrap();
+    }
+
+    fn path(&self) -> String {
+        format!("/dev/shm/{}", self.ring)
+    }
+
+    /// Kills all of it, and takes away what it leaves of a ring that was cut off.
+    pub fn give_up(self) {
+        let (_folder, ring) = self.kill_all();
+        for entry in std::fs::read_dir("/dev/shm").unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_name().to_str().is_some_and(|name| name.starts_with(&ring)) {
+                std::fs::remove_file(entry.path()).unwrap();
+            }
+        }
     }
 
     /// Kills all of it at once: parent, child, drainer.

@@ -23,6 +23,7 @@ pub fn trials() -> Vec<Trial> {
         who_was_stopped_for_too_long_says_what_it_has_missed,
         who_follows_maps_the_ring_for_reading_only_and_does_not_keep_it_alive,
         who_follows_a_program_that_is_killed_is_told_how_to_save_what_it_left,
+        who_follows_a_ring_that_is_cut_off_ends_with_an_error_that_names_it,
     ]
 }
 
@@ -215,6 +216,20 @@ fn who_follows_maps_the_ring_for_reading_only_and_does_not_keep_it_alive() {
     assert_nothing_remains(&ring);
     send(tail.child.id(), Signal::CONT);
     assert!(tail.end().1);
+}
+
+fn who_follows_a_ring_that_is_cut_off_ends_with_an_error_that_names_it() {
+    let mut robot = Robot::start("tail-cut");
+    robot.tell("info 1");
+    let mut tail = Tail::start("tail-cut", &["-n", "all"]);
+    tail.message();
+    robot.cut_off();
+    let ring = robot.ring.clone();
+    let output = tail.child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(&format!("the ring {ring} was cut off")), "{said}");
+    robot.give_up();
 }
 
 fn who_follows_a_program_that_is_killed_is_told_how_to_save_what_it_left() {

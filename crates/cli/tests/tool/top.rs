@@ -25,6 +25,7 @@ pub fn trials() -> Vec<Trial> {
         it_ends_when_its_terminal_is_closed,
         the_end_of_the_ring_is_told_and_its_successor_is_gone_on_with,
         not_one_more_record_is_dropped_while_it_watches,
+        a_ring_that_is_cut_off_is_named_by_an_error_and_the_terminal_is_given_back,
         once_prints_one_screen_without_a_terminal,
         without_a_ring_or_a_terminal_it_says_what_to_do,
     ]
@@ -263,6 +264,20 @@ fn not_one_more_record_is_dropped_while_it_watches() -> Result<(), Ignored> {
         (100_000, 0, 0)
     );
     assert_eq!(robot.finish().records().len(), 100_000);
+    Ok(())
+}
+
+fn a_ring_that_is_cut_off_is_named_by_an_error_and_the_terminal_is_given_back() -> Result<(), Ignored>
+{
+    let mut robot = Robot::start("top-cut");
+    robot.tell("info 11");
+    robot.tell("flush");
+    let tmux = watch(&robot.ring, 160, 24, "-i 100ms")?;
+    tmux.until_shown("delivered 11");
+    robot.cut_off();
+    let screen = tmux.until_shown("terminal as it was");
+    assert_says(&screen, &[&robot.ring, "was cut off", "code 1"]);
+    robot.give_up();
     Ok(())
 }
 
