@@ -119,13 +119,16 @@ pub use {
     crash::{CrashHandlerError, install_crash_handler, install_panic_hook},
     drainer::{RecoverError, Recovered, recover},
     filter::FilterError,
-    frontend::Spawned,
+    frontend::{Capture, Spawned},
     logger::{DrainError, FlushError, Logger, SetFilterError, ShmLogger, drain, get_logger},
     producer::{Scope, WithoutRing, without_ring},
     segment::{AttachError, CreateError},
     segment::{DropReason, Drops},
     stats::{ProducerStats, Stats},
 };
+
+#[cfg(all(feature = "regex", not(loom)))]
+pub use frontend::PatternError;
 
 #[cfg(all(feature = "tracing", not(loom)))]
 pub use frontend::tracing;
