@@ -4,19 +4,21 @@
 //! ```text
 //!   words  0 start of the maker │ 1 its pid namespace │ 2 ticks │ 3 monotonic clock at those ticks
 //!          4 length of the program's name │ 5 the maker's time namespace │ 6‥ that name
+//!        128 length of the filter that the ring was made with │ 129‥ that filter
 //! ```
 //!
 //! Any member could have scribbled over it, so it decides nothing about files: what does stands in the drainer's book
 //! (`book.rs`).
 
 use super::book::PROGRAM_MAX;
+use super::filter::FILTER_BYTES;
 use super::layout::{HEADER_WORDS, HOME_AT, HOME_WORDS};
 use super::opening::{Access, examine};
 use super::process::{Namespace, Namespaces};
 use super::{AttachError, Identity, Segment, name};
 use crate::boundary::floor_char_boundary;
 use crate::sync::{AtomicU64, Ordering};
-use crate::words::{load_bytes, store_bytes};
+use crate::words::{WORD, load_bytes, store_bytes};
 
 const START: usize = 0;
 const PID_NAMESPACE: usize = 1;
@@ -25,6 +27,11 @@ const MONOTONIC: usize = 3;
 const PROGRAM_LEN: usize = 4;
 const TIME_NAMESPACE: usize = 5;
 const TEXT: usize = 6;
+const FIRST_FILTER_LEN: usize = 128;
+const FIRST_FILTER: usize = 129;
+
+const _: () = assert!(TEXT + PROGRAM_MAX.div_ceil(WORD) <= FIRST_FILTER_LEN);
+const _: () = assert!(FIRST_FILTER + FILTER_BYTES.div_ceil(WORD) <= HOME_WORDS);
 
 /// Where a ring comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +85,26 @@ impl Segment {
         let end = floor_char_boundary(&home.program, PROGRAM_MAX);
         store_bytes(&words[TEXT..], &home.program.as_bytes()[..end]);
         store(PROGRAM_LEN, end as u64);
+    }
+}
+
+impl Segment {
+    /// Writes down the filter that it is made with.
+    pub(crate) fn set_first_filter(&self, text: &str) {
+        let words = &self.words[HOME_AT..][..HOME_WORDS];
+        let end = floor_char_boundary(text, FILTER_BYTES);
+        store_bytes(&words[FIRST_FILTER..], &text.as_bytes()[..end]);
+        words[FIRST_FILTER_LEN].store(end as u64, Ordering::Relaxed);
+    }
+
+    /// The filter that it was made with; whatever stands there if a member has written over it.
+    pub(crate) fn first_filter(&self) -> String {
+        let words = &self.words[HOME_AT..][..HOME_WORDS];
+        let len = words[FIRST_FILTER_LEN].load(Ordering::Relaxed);
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let mut text = Vec::new();
+        load_bytes(&words[FIRST_FILTER..], len.min(FILTER_BYTES), &mut text);
+        String::from_utf8_lossy(&text).into_owned()
     }
 }
 
