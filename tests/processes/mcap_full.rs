@@ -8,13 +8,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use rustix::process::Signal;
 use shmlog::ShmLogger;
 
 use crate::disk_scene::log_some;
 use crate::full_files::{by_nobody, drainer_of, files_may_be};
 use crate::mcap_files::{mcap_files, messages};
 use crate::mcap_scene::recorder;
-use crate::support::{Actor, Folder, Role, assert_nothing_remains, assert_says, say};
+use crate::support::{drainers_of, send, wait_for_end, Actor, Folder, Role, assert_nothing_remains, assert_says, say};
 use crate::trials;
 
 pub const ROLES: &[Role] = &[
@@ -28,6 +29,7 @@ pub fn trials() -> Vec<Trial> {
         a_file_goes_on_while_its_folder_takes_no_other_and_costs_no_message,
         a_file_that_is_as_long_as_files_may_be_is_followed_by_another,
         a_file_that_others_write_to_is_left_as_it_is_and_each_message_stands_once,
+        a_successor_leaves_the_file_of_a_killed_drainer_to_others_who_have_written_to_it,
     ]
 }
 
@@ -111,7 +113,7 @@ fn a_file_that_is_as_long_as_files_may_be_is_followed_by_another() {
     assert_says(&words, &["cannot grow beyond", "(ulimit -f)"]);
 }
 
-/// `folder`
+/// `folder fate`, of the drainer
 fn recorder_beside_a_stranger(arguments: &[String]) {
     let logger = recorder(&format!("mcap:{}", arguments[0])).init_parent().unwrap();
     let mut next = 0;
@@ -119,16 +121,30 @@ fn recorder_beside_a_stranger(arguments: &[String]) {
     let file = mcap_files(Path::new(&arguments[0])).pop().unwrap();
     let mut file = fs::OpenOptions::new().append(true).open(file).unwrap();
     file.write_all(b"a mark\n").unwrap();
+    if arguments[1] == "killed" {
+        let drainer = drainers_of(logger.name())[0];
+        send(drainer, Signal::KILL);
+        wait_for_end(drainer);
+    }
     log(&logger, &mut next, 100);
     say(&format!("{} {next}", logger.name()));
 }
 
 fn a_file_that_others_write_to_is_left_as_it_is_and_each_message_stands_once() {
     let folder = Folder::new();
-    let parent = Actor::start("recorder_beside_a_stranger", &[folder.text()]);
-    let words = words_beside_all(parent, &folder);
+    let words = words_beside_a_mark(&folder, "lives");
+    assert_says(&words, &["was written to from outside; messages in it: 100"]);
+}
+
+fn a_successor_leaves_the_file_of_a_killed_drainer_to_others_who_have_written_to_it() {
+    words_beside_a_mark(&Folder::new(), "killed");
+}
+
+fn words_beside_a_mark(folder: &Folder, fate: &str) -> String {
+    let parent = Actor::start("recorder_beside_a_stranger", &[folder.text(), fate]);
+    let words = words_beside_all(parent, folder);
     let files = mcap_files(folder.path());
     assert_eq!(files.len(), 2);
     assert!(fs::read(&files[0]).unwrap().ends_with(b"a mark\n"));
-    assert_says(&words, &["was written to from outside; messages in it: 100"]);
+    words
 }
