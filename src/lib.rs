@@ -51,7 +51,7 @@
 //!
 //! ```toml
 //! [dependencies]
-//! shmlog = { version = "0.1", features = ["max_level_debug", "release_max_level_info"] }
+//! shmlog = { version = "0.2", features = ["max_level_debug", "release_max_level_info"] }
 //! ```
 //!
 //! # The tool
@@ -122,13 +122,16 @@ pub use {
     crash::{CrashHandlerError, install_crash_handler, install_panic_hook},
     drainer::{RecoverError, Recovered, StartError, recover},
     filter::FilterError,
-    frontend::Spawned,
+    frontend::{Capture, Spawned},
     logger::{DrainError, FlushError, Logger, SetFilterError, ShmLogger, drain, get_logger},
     producer::{Scope, WithoutRing, without_ring},
     segment::{AttachError, CreateError},
     segment::{DropReason, Drops},
     stats::{ProducerStats, Stats},
 };
+
+#[cfg(all(feature = "regex", not(loom)))]
+pub use frontend::PatternError;
 
 #[cfg(all(feature = "tracing", not(loom)))]
 pub use frontend::tracing;

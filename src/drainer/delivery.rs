@@ -286,11 +286,30 @@ impl Delivery {
         self.outlets.are_settled()
     }
 
+    /// Has sinks without files hand over the rest, and says to those with files what went wrong: the thread that writes to a
+    /// console may find only now that nobody reads it. Returns what went wrong, and whether another batch is to be handed over.
+    pub(super) fn finish_streams(&mut self, patience: Duration) -> (Vec<io::Error>, bool) {
+        if !self.outlets.have_files() {
+            return (Vec::new(), false);
+        }
+        let (errors, lost) = self.outlets.finish_streams(patience);
+        self.ledger.lose(lost);
+        for (name, error) in &errors {
+            self.ledger.add(Count::SinkErrors, 1);
+            self.say(Level::Error, &format!("{name}: {error}"));
+        }
+        let is_news = !errors.is_empty() || lost > 0;
+        (
+            errors.into_iter().map(|(_, error)| error).collect(),
+            is_news,
+        )
+    }
+
     /// Hands over the rest; a sink that does not move is waited for as long as `patience`.
     pub(super) fn finish(&mut self, patience: Duration) -> Vec<io::Error> {
         self.parts.remove();
         let (errors, lost) = self.outlets.finish(patience);
         self.ledger.lose(lost);
-        errors
+        errors.into_iter().map(|(_, error)| error).collect()
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Outlet {
     filter: Directives,
     /// Not even the drainer's own words pass.
     is_off: bool,
+    /// It has handed over the rest, and gets nothing any more.
+    is_finished: bool,
     /// If it has files of its own.
     files: Option<Slot>,
     /// As observers see it.
@@ -48,6 +50,7 @@ impl Outlet {
             passed_by: 0,
             news: Vec::new(),
             is_off: filter.is_off(),
+            is_finished: false,
             filter,
             files,
             numbers: OutletNumbers::default(),
@@ -118,6 +121,7 @@ impl Outlet {
 
     /// Hands over the rest; waits at most `patience`.
     pub(super) fn finish(&mut self, patience: Duration) -> io::Result<()> {
+        self.is_finished = true;
         self.call(Call::Finish, |sink| sink.finish(patience))
     }
 
@@ -173,7 +177,8 @@ impl Outlets {
 
     /// Hands over the drainer's own words, which pass whatever their level, but where nothing passes.
     pub(super) fn say(&mut self, words: &Record<'_>) {
-        for outlet in self.all.iter_mut().filter(|outlet| !outlet.is_off) {
+        let may_get = |outlet: &&mut Outlet| !outlet.is_off && !outlet.is_finished;
+        for outlet in self.all.iter_mut().filter(may_get) {
             outlet.record(words);
         }
     }
@@ -197,6 +202,9 @@ impl Outlets {
         let mut outcome = Outcome::default();
         for index in 0..self.all.len() {
             let outlet = &mut self.all[index];
+            if outlet.is_finished {
+                continue;
+            }
             if let Err(error) = outlet.call(Call::Commit, |sink| sink.commit()) {
                 let name = outlet.sink.name();
                 outcome.troubles.push(format!("{name}: {error}"));
@@ -210,14 +218,38 @@ impl Outlets {
         outcome
     }
 
-    /// Has all of them hand over the rest; one that does not move is waited for as long as `patience`.
-    pub(super) fn finish(&mut self, patience: Duration) -> (Vec<io::Error>, u64) {
+    /// Has those without files hand over the rest, so that those with files can still be told how that went. One that does
+    /// not move is waited for as long as `patience`. Returns their names with what went wrong.
+    pub(super) fn finish_streams(&mut self, patience: Duration) -> (Vec<(String, io::Error)>, u64) {
+        self.finish_those(patience, |outlet| outlet.files.is_none())
+    }
+
+    /// The same of all that have not yet.
+    pub(super) fn finish(&mut self, patience: Duration) -> (Vec<(String, io::Error)>, u64) {
+        self.finish_those(patience, |_| true)
+    }
+
+    fn finish_those(
+        &mut self,
+        patience: Duration,
+        are_meant: fn(&Outlet) -> bool,
+    ) -> (Vec<(String, io::Error)>, u64) {
         let (mut errors, mut lost) = (Vec::new(), 0);
         for index in 0..self.all.len() {
-            errors.extend(self.all[index].finish(patience).err());
+            let outlet = &mut self.all[index];
+            if outlet.is_finished || !are_meant(outlet) {
+                continue;
+            }
+            let error = outlet.finish(patience).err();
+            errors.extend(error.map(|error| (outlet.sink.name(), error)));
             lost += self.take_lost(index);
         }
         (errors, lost)
+    }
+
+    /// Whether there is one with files.
+    pub(super) fn have_files(&self) -> bool {
+        self.with_files().next().is_some()
     }
 
     /// The lost records of a sink, if they count.

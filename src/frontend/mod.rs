@@ -14,7 +14,9 @@ pub mod tracing;
 
 #[cfg(feature = "log")]
 pub(crate) use self::log::install;
-pub use self::spawn::Spawned;
+#[cfg(feature = "regex")]
+pub use self::spawn::PatternError;
+pub use self::spawn::{Capture, Spawned};
 
 /// There is no crate to be installed in.
 #[cfg(not(feature = "log"))]

@@ -158,6 +158,7 @@ fn make_segment(
         Ring::from(segment).format();
         // It has been checked.
         let _ = segment.filter().set(filter);
+        segment.set_first_filter(&segment.filter().text());
         segment.set_home(&Home {
             maker,
             namespaces: making.namespaces,

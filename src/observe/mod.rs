@@ -137,16 +137,15 @@ impl Observer {
         set.map_err(ChangeFilterError::Filter)
     }
 
-    /// Has all processes of the ring log by nothing but the [level](crate::Builder::level) that its program was given, in
-    /// place of all directives.
+    /// Has all processes of the ring log by the [level](crate::Builder::level) and the [filter](crate::Builder::filter) that it
+    /// was made with (by the builder or the environment), in place of all directives.
     ///
     /// # Errors
     /// As [`set_filter`](Observer::set_filter).
     pub fn reset_filter(&self) -> Result<(), ChangeFilterError> {
-        let reset = |segment: &Segment| segment.filter().set("");
+        let reset = |segment: &Segment| logger::set_filter(segment, &segment.first_filter());
         let reset = Segment::change(self.name(), reset).map_err(ChangeFilterError::Ring)?;
-        let refuse = |_| ChangeFilterError::Filter(SetFilterError::TooLong { bytes: 0 });
-        reset.map_err(refuse)
+        reset.map_err(ChangeFilterError::Filter)
     }
 
     /// Waits until everything that any process logged before this call has reached its sinks, as

@@ -4,19 +4,21 @@
 //! ```text
 //!   words  0 start of the maker │ 1 its pid namespace │ 2 ticks │ 3 monotonic clock at those ticks
 //!          4 length of the program's name │ 5 the maker's time namespace │ 6‥ that name
+//!        128 length of the filter that the ring was made with │ 129‥ that filter
 //! ```
 //!
 //! Any member can write over it. So the drainer and the process that recovers the ring believe the drainer's book (`book.rs`),
 //! where the same facts stand as [`Making`], and the drainer writes these words again when they say something else.
 
 use super::book::PROGRAM_MAX;
+use super::filter::FILTER_BYTES;
 use super::layout::{Geometry, HEADER_WORDS, HOME_AT, HOME_WORDS, Settings};
 use super::opening::{Access, examine};
 use super::process::{Namespace, Namespaces};
 use super::{AttachError, Identity, Segment, book, name};
 use crate::boundary::floor_char_boundary;
 use crate::sync::{AtomicU64, Ordering};
-use crate::words::{load_bytes, store_bytes};
+use crate::words::{WORD, load_bytes, store_bytes};
 
 use zerocopy::transmute;
 
@@ -27,6 +29,11 @@ const MONOTONIC: usize = 3;
 const PROGRAM_LEN: usize = 4;
 const TIME_NAMESPACE: usize = 5;
 const TEXT: usize = 6;
+const FIRST_FILTER_LEN: usize = 128;
+const FIRST_FILTER: usize = 129;
+
+const _: () = assert!(TEXT + PROGRAM_MAX.div_ceil(WORD) <= FIRST_FILTER_LEN);
+const _: () = assert!(FIRST_FILTER + FILTER_BYTES.div_ceil(WORD) <= HOME_WORDS);
 
 /// Where a ring comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,6 +177,26 @@ fn maker_of(ring: &str, start: u64, namespaces: Namespaces) -> Identity {
         start: if is_shifted { 0 } else { start },
         // Not written down: a maker that runs another program still holds its ring in no one's way.
         image: 0,
+    }
+}
+
+impl Segment {
+    /// Writes down the filter that it is made with.
+    pub(crate) fn set_first_filter(&self, text: &str) {
+        let words = &self.words[HOME_AT..][..HOME_WORDS];
+        let end = floor_char_boundary(text, FILTER_BYTES);
+        store_bytes(&words[FIRST_FILTER..], &text.as_bytes()[..end]);
+        words[FIRST_FILTER_LEN].store(end as u64, Ordering::Relaxed);
+    }
+
+    /// The filter that it was made with; whatever stands there if a member has written over it.
+    pub(crate) fn first_filter(&self) -> String {
+        let words = &self.words[HOME_AT..][..HOME_WORDS];
+        let len = words[FIRST_FILTER_LEN].load(Ordering::Relaxed);
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let mut text = Vec::new();
+        load_bytes(&words[FIRST_FILTER..], len.min(FILTER_BYTES), &mut text);
+        String::from_utf8_lossy(&text).into_owned()
     }
 }
 

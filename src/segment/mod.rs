@@ -38,6 +38,7 @@ mod role;
 pub(crate) mod signals;
 mod standard_error;
 mod started;
+pub(crate) mod terminal;
 pub(crate) mod truncation;
 
 use std::io;

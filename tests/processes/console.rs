@@ -115,7 +115,7 @@ fn every_line_has_its_time_but_on_a_terminal_where_it_has_not_changed() {
     let without = times.filter(|time| !is_time(time)).count();
     assert_eq!(without, 1, "the second line of a message: {text}");
 
-    let text = shown_on_a_terminal(90, &[("NO_COLOR", "1")]);
+    let text = shown_on_a_terminal(100, &[("NO_COLOR", "1")]);
     let times: Vec<&str> = text.lines().map(|line| &line[..12]).collect();
     assert!(is_time(times[0]), "the first line has its time");
     let told: Vec<&&str> = times

@@ -5,6 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
@@ -39,7 +40,7 @@ pub fn trials() -> Vec<Trial> {
 const NOBODY: u32 = 65_534;
 const SETTINGS: &str = "block process_name=app";
 
-fn files_may_be(pid: Option<Pid>, bytes: u64) {
+pub fn files_may_be(pid: Option<Pid>, bytes: u64) {
     let limit = Rlimit {
         current: Some(bytes),
         maximum: None,
@@ -47,7 +48,7 @@ fn files_may_be(pid: Option<Pid>, bytes: u64) {
     prlimit(pid, Resource::Fsize, limit).unwrap();
 }
 
-fn drainer_of(ring: &str) -> Pid {
+pub fn drainer_of(ring: &str) -> Pid {
     Pid::from_raw(drainers_of(ring)[0] as i32).unwrap()
 }
 
@@ -83,21 +84,25 @@ fn parent_of_a_folder_that_is_closed(arguments: &[String]) {
     say(&format!("{} {next}", logger.name()));
 }
 
-fn a_folder_that_takes_no_new_file_costs_no_record_and_when_it_does_again_the_log_goes_on_there() {
-    let (folder, around) = (Folder::new(), Folder::new());
-    let role = "parent_of_a_folder_that_is_closed";
+/// A role in the folder as a user whom rights concern. `around` takes a copy of this program.
+pub fn by_nobody(folder: &Folder, around: &Folder, role: &str) -> Command {
     let mut command = match rustix::process::geteuid().is_root() {
         true => {
             chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
             fs::set_permissions(around.path(), Permissions::from_mode(0o755)).unwrap();
-            let (_, mut command) = role_of_copy(&around, role, &[folder.text()]);
+            let (_, mut command) = role_of_copy(around, role, &[folder.text()]);
             command.uid(NOBODY).gid(NOBODY);
             command
         }
         false => role_command(role, &[folder.text()]),
     };
     command.env_remove("SHMLOG_RING");
-    let mut parent = Actor::from_command(command);
+    command
+}
+
+fn a_folder_that_takes_no_new_file_costs_no_record_and_when_it_does_again_the_log_goes_on_there() {
+    let (folder, around) = (Folder::new(), Folder::new());
+    let mut parent = Actor::from_command(by_nobody(&folder, &around, "parent_of_a_folder_that_is_closed"));
     let said = parent.hear("");
     parent.finish();
     let (ring, logged) = said.split_once(' ').unwrap();

@@ -84,6 +84,7 @@ cast! {
         main_job
         #[cfg(feature = "mcap")] mcap
         #[cfg(feature = "mcap")] mcap_deaths
+        #[cfg(feature = "mcap")] mcap_full
         messages
         overflow
         own_sinks

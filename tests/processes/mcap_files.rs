@@ -101,6 +101,47 @@ pub fn sequences(file: &Path) -> Vec<u32> {
         .collect()
 }
 
+/// The texts of a file that may end anywhere, by the crate `mcap`.
+pub fn messages(file: &Path) -> Vec<String> {
+    let bytes = fs::read(file).unwrap();
+    let Ok(stream) = MessageStream::new_with_options(&bytes, Options::IgnoreEndMagic.into()) else {
+        return Vec::new();
+    };
+    let messages = stream.map_while(Result::ok);
+    messages.map(|message| text_of(&message.data)).collect()
+}
+
+/// Field 3 of the protobuf message.
+fn text_of(mut data: &[u8]) -> String {
+    let varint = |data: &mut &[u8]| {
+        let end = data.iter().position(|byte| byte & 0x80 == 0).unwrap();
+        let (digits, rest) = data.split_at(end + 1);
+        *data = rest;
+        let mut digits = digits.iter().rev();
+        digits
+            .try_fold(0_u64, |number, digit| {
+                Some(number << 7 | u64::from(digit & 0x7f))
+            })
+            .unwrap()
+    };
+    while !data.is_empty() {
+        let key = varint(&mut data);
+        match key & 7 {
+            0 => _ = varint(&mut data),
+            5 => data = &data[4..],
+            _ => {
+                let length = varint(&mut data) as usize;
+                let (text, rest) = data.split_at(length);
+                if key >> 3 == 3 {
+                    return String::from_utf8(text.to_vec()).unwrap();
+                }
+                data = rest;
+            }
+        }
+    }
+    String::new()
+}
+
 /// The MCAP files in a folder, oldest first.
 pub fn mcap_files(folder: &Path) -> Vec<PathBuf> {
     let files = fs::read_dir(folder).unwrap();

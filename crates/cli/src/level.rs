@@ -26,7 +26,7 @@ use crate::show::{self, harmless};
                   shmlog level -imu                     takes the directive for imu away\n  \
                   shmlog level =warn,imu=debug          these in place of all others (as --set warn,imu=debug)\n  \
                   shmlog level imu=trace --for 30s      for half a minute, or until Ctrl+C\n  \
-                  shmlog level reset                    the level that the program was given, for all targets"
+                  shmlog level reset                    back to the level and the directives that the program was given"
 )]
 pub struct Arguments {
     /// Take the directives in place of all that there are

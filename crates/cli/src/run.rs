@@ -23,7 +23,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, SystemTime};
 
 use clap::ValueHint;
-use shmlog::ShmLogger;
+use shmlog::{Capture, PatternError, ShmLogger};
 
 use self::procfile::Entry;
 use self::program::{Place, Program};
@@ -43,6 +43,8 @@ Examples:
   shmlog run ./robot --speed 3            # on this terminal
   shmlog run --logs logs -- ./robot       # in text files too
   shmlog run -l debug --sink json:logs -q -- python3 -u camera.py
+  shmlog run --pty -- npm start           # a program that prints otherwise into a pipe
+  shmlog run --level-regex '^(?<level>[DIWE])/' -- ./cam
   shmlog run --no-capture -- ./console    # an interactive program
   shmlog run --procfile                   # all of ./Procfile
 
@@ -84,6 +86,12 @@ pub struct Arguments {
     /// Leaves standard output and error to the program
     #[arg(long)]
     no_capture: bool,
+    /// Has the program print to a pseudo terminal: it writes line by line, as on a screen; colours are left out of the records
+    #[arg(long, conflicts_with = "no_capture")]
+    pty: bool,
+    /// Levels of lines: the group `level` of this regular expression names one, or its first letter
+    #[arg(long, value_name = "REGEX", value_parser = levels_by, conflicts_with = "no_capture")]
+    level_regex: Option<Capture>,
     /// Runs all programs of a file with lines like `name: command`
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "Procfile", value_hint = ValueHint::FilePath)]
     procfile: Option<PathBuf>,
@@ -195,13 +203,22 @@ fn start(logger: &ShmLogger, mut job: Job, arguments: &Arguments) -> Result<Prog
     let started = match arguments.no_capture {
         true => job.command.spawn().map(program::Started::Plain),
         false => logger
-            .spawn_as(&job.name, job.command)
+            .spawn_captured(job.command, &capture(&job.name, arguments))
             .map(|spawned| program::Started::Captured(Box::new(spawned))),
     };
     match started {
         Ok(started) => Ok(Program::new(job.name, started, job.place)),
         Err(error) => Err(Refused { program, error }),
     }
+}
+
+fn levels_by(pattern: &str) -> Result<Capture, PatternError> {
+    Capture::new().level_pattern(pattern)
+}
+
+fn capture(name: &str, arguments: &Arguments) -> Capture {
+    let with_levels = arguments.level_regex.clone().unwrap_or_default();
+    with_levels.name(name).terminal(arguments.pty)
 }
 
 /// A program that could not be started.

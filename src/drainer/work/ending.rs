@@ -168,7 +168,12 @@ impl Drainer {
         if self.tell_last_numbers() {
             self.hand_over(true);
         }
-        for error in self.delivery.finish(LAST_PATIENCE) {
+        let (mut errors, is_news) = self.delivery.finish_streams(LAST_PATIENCE);
+        if is_news {
+            self.hand_over(true);
+        }
+        errors.extend(self.delivery.finish(LAST_PATIENCE));
+        for error in errors {
             guest::tell(
                 self.config.parent,
                 format_args!("at the end of the log: {error}"),

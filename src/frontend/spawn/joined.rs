@@ -11,7 +11,7 @@
 //! lines of many prints is written as one.
 
 use super::lines::MOST;
-use super::severity;
+use super::severity::Levels;
 use crate::level::Level;
 
 const TRACEBACK: &str = "Traceback (most recent call last):";
@@ -52,14 +52,16 @@ pub(super) struct Spoken<'t> {
 
 /// Holds a record until it is known that no more belongs to it.
 pub(super) struct Joined {
+    levels: Levels,
     text: String,
     level: Option<Level>,
     trace: Trace,
 }
 
 impl Joined {
-    pub(super) fn new() -> Joined {
+    pub(super) fn new(levels: Levels) -> Joined {
         Joined {
+            levels,
             text: String::new(),
             level: None,
             trace: Trace::None,
@@ -81,11 +83,11 @@ impl Joined {
     ) {
         if part.is_some() {
             self.end(put);
-            let (level, text) = taken_apart(line);
+            let (level, text) = taken_apart(&self.levels, line);
             let level = level.filter(|_| part == Some(1));
             return put(Spoken { level, text, part });
         }
-        let (level, text) = taken_apart(line);
+        let (level, text) = taken_apart(&self.levels, line);
         let belongs = self.is_held()
             && self.text.len() + line.len() < MOST
             && self.belongs(line, level, written);
@@ -140,8 +142,8 @@ impl Joined {
 }
 
 /// The level of a line, and the line without the mark that says it. A line that is nothing but a mark stays as it is.
-fn taken_apart(line: &str) -> (Option<Level>, &str) {
-    match severity::of_line(line) {
+fn taken_apart<'l>(levels: &Levels, line: &'l str) -> (Option<Level>, &'l str) {
+    match levels.of_line(line) {
         Some((level, mark)) if mark < line.len() => (Some(level), &line[mark..]),
         Some((level, _)) => (Some(level), line),
         None => (None, line),
@@ -155,7 +157,7 @@ mod tests {
     type Record = (Option<Level>, String);
 
     fn records(lines: &[(&str, Written)]) -> Vec<Record> {
-        let (mut joined, mut all) = (Joined::new(), Vec::new());
+        let (mut joined, mut all) = (Joined::new(Levels::default()), Vec::new());
         let mut put = |spoken: Spoken<'_>| all.push((spoken.level, spoken.text.to_owned()));
         for (line, written) in lines {
             joined.take(line, None, *written, &mut put);

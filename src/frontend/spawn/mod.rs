@@ -8,6 +8,7 @@
 //!          └────────── starts, before ─────────────────────────────┘
 //! ```
 
+mod capture;
 mod joined;
 mod lines;
 mod relay;
@@ -16,24 +17,29 @@ mod stream;
 mod told;
 
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::net::{SendFlags, send};
 
-use self::told::{ASKED, READY, Told, VARIABLE};
+pub use self::capture::Capture;
+#[cfg(feature = "regex")]
+pub use self::capture::PatternError;
+use self::told::{ASKED, READ, READY, SIZE, SIZED, Told, VARIABLE};
 use crate::logger::ShmLogger;
 use crate::segment::channel::{ON_STDIN, refuse_unbelievable};
+use crate::segment::terminal::{self, Size};
 use crate::segment::{Role, Started, process};
 
 /// What a user may make a pipe, unless the system is set otherwise.
 const LARGEST_PIPE: i32 = 1 << 20;
 /// How long a relay may take until it has attached.
 const START_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a relay may take for another size; it may be waiting for room in the ring.
+const SIZE_PATIENCE: Duration = Duration::from_millis(200);
 
 impl ShmLogger {
     /// Runs a program that knows nothing of shmlog, and makes each line that it prints a record: those of its standard
@@ -48,7 +54,7 @@ impl ShmLogger {
     /// state is recorded. Empty lines are left out, so are colours and other sequences for terminals; bytes that are not
     /// UTF-8 are replaced. A line of more than 64 KiB makes several records, which have their number, from 1, as the
     /// key-value `part`. A program that finds that it writes into a pipe may keep its output back for a while, as C and
-    /// Python do without `setvbuf` or `python3 -u`.
+    /// Python do without `setvbuf` or `python3 -u`; at a pseudo terminal ([`Capture::terminal`]) it does not.
     ///
     /// # The relay
     ///
@@ -83,10 +89,7 @@ impl ShmLogger {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn spawn(&self, command: Command) -> io::Result<Spawned> {
-        let program = Path::new(command.get_program());
-        let name = program.file_name().unwrap_or(program.as_os_str());
-        let name = name.to_string_lossy().into_owned();
-        self.spawn_as(&name, command)
+        self.spawn_captured(command, &Capture::new())
     }
 
     /// The same under a process name of one's own: for `python3 camera.py`, say.
@@ -94,7 +97,15 @@ impl ShmLogger {
     /// # Errors
     /// As [`spawn`](ShmLogger::spawn).
     pub fn spawn_as(&self, name: &str, command: Command) -> io::Result<Spawned> {
-        spawn(self.name(), name, command)
+        self.spawn_captured(command, &Capture::new().name(name))
+    }
+
+    /// The same with more to say of how its output is taken: at a pseudo terminal, say.
+    ///
+    /// # Errors
+    /// As [`spawn`](ShmLogger::spawn); also when there can be no terminal.
+    pub fn spawn_captured(&self, command: Command, capture: &Capture) -> io::Result<Spawned> {
+        spawn(self.name(), capture, command)
     }
 }
 
@@ -105,6 +116,7 @@ pub struct Spawned {
     /// Its standard input, if the command made that a pipe. As with `Child`, [`wait`](Spawned::wait) closes it.
     pub stdin: Option<ChildStdin>,
     child: Child,
+    has_terminal: bool,
     relay: Relay,
 }
 
@@ -135,6 +147,15 @@ impl Spawned {
         self.child.try_wait()
     }
 
+    /// Gives its pseudo terminals the size of the terminal that this process has, if both have one. To be called after a
+    /// SIGWINCH, before that is passed on to the program. Returns whether it has pseudo terminals.
+    pub fn follow_terminal(&mut self) -> bool {
+        if let Some(size) = self.has_terminal.then(Size::of_ours).flatten() {
+            self.relay.resize(size);
+        }
+        self.has_terminal
+    }
+
     /// Kills it. What it printed until then is recorded.
     ///
     /// # Errors
@@ -155,12 +176,42 @@ fn pipe_of_writes() -> io::Result<(io::PipeReader, io::PipeWriter)> {
     Ok((reader, writer))
 }
 
-fn spawn(ring: &str, name: &str, mut command: Command) -> io::Result<Spawned> {
+/// The ends of a stream: the relay's, and the program's.
+type Ends = (OwnedFd, OwnedFd);
+
+fn pipes() -> io::Result<[Ends; 2]> {
     let (out, out_end) = io::pipe()?;
     let (err, err_end) = pipe_of_writes()?;
+    Ok([(out.into(), out_end.into()), (err.into(), err_end.into())])
+}
+
+/// One for each stream, or nothing would say which of the two a line is of.
+fn terminals() -> io::Result<[Ends; 2]> {
+    let refused = |error: io::Error| {
+        let text = format!("there can be no pseudo terminal: {error}");
+        io::Error::new(error.kind(), text)
+    };
+    let both = [
+        terminal::pair().map_err(refused)?,
+        terminal::pair().map_err(refused)?,
+    ];
+    if let Some(size) = Size::of_ours() {
+        both.iter().for_each(|(reader, _)| size.set(reader.as_fd()));
+    }
+    Ok(both)
+}
+
+fn spawn(ring: &str, capture: &Capture, mut command: Command) -> io::Result<Spawned> {
+    let [(out, out_end), (err, err_end)] = match capture.terminal {
+        true => terminals()?,
+        false => pipes()?,
+    };
+    let name = capture.name_of(&command);
     let told = Told {
         ring: ring.to_owned(),
-        process: name.to_owned(),
+        process: name.clone(),
+        terminal: capture.terminal,
+        pattern: capture.pattern.clone(),
     };
     // First, so that the program never writes into a pipe without a reader.
     let relay = Relay::start(&told, out, err).map_err(|error| {
@@ -175,6 +226,7 @@ fn spawn(ring: &str, name: &str, mut command: Command) -> io::Result<Spawned> {
     Ok(Spawned {
         stdin: child.stdin.take(),
         child,
+        has_terminal: capture.terminal,
         relay,
     })
 }
@@ -193,7 +245,7 @@ struct Relay {
 
 impl Relay {
     /// Starts one that reads these two, and waits until it has attached.
-    fn start(told: &Told, out: io::PipeReader, err: io::PipeReader) -> io::Result<Relay> {
+    fn start(told: &Told, out: OwnedFd, err: OwnedFd) -> io::Result<Relay> {
         // Not held any longer: the rest may take a while.
         LEFT.lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -239,10 +291,32 @@ impl Relay {
     /// Waits until all is in the ring that is in the pipes now.
     fn finish(&mut self) {
         let is_there = self.process.is_some() && self.tell(&[ASKED]);
-        if !is_there || self.control.read_exact(&mut [0]).is_err() {
+        if !is_there || !self.hear(READ) {
             // It has ended, or is about to: no process holds the pipes.
             self.reap();
         }
+    }
+
+    /// Whether it says this word, after answers that came too late.
+    fn hear(&mut self, expected: u8) -> bool {
+        let mut word = [0];
+        while self.control.read_exact(&mut word).is_ok() {
+            if word == [expected] {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Has it give the program's terminals a size, and waits for that a while.
+    fn resize(&mut self, size: Size) {
+        let [rows, columns] = [size.rows, size.columns].map(u16::to_ne_bytes);
+        let told = [SIZE, rows[0], rows[1], columns[0], columns[1]];
+        let limited = self.control.set_read_timeout(Some(SIZE_PATIENCE));
+        if self.process.is_some() && limited.is_ok() && self.tell(&told) {
+            self.hear(SIZED);
+        }
+        let _ = self.control.set_read_timeout(None);
     }
 
     fn end(&mut self) {

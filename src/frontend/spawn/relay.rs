@@ -12,10 +12,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::lines::MOST;
+use super::severity::Levels;
 use super::stream::{PATIENCE, Program, Stream};
-use super::told::{ASKED, READ, READY, Told, VARIABLE};
+use super::told::{ASKED, READ, READY, SIZE, SIZED, Told, VARIABLE};
 use crate::producer::{self, Attachment};
 use crate::segment::channel::role;
+use crate::segment::terminal::Size;
 use crate::segment::{Refusal, Segment, guest, process, truncation};
 
 /// Runs before `main` in every program that uses this crate; does nothing unless the program was started to be a relay.
@@ -37,6 +39,14 @@ fn relay(mut control: UnixStream) -> io::Result<()> {
     let own = |fd: BorrowedFd<'_>| fd.try_clone_to_owned();
     let told = Told::read(&mut control)?;
     let (out, err) = (own(io::stdout().as_fd())?, own(io::stderr().as_fd())?);
+    let levels = || Levels::by(&told.pattern);
+    let (out, err) = match (levels(), levels()) {
+        (Ok(of_out), Ok(of_err)) => (
+            Stream::out(out, told.terminal, of_out),
+            Stream::err(err, told.terminal, of_err),
+        ),
+        (Err(why), _) | (_, Err(why)) => return control.write_all(why.as_bytes()),
+    };
     if let Err(why) = attach(&told.ring) {
         return control.write_all(why.as_bytes());
     }
@@ -48,7 +58,7 @@ fn relay(mut control: UnixStream) -> io::Result<()> {
         name: told.process,
         pid: u32::from_ne_bytes(pid),
     };
-    let streams = [Stream::out(out), Stream::err(err)];
+    let streams = [out, err];
     Relay {
         control,
         streams,
@@ -146,8 +156,24 @@ impl Relay {
             Some(Ok(1)) if word[0] == ASKED => {
                 self.owed = Some(self.streams.each_ref().map(Stream::waiting));
             }
+            Some(Ok(1)) if word[0] == SIZE => self.resize(),
             Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
             _ => self.control = None,
+        }
+    }
+
+    /// Gives the terminals the size that follows, and says so.
+    fn resize(&mut self) {
+        let Some(control) = &mut self.control else {
+            return;
+        };
+        let mut bytes = [0; 4];
+        let heard = control.read_exact(&mut bytes);
+        let [rows, columns] = [0, 2].map(|at| u16::from_ne_bytes([bytes[at], bytes[at + 1]]));
+        let size = Size { rows, columns };
+        self.streams.iter().for_each(|stream| stream.resize(size));
+        if heard.is_err() || control.write_all(&[SIZED]).is_err() {
+            self.control = None;
         }
     }
 
@@ -157,7 +183,7 @@ impl Relay {
             let streams = owed.iter().zip(&self.streams);
             streams
                 .into_iter()
-                .all(|(owed, stream)| *owed == 0 || stream.has_ended())
+                .all(|(owed, stream)| *owed == 0 || stream.has_ended() || stream.is_read_out())
         };
         if self.owed.take_if(done).is_none() {
             return;

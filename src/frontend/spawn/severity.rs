@@ -13,14 +13,85 @@
 //! What is none of these says nothing, however often it has the word `error` in it.
 
 use crate::level::Level;
+#[cfg(feature = "regex")]
+use regex::Regex;
+
+/// The group of a pattern that stands for the level.
+#[cfg(feature = "regex")]
+pub(super) const GROUP: &str = "level";
+
+/// How lines say their level.
+#[derive(Debug, Default)]
+pub(super) struct Levels {
+    /// Goes before the ways that are in use.
+    #[cfg(feature = "regex")]
+    pattern: Option<Regex>,
+}
+
+impl Levels {
+    /// Those of a pattern; an empty one is none.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    #[cfg(feature = "regex")]
+    pub(super) fn by(pattern: &str) -> Result<Levels, String> {
+        if pattern.is_empty() {
+            return Ok(Levels::default());
+        }
+        let pattern = Regex::new(pattern).map_err(|error| error.to_string())?;
+        match pattern.capture_names().flatten().any(|name| name == GROUP) {
+            true => Ok(Levels {
+                pattern: Some(pattern),
+            }),
+            false => Err(format!(
+                "it has no group {GROUP:?}: write (?<{GROUP}>…) around what names the level"
+            )),
+        }
+    }
+
+    #[cfg(not(feature = "regex"))]
+    pub(super) fn by(_: &str) -> Result<Levels, String> {
+        Ok(Levels::default())
+    }
+
+    /// The level of a line, and how many of its first bytes are a mark that is not part of the text.
+    pub(super) fn of_line(&self, line: &str) -> Option<(Level, usize)> {
+        #[cfg(feature = "regex")]
+        if let Some(pattern) = &self.pattern
+            && let Some(found) = pattern.captures(line)
+            && let Some(level) = found.name(GROUP).and_then(|name| of_group(name.as_str()))
+        {
+            return Some((level, 0));
+        }
+        of_line(line)
+    }
+}
+
+/// A name, or its first letter alone.
+#[cfg(feature = "regex")]
+fn of_group(name: &str) -> Option<Level> {
+    let letters = [
+        ("t", Level::Trace),
+        ("v", Level::Trace),
+        ("d", Level::Debug),
+        ("i", Level::Info),
+        ("w", Level::Warn),
+        ("e", Level::Error),
+        ("c", Level::Critical),
+        ("f", Level::Critical),
+    ];
+    let of_letter = letters
+        .into_iter()
+        .find(|(letter, _)| name.eq_ignore_ascii_case(letter));
+    of_letter.map(|(_, level)| level).or_else(|| named(name))
+}
 
 /// How many words of a line may be its level.
 const WORDS: usize = 8;
 /// Keys of JSON objects that hold a level.
 const KEYS: [&str; 4] = ["\"level\"", "\"severity\"", "\"levelname\"", "\"lvl\""];
 
-/// The level of a line, and how many of its first bytes are a mark that is not part of the text.
-pub(super) fn of_line(line: &str) -> Option<(Level, usize)> {
+fn of_line(line: &str) -> Option<(Level, usize)> {
     if let Some(found) = priority(line) {
         return Some(found);
     }
@@ -199,6 +270,22 @@ mod tests {
             "x[error]",
         ] {
             assert_eq!(of_line(line), None, "{line}");
+        }
+    }
+
+    #[cfg(feature = "regex")]
+    #[test]
+    fn a_pattern_goes_before_the_ways_that_are_in_use_and_leaves_other_lines_to_them() {
+        let levels = Levels::by(r"^\S+ (?<level>\w+)/").unwrap();
+        let of = |line: &str| levels.of_line(line).map(|(level, _)| level);
+        assert_eq!(of("12:01 E/camera: [INFO] no frame"), Some(Level::Error));
+        assert_eq!(of("12:01 warning/camera: dark"), Some(Level::Warn));
+        assert_eq!(of("12:01 loud/camera: dark"), None);
+        assert_eq!(of("[WARN] low battery"), Some(Level::Warn));
+        assert_eq!(of("nothing"), None);
+        for (pattern, words) in [("(?<level>x", "unclosed"), ("(x)", "(?<level>…)")] {
+            let why = Levels::by(pattern).unwrap_err();
+            assert!(why.contains(words), "{why}");
         }
     }
 

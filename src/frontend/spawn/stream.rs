@@ -5,14 +5,17 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::ioctl_fionread;
 
 use super::joined::{Joined, Spoken, Written};
 use super::lines::Lines;
+use super::severity::Levels;
 use crate::level::Level;
 use crate::producer;
 use crate::record::capture::{Arguments, Put};
 use crate::record::{About, CallSite, put_entry};
+use crate::segment::terminal;
 
 /// The key-value of a part of a long line.
 const PART: &str = "part";
@@ -21,6 +24,8 @@ const PART: &str = "part";
 pub(super) const PATIENCE: Duration = Duration::from_millis(5);
 /// A pipe that keeps writes apart hands on so many bytes of one at a time.
 const PACKET: usize = 4096;
+/// A terminal keeps fewer bytes back.
+const MOST_IN_TERMINAL: u64 = 64 << 10;
 
 static OUT: CallSite = CallSite::new("stdout", "", 0, "{}", "", true);
 static ERR: CallSite = CallSite::new("stderr", "", 0, "{}", "", true);
@@ -38,6 +43,8 @@ enum Writes {
     Buffered,
     /// A read returns what one write wrote, or a packet of it.
     Each,
+    /// As a buffer; and nothing says how many bytes there are.
+    Terminal,
 }
 
 pub(super) struct Stream {
@@ -57,22 +64,36 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn out(pipe: OwnedFd) -> Stream {
-        Stream::new(pipe, Level::Info, &OUT, Writes::Buffered)
+    pub(super) fn out(pipe: OwnedFd, is_terminal: bool, levels: Levels) -> Stream {
+        let writes = match is_terminal {
+            true => Writes::Terminal,
+            false => Writes::Buffered,
+        };
+        Stream::new(pipe, Level::Info, &OUT, writes, levels)
     }
 
-    pub(super) fn err(pipe: OwnedFd) -> Stream {
-        Stream::new(pipe, Level::Warn, &ERR, Writes::Each)
+    pub(super) fn err(pipe: OwnedFd, is_terminal: bool, levels: Levels) -> Stream {
+        let writes = match is_terminal {
+            true => Writes::Terminal,
+            false => Writes::Each,
+        };
+        Stream::new(pipe, Level::Warn, &ERR, writes, levels)
     }
 
-    fn new(pipe: OwnedFd, level: Level, site: &'static CallSite, writes: Writes) -> Stream {
+    fn new(
+        pipe: OwnedFd,
+        level: Level,
+        site: &'static CallSite,
+        writes: Writes,
+        levels: Levels,
+    ) -> Stream {
         Stream {
             pipe: Some(pipe.into()),
             level,
             site,
             writes,
             lines: Lines::default(),
-            joined: Joined::new(),
+            joined: Joined::new(levels),
             begun: Written::Apart,
             is_full: false,
             read: Instant::now(),
@@ -98,6 +119,7 @@ impl Stream {
                 bytes
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            // A terminal that no program has open any more says EIO.
             _ => {
                 self.end(program);
                 self.pipe = None;
@@ -161,10 +183,29 @@ impl Stream {
         self.pipe.is_none()
     }
 
-    /// Bytes that are there to be read.
+    /// Bytes that are there to be read; of a terminal, as many as there may be.
     pub(super) fn waiting(&self) -> u64 {
-        let pipe = self.pipe.as_ref();
-        pipe.map_or(0, |pipe| ioctl_fionread(pipe).unwrap_or(0))
+        match (&self.pipe, self.writes) {
+            (None, _) => 0,
+            (Some(_), Writes::Terminal) => MOST_IN_TERMINAL,
+            (Some(pipe), _) => ioctl_fionread(pipe).unwrap_or(0),
+        }
+    }
+
+    /// Whether a terminal has nothing more to be read. Only asking for it makes the kernel look through all that it keeps.
+    pub(super) fn is_read_out(&self) -> bool {
+        let Some(pipe) = self.pipe.as_ref() else {
+            return true;
+        };
+        let mut fds = [PollFd::new(pipe, PollFlags::IN)];
+        self.writes == Writes::Terminal && poll(&mut fds, Some(&Timespec::default())) == Ok(0)
+    }
+
+    /// Gives a terminal its size.
+    pub(super) fn resize(&self, size: terminal::Size) {
+        if let (Some(pipe), Writes::Terminal) = (&self.pipe, self.writes) {
+            size.set(pipe.as_fd());
+        }
     }
 }
 

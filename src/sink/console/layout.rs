@@ -14,7 +14,13 @@
 //! not known the place follows the first line.
 //!
 //! A narrow terminal is given to the messages, so far as it goes ([`Columns`]): below 100 columns no place gets a line of
-//! its own, below 72 there are no places and no threads, below 48 no times.
+//! its own, times end with the second, levels take five columns and names are shorter; below 72 there are no places and no
+//! threads, below 48 no times.
+//!
+//! ```text
+//! 17:45:12 WARN  worker-1/main  bus 2 is slow                     can worker.rs:17
+//!          CRIT  a_proce…/imu   no answer bus=2                   can worker.rs:18
+//! ```
 
 use anstyle::Style;
 use std::io::Write;
@@ -23,13 +29,16 @@ use std::ops::RangeInclusive;
 use super::body::{Buffers, push_body};
 use super::style;
 use super::wrap::{front, width};
+use crate::level::Level;
 use crate::record::Record;
 use crate::sink::stamp::{Stamp, micros};
 use crate::sink::text::{push_blanks, push_field};
 
-/// `17:45:12.123`
+/// `17:45:12.123`, and without what is below the second.
 const TIME_COLUMNS: usize = 12;
+const SHORT_TIME_COLUMNS: usize = 8;
 const LEVEL_COLUMNS: usize = 8;
+const SHORT_LEVEL_COLUMNS: usize = 5;
 /// What a thread's name may take of that when it does not fit whole.
 const THREAD_COLUMNS: usize = 11;
 /// Between who, message and place.
@@ -38,7 +47,9 @@ pub(super) const GAP: usize = 2;
 /// What a terminal of some width shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Columns {
-    times: bool,
+    /// How wide a time is; 0 for none.
+    time: usize,
+    level: usize,
     threads: bool,
     pub(super) places: bool,
     /// A place that fits no line of the message gets one.
@@ -52,14 +63,22 @@ impl Columns {
     fn of(width: Option<usize>) -> Columns {
         let width = width.unwrap_or(usize::MAX);
         Columns {
-            times: width >= 48,
+            time: match width {
+                100.. => TIME_COLUMNS,
+                48.. => SHORT_TIME_COLUMNS,
+                _ => 0,
+            },
+            level: match width {
+                100.. => LEVEL_COLUMNS,
+                _ => SHORT_LEVEL_COLUMNS,
+            },
             threads: width >= 72,
             places: width >= 72,
             places_below: width >= 100,
             who: match width {
                 100.. => 18..=24,
-                72.. => 18..=18,
-                _ => 12..=12,
+                72.. => 12..=16,
+                _ => 10..=12,
             },
         }
     }
@@ -110,26 +129,27 @@ impl Layout {
                 self.who_columns = *columns.who.start();
             }
             self.columns = columns;
+            self.shown = None;
         }
     }
 
     /// Appends the line, or the lines, of `record`.
     pub(in crate::sink) fn push(&mut self, out: &mut Vec<u8>, record: &Record<'_>) {
-        if self.columns.times {
+        let Columns { time, level, .. } = self.columns;
+        if time > 0 {
             self.push_time(out, record.time_ns);
         }
-        let level = record.level.as_str();
-        self.push_styled(out, style::level(record.level), level);
-        push_blanks(out, LEVEL_COLUMNS.saturating_sub(level.len()) + 1);
+        let name = match record.level {
+            Level::Critical if level < LEVEL_COLUMNS => "CRIT",
+            level => level.as_str(),
+        };
+        self.push_styled(out, style::level(record.level), name);
+        push_blanks(out, level.saturating_sub(name.len()) + 1);
         let used = self.push_who(out, record);
         self.who_columns = self.who_columns.max(used);
         push_blanks(out, self.who_columns - used + GAP);
-        let times = if self.columns.times {
-            TIME_COLUMNS + 1
-        } else {
-            0
-        };
-        let indent = times + LEVEL_COLUMNS + 1 + self.who_columns + GAP;
+        let times = if time > 0 { time + 1 } else { 0 };
+        let indent = times + level + 1 + self.who_columns + GAP;
         let room = self.width.and_then(|columns| columns.checked_sub(indent));
         let mut buffers = std::mem::take(&mut self.buffers);
         push_body(self, &mut buffers, out, record, indent, room);
@@ -158,10 +178,13 @@ impl Layout {
         let mut time = *b"00:00:00.000";
         time[..8].copy_from_slice(&self.stamp.time_of_day(time_ns));
         time[9..].copy_from_slice(&micros(time_ns)[..3]);
-        if self.width.is_some() && self.shown == Some(time) && !self.all_times {
-            push_blanks(out, TIME_COLUMNS);
+        let columns = self.columns.time;
+        let is_shown = |shown: &[u8; TIME_COLUMNS]| shown[..columns] == time[..columns];
+        let may_leave_out = self.width.is_some() && !self.all_times;
+        if may_leave_out && self.shown.as_ref().is_some_and(is_shown) {
+            push_blanks(out, columns);
         } else {
-            self.push_styled(out, style::QUIET, as_text(&time));
+            self.push_styled(out, style::QUIET, as_text(&time[..columns]));
             self.shown = Some(time);
         }
         out.push(b' ');

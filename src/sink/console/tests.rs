@@ -102,7 +102,7 @@ fn a_time_that_has_not_changed_is_left_out_on_a_terminal_alone() {
             .map(|line| line[..12].to_owned())
             .collect::<Vec<_>>()
     };
-    let (piped, terminal) = (times(PLAIN), times(EIGHTY));
+    let (piped, terminal) = (times(PLAIN), times(WIDE));
     assert!(
         piped[0].ends_with(":45:12.123") && piped[1] == piped[0],
         "{piped:?}"
@@ -127,7 +127,7 @@ fn a_new_millisecond_is_shown() {
         time_ns: record(2, "").time_ns + 1_000_000,
         ..record(2, "b")
     };
-    let text = shown(EIGHTY, &[record(1, "a"), later]);
+    let text = shown(WIDE, &[record(1, "a"), later]);
     assert!(
         text.lines().nth(1).unwrap().contains(":45:12.124 WARN"),
         "{text}"
@@ -168,13 +168,13 @@ fn in_a_terminal_the_place_is_at_the_right_edge_and_long_lines_are_broken_below_
 #[test]
 fn in_a_narrow_terminal_no_place_takes_a_line_from_the_messages() {
     let expected = "\
-99:45:12.123 WARN     worker-1/main       bus 2 is slow         can worker.rs:17
-             WARN     worker-1/main       a long message that needs two lines of
-                                          a terminal, and so on and on
-             WARN     worker-1/main       two                   can worker.rs:17
-                                          lines 漢字 of a message, the second
-                                          without room for all
-             WARN     worker-1/main       a message of some length  worker.rs:17
+99:45:12 WARN  worker-1/main  bus 2 is slow                     can worker.rs:17
+         WARN  worker-1/main  a long message that needs two lines of a terminal,
+                              and so on and on                  can worker.rs:17
+         WARN  worker-1/main  two                               can worker.rs:17
+                              lines 漢字 of a message, the second without room
+                              for all
+         WARN  worker-1/main  a message of some length              worker.rs:17
 ";
     let text = behind_the_time(shown(EIGHTY, &long_and_short()));
     assert_eq!(text, expected);
@@ -187,11 +187,32 @@ fn the_narrower_a_terminal_the_more_is_left_out() {
         shown(look, &[record(1, "bus 2 is slow")])
     };
     let text = behind_the_time(of_width(|| Some(71)));
-    assert_eq!(text, "99:45:12.123 WARN     worker-1/     bus 2 is slow\n");
-    assert_eq!(
-        of_width(|| Some(47)),
-        "WARN     worker-1/     bus 2 is slow\n"
-    );
+    assert_eq!(text, "99:45:12 WARN  worker-1/   bus 2 is slow\n");
+    assert_eq!(of_width(|| Some(47)), "WARN  worker-1/   bus 2 is slow\n");
+}
+
+#[test]
+fn in_a_narrow_terminal_names_are_short_and_a_time_is_shown_once_a_second() {
+    let record_at = |ms: i64, level, process| Record {
+        level,
+        process,
+        time_ns: record(1, "").time_ns + ms * 1_000_000,
+        ..record(1, "x")
+    };
+    let records = [
+        record_at(0, Level::Critical, "a_process_of_a_long_name"),
+        record_at(1, Level::Info, "imu"),
+        record_at(1000, Level::Debug, "imu"),
+    ];
+    let expected = "\
+99:45:12 CRIT  a_process_…/main  x                              can worker.rs:17
+         INFO  imu/main          x                              can worker.rs:17
+99:45:13 DEBUG imu/main          x                              can worker.rs:17
+";
+    let text = behind_the_time(shown(EIGHTY, &records));
+    let hour = text.find("DEBUG").map(|at| at - 9).unwrap_or(0);
+    let text = format!("{}99{}", &text[..hour], &text[hour + 2..]);
+    assert_eq!(text, expected);
 }
 
 #[test]
@@ -282,7 +303,7 @@ fn colours_are_written_when_asked_for_and_change_no_alignment() {
         "\x1b[1m\x1b[33mWARN\x1b[0m",
         " took \x1b[36m12\x1b[0m s for \x1b[32m\"all\"\x1b[0m ",
         "b \x1b[2mbus=\x1b[0m\x1b[36m2\x1b[0m \x1b[2mok=\x1b[0m\x1b[3m\x1b[35mtrue\x1b[0m",
-        "at=\x1b[0m\x1b[35m/dev/a\x1b[0m\n",
+        "at=\x1b[0m\x1b[35m/dev/a\x1b[0m",
     ] {
         assert!(coloured.contains(piece), "{coloured:?}");
     }
@@ -293,7 +314,7 @@ fn colours_are_written_when_asked_for_and_change_no_alignment() {
 #[test]
 fn records_from_a_level_on_go_the_other_way_and_all_have_their_times() {
     let (usual, grave) = (Paper::default(), Paper::default());
-    let ways = (EIGHTY.on(usual.clone()), PLAIN.on(grave.clone()));
+    let ways = (WIDE.on(usual.clone()), PLAIN.on(grave.clone()));
     let mut sink = ConsoleSink::new(ways.0, Some((Level::Warn, ways.1)), 1000).unwrap();
     for (number, level) in Level::ALL.into_iter().enumerate() {
         let logged = Record {
@@ -363,7 +384,8 @@ proptest! {
         let widths: [fn() -> Option<usize>; 4] = [|| None, || Some(100), || Some(80), || Some(60)];
         let look = Look { width: widths[width], ..PLAIN };
         let text = shown(look, &[forger, record(2, "honest")]);
-        let begins = |line: &&str| line.as_bytes().get(13).is_some_and(|byte| *byte != b' ');
+        let level_at = [13, 13, 9, 9][width];
+        let begins = |line: &&str| line.as_bytes().get(level_at).is_some_and(|byte| *byte != b' ');
         let split = |c: char| matches!(c, '\n' | '\r' | '\x0b' | '\x0c' | '\u{85}' | '\u{2028}' | '\u{2029}');
         prop_assert_eq!(text.split_terminator(split).filter(begins).count(), 2, "{}", text);
         let most = (look.width)().unwrap_or(usize::MAX);

@@ -40,7 +40,7 @@ mod settings;
 #[cfg(test)]
 pub(super) mod tests;
 mod trouble;
-mod turning;
+pub(in crate::sink) mod turning;
 mod upkeep;
 
 use std::io;

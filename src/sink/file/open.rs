@@ -226,6 +226,11 @@ impl LogFile {
         self.look().is_ok_and(|found| found.is_deleted)
     }
 
+    /// Its length, if that means anything.
+    pub(in crate::sink) fn length(&self) -> Option<u64> {
+        self.look().ok()?.length
+    }
+
     /// Asks the system what has become of the file.
     pub(super) fn look(&self) -> io::Result<Found> {
         let metadata = self.file.metadata()?;

@@ -16,9 +16,20 @@ use crate::clock;
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// A new file could not be had when it was time for one.
-pub(super) struct Overdue {
-    pub(super) next_try: Instant,
+pub(in crate::sink) struct Overdue {
+    pub(in crate::sink) next_try: Instant,
     pause: Duration,
+}
+
+impl Overdue {
+    /// At this time, after others or for the first time.
+    pub(in crate::sink) fn after(before: Option<&Overdue>, now: Instant) -> Overdue {
+        let pause = before.map_or(PAUSES.0, |late| late.pause);
+        Overdue {
+            next_try: now + pause,
+            pause: (pause * 2).min(PAUSES.1),
+        }
+    }
 }
 
 impl FileSink {
@@ -84,11 +95,7 @@ impl FileSink {
                 self.overdue = None;
             }
             Err(error) => {
-                let pause = self.overdue.as_ref().map_or(PAUSES.0, |late| late.pause);
-                self.overdue = Some(Overdue {
-                    next_try: now + pause,
-                    pause: (pause * 2).min(PAUSES.1),
-                });
+                self.overdue = Some(Overdue::after(self.overdue.as_ref(), now));
                 self.backlog.go_on();
                 self.upkeep.note_turn(Err((error, &self.log.path)));
             }

@@ -14,7 +14,7 @@ use mcap::MAGIC;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use super::chunk::Packer;
-use super::reading::{self, End};
+use super::reading::{self, End, Reopened};
 use super::{Compression, ENDING};
 use crate::clock;
 use crate::sink::FilePlace;
@@ -115,7 +115,7 @@ fn cut_back_to(path: &Path, place: &FilePlace) -> io::Result<()> {
     let most = (place.bytes != u64::MAX).then_some(place.extra);
     let packer = Packer::new(Compression::default());
     match reading::reopen(to_overwrite(&file)?, packer, most)? {
-        Some(mut recording) => recording.finish(),
-        None => Ok(()),
+        Reopened::Recording(mut recording) => recording.finish(),
+        Reopened::Headless | Reopened::OfOthers => Ok(()),
     }
 }

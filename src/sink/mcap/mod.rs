@@ -50,6 +50,7 @@ use crate::sink::file::backlog::Meaning;
 use crate::sink::file::name::Names;
 use crate::sink::file::open::LogFile;
 use crate::sink::file::period::Period;
+use crate::sink::file::turning::Overdue;
 use crate::sink::file::{Announce, FileConfig, PAUSE};
 use crate::sink::trouble::Troubles;
 use crate::sink::{FilePlace, Sink};
@@ -88,6 +89,12 @@ pub(crate) struct McapSink {
     pending: Pending,
     /// Messages in the file that a checkpoint knows of, or is about to.
     checkpointed: Cell<u64>,
+    /// A new file could not be had when it was time for one.
+    overdue: Option<Overdue>,
+    /// What was said of that.
+    told_overdue: Option<String>,
+    /// The file is as long as the system lets it be.
+    is_full: bool,
     /// Bytes of loose messages that are to be folded.
     fold_at: usize,
     troubles: Troubles,
@@ -161,7 +168,12 @@ impl Sink for McapSink {
     fn wants_commit(&self) -> bool {
         // What is left of the file's room is for the last of the batch.
         let is_enough = || self.pending.bytes() as u64 > self.room() / 2;
-        !self.troubles.is_there() && (self.over_at.is_some() || is_enough())
+        let is_time = || match self.overdue {
+            // The present one goes on, whatever its size and the hour.
+            Some(_) => self.pending.bytes() > CHUNK,
+            None => self.over_at.is_some() || is_enough(),
+        };
+        !self.troubles.is_there() && is_time()
     }
 
     fn place(&self) -> Option<FilePlace> {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::chunk::Packer;
 use super::log::Encoder;
 use super::pending::Pending;
+use super::reading::Reopened;
 use super::recording::Recording;
 use super::records::Head;
 use super::{CHUNK, ENDING, Format, McapSink, TIDY_EVERY, leftovers, reading};
@@ -109,6 +110,9 @@ impl McapSink {
             recording,
             encoder: Encoder::default(),
             pending: Pending::default(),
+            overdue: None,
+            told_overdue: None,
+            is_full: false,
             fold_at: CHUNK,
             next_look: Instant::now() + LOOK_EVERY,
             period: Period::of(rotate, rotate_at, log_time),
@@ -167,13 +171,13 @@ fn reopen(
     let most = (place.bytes != u64::MAX).then_some(place.extra);
     let packer = Packer::new(format.compression);
     match reading::reopen(file, packer, most).map_err(failed)? {
-        Some(recording) => Ok(Some((log, recording))),
+        Reopened::Recording(recording) => Ok(Some((log, *recording))),
         // Killed before its head was whole.
-        None if most == Some(0) => {
+        Reopened::Headless if most == Some(0) => {
             log.file.set_len(0).map_err(failed)?;
             let recording = begin(&log, format, program)?;
             Ok(Some((log, recording)))
         }
-        None => Ok(None),
+        Reopened::Headless | Reopened::OfOthers => Ok(None),
     }
 }

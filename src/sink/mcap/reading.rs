@@ -49,18 +49,67 @@ pub(super) enum End {
     Strange,
 }
 
-/// Reads a file up to `most` messages, or to its end, and cuts off what is behind them: to go on there. `None` for a file
-/// without a whole head, which holds no message.
+/// A file in which a predecessor wrote.
+pub(super) enum Reopened {
+    /// To be gone on in.
+    Recording(Box<Recording<File>>),
+    /// Without a whole head: it holds no message.
+    Headless,
+    /// Others have written behind the messages. It stays as it is.
+    OfOthers,
+}
+
+/// Reads a file up to `most` messages, or to its end, and cuts off what is behind them: to go on there. Where others have
+/// written behind that, messages beyond `most` are struck out in place.
 ///
 /// # Errors
 /// When it cannot be read or cut.
-pub(super) fn reopen(
-    mut file: File,
-    packer: Packer,
-    most: Option<u64>,
-) -> io::Result<Option<Recording<File>>> {
+pub(super) fn reopen(mut file: File, packer: Packer, most: Option<u64>) -> io::Result<Reopened> {
     let (found, _) = read(&mut file, most)?;
-    recording_of(file, packer, found)
+    let end = found.end();
+    let length = file.seek(SeekFrom::End(0))?;
+    if let Some(stranger) = strangers_at(&mut file, end, length)?.filter(|_| end > 0) {
+        // No room for that: nothing of ours stands there.
+        if stranger - end >= RECORD_HEAD as u64 {
+            let mut head = vec![SKIPPED];
+            head.extend_from_slice(&(stranger - end - RECORD_HEAD as u64).to_le_bytes());
+            file.write_all_at(&head, end)?;
+        }
+        return Ok(Reopened::OfOthers);
+    }
+    Ok(match recording_of(file, packer, found)? {
+        Some(recording) => Reopened::Recording(Box::new(recording)),
+        None => Reopened::Headless,
+    })
+}
+
+/// Where behind `at` something begins that is no record of ours, not even the beginning of one.
+fn strangers_at(file: &mut File, at: u64, length: u64) -> io::Result<Option<u64>> {
+    /// No record is so long; text that is taken for a length says more.
+    const LONGEST: u64 = 1 << 40;
+    let mut at = at;
+    while at < length {
+        let mut head = Vec::new();
+        file.seek(SeekFrom::Start(at))?;
+        file.take(RECORD_HEAD as u64).read_to_end(&mut head)?;
+        let is_ours = matches!(
+            head.first(),
+            Some(&(op::MESSAGE | op::CHUNK | op::MESSAGE_INDEX | op::DATA_END | SKIPPED))
+        );
+        let Some(length_there) = head.get(1..RECORD_HEAD) else {
+            return Ok((!is_ours).then_some(at));
+        };
+        let record = u64::from_le_bytes(length_there.try_into().unwrap_or_default());
+        if !is_ours || record > LONGEST {
+            return Ok(Some(at));
+        }
+        if head[0] == op::DATA_END {
+            // A summary of ours: it is cut off.
+            return Ok(None);
+        }
+        at += RECORD_HEAD as u64 + record;
+    }
+    Ok(None)
 }
 
 /// Goes on with what was found, and nothing behind it.
@@ -106,6 +155,14 @@ pub(super) fn read(file: &mut (impl Read + Seek), most: Option<u64>) -> io::Resu
 }
 
 impl Found {
+    /// Where what is behind its messages begins.
+    fn end(&self) -> u64 {
+        match self.loose.bytes.len() as u64 {
+            0 => self.settled,
+            loose => self.settled + FENCE as u64 + loose,
+        }
+    }
+
     /// Reads all up to the channel. `false` if it is not there as a whole.
     fn read_head(&mut self, records: &mut Records<impl Read + Seek>) -> io::Result<bool> {
         if !records.begin()? {

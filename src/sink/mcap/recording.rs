@@ -107,6 +107,11 @@ impl<M: Medium> Recording<M> {
         }
     }
 
+    /// Whether more may be in the file than should be, which we could not cut off.
+    pub(super) fn may_be_torn(&self) -> bool {
+        self.torn
+    }
+
     /// Messages in the file.
     pub(super) fn messages(&self) -> u64 {
         self.packed + self.loose.entries.len() as u64

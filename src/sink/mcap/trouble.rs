@@ -35,6 +35,28 @@ impl McapSink {
         ));
     }
 
+    /// No file could be begun when it was time for one.
+    pub(super) fn note_overdue(&mut self, error: &io::Error) {
+        let text = format!(
+            "{error}; the log goes on in {:?}, though it is time for another file, until one can be made",
+            self.log.path
+        );
+        if self.told_overdue.as_deref() != Some(&*text) {
+            self.troubles.news.push(text.clone());
+            self.told_overdue = Some(text);
+        }
+    }
+
+    /// One could be begun again.
+    pub(super) fn note_turn(&mut self) {
+        self.told_overdue = None;
+        let text = format!(
+            "MCAP files can be begun again: the log goes on in {:?}",
+            self.log.path
+        );
+        self.troubles.news.push(text);
+    }
+
     /// The file takes messages again, if none waits: there is to be said how many records that has concerned.
     pub(super) fn note_recovery(&mut self) {
         if self.pending.count() > 0 {

@@ -4,7 +4,7 @@
 //!   warn  imu=debug  +imu=debug    this directive, in place of the one for the same target, or beside all others
 //!   -imu                           without the directive for imu
 //!   =warn,imu=debug                these and no others
-//!   reset                          no directive but the level that the program was given; it stands alone
+//!   reset                          the level and the directives that the program was given; it stands alone
 //! ```
 
 use crate::directives;

@@ -80,17 +80,21 @@ fn words(time_ns: i64, step: i64) -> String {
 
 /// Numbers from 0 on, about four, of which the last is not below `most`, and their words: 1, 2 or 5 and zeros.
 pub fn numbers(most: f64) -> Vec<(f64, String)> {
-    let rough = (most / 4.0).max(1e-9);
-    let ten = 10_f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].map(|times| times * ten);
-    let step = step
-        .into_iter()
-        .find(|step| *step >= rough)
-        .unwrap_or(10.0 * ten);
+    let step = step(most);
     let count = (most / step).ceil() as usize;
     (0..=count)
         .map(|number| (number as f64 * step, short(number as f64 * step)))
         .collect()
+}
+
+/// What lies between two of them.
+pub fn step(most: f64) -> f64 {
+    let rough = (most / 4.0).max(1e-9);
+    let ten = 10_f64.powf(rough.log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0].map(|times| times * ten);
+    step.into_iter()
+        .find(|step| *step >= rough)
+        .unwrap_or(10.0 * ten)
 }
 
 /// `1200` as `1.2k`.

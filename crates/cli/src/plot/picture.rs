@@ -1,5 +1,6 @@
 //! The picture: panels under each other over one time axis, in each what was logged, stacked, with gaps shaded and losses
-//! marked. The legends stand at the right, outside of the panels.
+//! marked. What is rare but matters has a lane of its own above its panel, since beside thousands of others it would not be seen.
+//! The legends stand at the right, outside of the panels.
 
 use plotters::backend::SVGBackend;
 use plotters::coord::Shift;
@@ -20,6 +21,16 @@ const ABOVE: i32 = 18;
 const BETWEEN: i32 = 46;
 /// What is rare but matters is at least so high.
 const LEAST_HEIGHT: f64 = 6.0;
+/// A lane, and what is drawn in it.
+const LANE: i32 = 14;
+const MARK: i32 = 9;
+const BELOW_LANES: i32 = 6;
+/// What must be left of a panel below its lanes.
+const LEAST_PANEL: i32 = 60;
+/// Between the words of two numbers.
+const NUMBER_HEIGHT: i32 = 14;
+/// A mark in a lane is at least so wide.
+const LEAST_WIDTH: i32 = 2;
 /// Losses that would be told closer together are told as one.
 const MARK_WIDTH: i32 = 44;
 /// Pixels for the words of a time.
@@ -30,6 +41,7 @@ const NAME: usize = 17;
 const INK: RGBColor = RGBColor(0x30, 0x34, 0x3a);
 const QUIET: RGBColor = RGBColor(0x70, 0x76, 0x80);
 const GRID: RGBColor = RGBColor(0xe3, 0xe5, 0xe8);
+const LANE_GROUND: RGBColor = RGBColor(0xf5, 0xf6, 0xf8);
 const GAP: RGBColor = RGBColor(0xec, 0xec, 0xf1);
 const LOSS: RGBColor = RGBColor(0xc8, 0x10, 0x2e);
 
@@ -71,6 +83,8 @@ pub struct Picture {
 struct Frame {
     left: i32,
     right: i32,
+    /// Above the lanes.
+    head: i32,
     top: i32,
     bottom: i32,
     start_ns: i64,
@@ -109,7 +123,12 @@ pub fn draw(picture: &Picture, size: (u32, u32)) -> Result<String, Error> {
         let (width, height) = (size.0 as i32, size.1 as i32);
         area.draw_text(
             &picture.title,
-            &font(16, &INK, HPos::Left, VPos::Top),
+            &font(
+                title_size(&picture.title, width),
+                &INK,
+                HPos::Left,
+                VPos::Top,
+            ),
             (LEFT, 14),
         )?;
         let count = picture.panels.len() as i32;
@@ -120,7 +139,8 @@ pub fn draw(picture: &Picture, size: (u32, u32)) -> Result<String, Error> {
             let frame = Frame {
                 left: LEFT,
                 right: width - RIGHT,
-                top,
+                head: top,
+                top: top + panel.height_of_lanes(each),
                 bottom: top + each,
                 start_ns: picture.start_ns,
                 span_ns: picture.width_ns * picture.bins as i64,
@@ -131,6 +151,23 @@ pub fn draw(picture: &Picture, size: (u32, u32)) -> Result<String, Error> {
         area.present()?;
     }
     Ok(text)
+}
+
+impl Panel {
+    /// Those with a lane, the worst on top.
+    fn lanes(&self) -> impl Iterator<Item = &Series> {
+        self.series.iter().filter(|series| series.matters)
+    }
+
+    /// With room for the words of the uppermost number below them; 0 where a panel of this height has no room for them.
+    fn height_of_lanes(&self, height: i32) -> i32 {
+        let lanes = self.lanes().count() as i32;
+        let needed = lanes * LANE + BELOW_LANES;
+        match lanes > 0 && height - needed >= LEAST_PANEL {
+            true => needed,
+            false => 0,
+        }
+    }
 }
 
 impl Picture {
@@ -171,10 +208,11 @@ impl Picture {
     ) -> Result<(), Error> {
         let title = font(13, &INK, HPos::Left, VPos::Bottom);
         let above = if is_first { self.above() } else { 0 };
-        area.draw_text(panel.title, &title, (frame.left, frame.top - 8 - above))?;
+        area.draw_text(panel.title, &title, (frame.left, frame.head - 8 - above))?;
         self.gaps(area, frame)?;
         axes(area, frame)?;
         self.stack(area, panel, frame)?;
+        self.lanes(area, panel, frame)?;
         self.losses(area, frame, is_first)?;
         let base = [(frame.left, frame.bottom), (frame.right, frame.bottom)];
         area.draw(&PathElement::new(base, INK.stroke_width(1)))?;
@@ -222,6 +260,27 @@ impl Picture {
         Ok(())
     }
 
+    /// A mark for each bin that has such a record; its name stands before the lane.
+    fn lanes(&self, area: &Area<'_>, panel: &Panel, frame: &Frame) -> Result<(), Error> {
+        let has_lanes = frame.top > frame.head;
+        for (number, series) in (0..).zip(panel.lanes().filter(|_| has_lanes)) {
+            let top = frame.head + number * LANE;
+            let middle = top + MARK / 2;
+            let style = font(11, &QUIET, HPos::Right, VPos::Center);
+            area.draw_text(&series.name, &style, (frame.left - 8, middle))?;
+            let ground = [(frame.left, top), (frame.right, top + MARK)];
+            area.draw(&Rectangle::new(ground, LANE_GROUND.filled()))?;
+            for (bin, _) in (0..).zip(&series.counts).filter(|(_, count)| **count > 0) {
+                let left = frame.x(self.start_ns + bin * self.width_ns);
+                let left = left.min(frame.right - LEAST_WIDTH);
+                let right = frame.x(self.start_ns + (bin + 1) * self.width_ns);
+                let mark = [(left, top), (right.max(left + LEAST_WIDTH), top + MARK)];
+                area.draw(&Rectangle::new(mark, series.colour.filled()))?;
+            }
+        }
+        Ok(())
+    }
+
     /// The line over columns of these heights.
     fn steps(&self, frame: &Frame, heights: &[f64]) -> Vec<(i32, i32)> {
         let mut line: Vec<(i32, i32)> = Vec::with_capacity(heights.len() * 2);
@@ -239,7 +298,7 @@ impl Picture {
         for (bin, lost) in (0..).zip(&self.lost).filter(|(_, lost)| **lost > 0) {
             let x = frame.x(self.start_ns + bin * self.width_ns + self.width_ns / 2);
             area.draw(&PathElement::new(
-                [(x, frame.top), (x, frame.bottom)],
+                [(x, frame.head), (x, frame.bottom)],
                 LOSS.mix(0.7).stroke_width(1),
             ))?;
             match told.last_mut() {
@@ -249,16 +308,16 @@ impl Picture {
         }
         for (x, lost) in told.into_iter().filter(|_| with_number) {
             let mark = [
-                (x - 4, frame.top - 6),
-                (x + 4, frame.top - 6),
-                (x, frame.top),
+                (x - 4, frame.head - 6),
+                (x + 4, frame.head - 6),
+                (x, frame.head),
             ];
             area.draw(&Polygon::new(mark, LOSS.filled()))?;
             let words = format!("−{}", axis::grouped(lost));
             area.draw_text(
                 &words,
                 &font(11, &LOSS, HPos::Center, VPos::Bottom),
-                (x, frame.top - 8),
+                (x, frame.head - 8),
             )?;
         }
         Ok(())
@@ -280,7 +339,7 @@ impl Picture {
         let lost: u64 = self.lost.iter().sum();
         let lost = (lost > 0 && is_first).then(|| ("lost".to_owned(), LOSS, lost));
         for (number, (name, colour, total)) in (0..).zip(lines.chain(lost)) {
-            let y = frame.top + 8 + number * 19;
+            let y = frame.head + 8 + number * 19;
             area.draw(&Rectangle::new(
                 [(left, y - 5), (left + 11, y + 6)],
                 colour.filled(),
@@ -304,6 +363,13 @@ impl Picture {
 fn axes(area: &Area<'_>, frame: &Frame) -> Result<(), Error> {
     for (number, words) in axis::numbers(frame.most) {
         let y = frame.bottom - frame.height(number).round() as i32;
+        // The least and the greatest always; what would stand upon them is left out.
+        let is_between = y != frame.top && y != frame.bottom;
+        let is_near = (y - frame.top).min(frame.bottom - y) < NUMBER_HEIGHT;
+        let are_dense = frame.height(axis::step(frame.most)) < f64::from(NUMBER_HEIGHT);
+        if is_between && (is_near || are_dense) {
+            continue;
+        }
         area.draw(&PathElement::new(
             [(frame.left, y), (frame.right, y)],
             GRID.stroke_width(1),
@@ -332,6 +398,13 @@ fn axes(area: &Area<'_>, frame: &Frame) -> Result<(), Error> {
         )?;
     }
     Ok(())
+}
+
+/// Smaller letters where the picture is too narrow for the usual ones.
+fn title_size(title: &str, width: i32) -> i32 {
+    // A letter is about half as wide as it is high.
+    let fits = (width - LEFT) * 2 / (title.chars().count() as i32 + 1);
+    fits.clamp(8, 16)
 }
 
 fn shortened(name: &str) -> String {

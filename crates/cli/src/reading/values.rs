@@ -3,7 +3,7 @@
 //! Nobody can tell `info!(bus = 2; "slow")` from `info!("slow bus=2")` there, and nobody need: both are taken for
 //! key-values, and written down again they are the same text. What would not be stays in the message.
 
-use shmlog::sink::{Encoder, Encoding, Record, Value, ValuesBuf};
+use shmlog::sink::{Encoder, Encoding, Value, ValuesBuf};
 
 use super::owned::Owned;
 

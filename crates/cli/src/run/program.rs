@@ -114,6 +114,14 @@ impl Program {
         };
     }
 
+    /// Has its pseudo terminal follow ours in size. Returns whether it has one.
+    pub fn follow_terminal(&mut self) -> bool {
+        match &mut self.started {
+            Started::Captured(spawned) if self.status.is_none() => spawned.follow_terminal(),
+            _ => false,
+        }
+    }
+
     /// Its own code, or what a shell makes of the signal that killed it.
     pub fn exit_code(&self) -> ExitCode {
         let code = self

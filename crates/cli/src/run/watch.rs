@@ -4,7 +4,7 @@ use std::io;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGKILL, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGKILL, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::low_level::emulate_default_handler;
 
 use super::program::{Place, Program};
@@ -38,7 +38,9 @@ pub fn until_all_ended(
                     programs.iter().for_each(|program| program.send(SIGTERM));
                 }
             }
-            Ok(caught) => programs.iter().for_each(|program| pass_on(caught, program)),
+            Ok(caught) => programs
+                .iter_mut()
+                .for_each(|program| pass_on(caught, program)),
             Err(RecvTimeoutError::Timeout) => {
                 programs.iter().for_each(|program| program.send(SIGKILL));
                 deadline = None;
@@ -70,12 +72,14 @@ fn look(programs: &mut [Program]) -> io::Result<()> {
     Ok(())
 }
 
-fn pass_on(caught: Caught, program: &Program) {
+fn pass_on(caught: Caught, program: &mut Program) {
+    // What the kernel told it of the size was true of our terminal, not yet of its own.
+    let is_of_its_terminal = caught.number == SIGWINCH && program.follow_terminal();
     let has_not_had_it = match program.place {
         Place::OurGroup => caught.is_ours_alone(),
         Place::OwnGroup => caught.is_for_other_groups(),
     };
-    if has_not_had_it {
+    if has_not_had_it || is_of_its_terminal {
         program.send(caught.number);
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use shmlog::Level;
 use shmlog::observe::{Follow, Observer, Seen, Start};
-use shmlog::sink::{Record, Values};
+use shmlog::sink::{Record};
 
 use super::Show;
 use super::watch;

@@ -133,10 +133,22 @@ impl SiteSample {
             level: site.level,
             target: harmless(&site.target),
             place: place_of(&site.file, site.line),
-            text: harmless(&site.format),
+            text: text_of(site),
             records: site.records,
             bytes: site.bytes,
         }
+    }
+}
+
+/// What a statement says. The crate `log` and `tracing` hand on texts that are made already: there is nothing to show of
+/// these but where they come from.
+fn text_of(site: &CallSite) -> String {
+    match &*site.format {
+        "" | "{}" => {
+            let name = site.file.rsplit(['/', '\\']).next().unwrap_or_default();
+            format!("any text of {}", place_of(name, site.line))
+        }
+        format => harmless(format),
     }
 }
 

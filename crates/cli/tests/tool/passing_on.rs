@@ -18,6 +18,8 @@ pub fn trials() -> Vec<Trial> {
         each_signal_that_is_sent_to_us_alone_reaches_the_program_once,
         an_ignored_signal_stays_ignored_for_the_program,
         ctrl_c_at_a_terminal_reaches_the_program_once_and_what_it_says_then_is_logged,
+        ctrl_c_reaches_a_program_with_a_pseudo_terminal_once,
+        a_pseudo_terminal_has_the_size_of_the_real_one_and_follows_it,
         ctrl_z_stops_us_with_the_program_and_both_go_on_in_the_foreground,
     ]
 }
@@ -88,10 +90,31 @@ fn hearer(_: &[String]) {
 }
 
 fn ctrl_c_at_a_terminal_reaches_the_program_once_and_what_it_says_then_is_logged() {
+    assert_ctrl_c_is_heard(&[]);
+}
+
+fn ctrl_c_reaches_a_program_with_a_pseudo_terminal_once() {
+    assert_ctrl_c_is_heard(&["--pty"]);
+}
+
+fn a_pseudo_terminal_has_the_size_of_the_real_one_and_follows_it() {
+    let folder = Folder::new();
+    let script = "trap 'echo then $(stty size <&2); exit 0' WINCH; echo first $(stty size <&2); while :; do sleep 0.02; done";
+    let run = run_command(&["--pty", "--logs", folder.text(), "sh", "-c", script]);
+    let terminal = Terminal::of_width(&run, 91);
+    let said = |words: &str| folder.records().iter().any(|line| line.message == words);
+    until("it has begun", || said("first 40 91"));
+    terminal.resize(117);
+    assert_says(&terminal.close(), &["sh ended with exit code 0"]);
+    assert!(said("then 40 117"), "{}", folder.log_text());
+}
+
+fn assert_ctrl_c_is_heard(options: &[&str]) {
     let folder = Folder::new();
     let program = std::env::current_exe().unwrap();
     let program = program.to_str().unwrap();
-    let mut run = run_command(&["--logs", folder.text(), "--name", "hearer", program]);
+    let arguments = ["--logs", folder.text(), "--name", "hearer", program];
+    let mut run = run_command(&[options, &arguments].concat());
     run.env("ROLE_IN_SHMLOG_TEST", "hearer");
     let mut terminal = Terminal::with(&run);
     let said = |words: &str| {

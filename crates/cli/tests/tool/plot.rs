@@ -43,7 +43,8 @@ fn words(svg: &str) -> Vec<&str> {
 /// What stands behind a name in the legend.
 fn number_of(svg: &str, name: &str) -> String {
     let words = words(svg);
-    let at = words.iter().position(|word| *word == name);
+    // A lane has its name too, before the legend.
+    let at = words.iter().rposition(|word| *word == name);
     let at = at.unwrap_or_else(|| panic!("no {name} in {words:?}"));
     words[at + 1].replace('\u{202f}', "")
 }

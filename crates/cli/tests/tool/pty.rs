@@ -85,6 +85,17 @@ impl Terminal {
         }
     }
 
+    /// Another width, as by pulling at the window's edge.
+    pub fn resize(&self, columns: u16) {
+        let size = Winsize {
+            ws_row: 40,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&self.person, size).unwrap();
+    }
+
     pub fn press(&mut self, keys: &[u8]) {
         self.person.write_all(keys).unwrap();
     }

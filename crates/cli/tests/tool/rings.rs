@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::scene::{Robot, complained, printed};
 use crate::support::{Role, assert_nothing_remains};
-use crate::tool::shmlog;
+use crate::tool::{self, shmlog};
 use crate::trials;
 
 pub const ROLES: &[Role] = &[];
@@ -20,6 +20,7 @@ pub fn trials() -> Vec<Trial> {
         a_ring_is_named_by_its_name_its_program_or_its_process,
         a_level_counts_in_all_processes_from_the_next_call_on,
         each_word_of_level_changes_its_own_directive_and_leaves_the_others,
+        reset_brings_back_the_filter_that_the_program_was_given,
         a_filter_for_a_while_is_set_back_by_time_and_by_signals,
         a_mistyped_name_is_told_the_nearest_of_those_that_live,
         directives_that_make_no_sense_are_refused_and_nothing_changes,
@@ -163,6 +164,20 @@ fn each_word_of_level_changes_its_own_directive_and_leaves_the_others() {
         assert_eq!(said, expected, "{words:?}");
     }
     robot.finish();
+}
+
+fn reset_brings_back_the_filter_that_the_program_was_given() {
+    let script = "$0 level $1 trace -can; $0 level $1 reset; $0 level $1";
+    let arguments = ["run", "--no-recover", "-q", "--name", "given", "--level", "warn", "--filter", "imu=debug,can=off"];
+    let run = shmlog(&[&arguments[..], &["--no-capture", "--", "sh", "-c", script, tool::PATH, "given"]].concat())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&run.stdout).into_owned();
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 3, "{run:?}");
+    assert!(lines[0].ends_with(": trace,imu=debug (before: warn,imu=debug,can=off)"), "{said}");
+    assert!(lines[1].ends_with(": warn,imu=debug,can=off (before: trace,imu=debug)"), "{said}");
+    assert_eq!(lines[2], "warn,imu=debug,can=off");
 }
 
 fn a_filter_for_a_while_is_set_back_by_time_and_by_signals() {

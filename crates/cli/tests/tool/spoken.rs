@@ -18,14 +18,22 @@ pub fn trials() -> Vec<Trial> {
     trials![
         a_traceback_is_one_record_and_lines_say_their_level,
         what_python_prints_is_there_when_it_is_killed,
+        at_a_pseudo_terminal_records_are_the_same_and_colours_are_left_out,
+        what_is_left_in_the_background_holds_up_no_pseudo_terminal_and_its_lines_are_recorded,
+        a_regular_expression_says_levels_and_a_senseless_one_is_refused_at_once,
     ]
 }
 
 /// What a program printed, as JSON.
 fn printed_by(program: &[&str]) -> Vec<Json> {
+    printed_with(&[], program)
+}
+
+/// The same with options of the run's.
+fn printed_with(options: &[&str], program: &[&str]) -> Vec<Json> {
     let folder = Folder::new();
     let sink = SinkSpec::new("json").at(folder.path()).to_string();
-    let output = run_command(&[&["-q", "--sink", &sink, "--"], program].concat()).output();
+    let output = run_command(&[options, &["-q", "--sink", &sink, "--"], program].concat()).output();
     assert!(output.unwrap().stderr.is_empty());
     let bytes = std::fs::read(only_file(folder.path())).unwrap();
     let mut rows = rows(&bytes);
@@ -97,3 +105,50 @@ os.kill(os.getpid(), signal.SIGKILL)
     Ok(())
 }
 
+
+/// Stream, level and text of each.
+fn said_in(rows: &[Json]) -> Vec<[String; 3]> {
+    let of = |row: &Json| ["target", "level", "message"].map(|key| text(row, key).to_owned());
+    rows.iter().map(of).collect()
+}
+
+fn at_a_pseudo_terminal_records_are_the_same_and_colours_are_left_out() {
+    let lines = "printf 'out\\n[ERROR] no answer\\n  in detail\\n'; seq 1 3000; printf 'no end'; sleep 0.1; printf 'err\\r\\n<2>last' >&2";
+    let asks = |options: &[&str]| {
+        let script = "test -t 1 && test -t 2 && printf '\\033[1;32mgreen\\033[0m\\n' || echo pipes";
+        said_in(&printed_with(options, &["sh", "-c", script]))
+    };
+    let [piped, at_terminal] = [&[][..], &["--pty"]].map(|options| {
+        let mut said = said_in(&printed_with(options, &["sh", "-c", lines]));
+        // Between the two streams the order is that of reading.
+        said.sort_by(|a, b| a[0].cmp(&b[0]));
+        said
+    });
+    assert_eq!(piped.len(), 3005);
+    assert_eq!(at_terminal, piped);
+    assert_eq!(asks(&[])[0][2], "pipes");
+    assert_eq!(asks(&["--pty"])[0], ["stdout", "info", "green"]);
+}
+
+fn what_is_left_in_the_background_holds_up_no_pseudo_terminal_and_its_lines_are_recorded() {
+    let script = "(sleep 0.3; echo later) & echo first; exit 0";
+    let said = said_in(&printed_with(&["--pty"], &["sh", "-c", script]));
+    let texts: Vec<_> = said.iter().map(|[_, _, text]| &**text).collect();
+    // The drainer stays for the second, which comes after the run's end.
+    assert_eq!(texts.first(), Some(&"first"));
+}
+
+fn a_regular_expression_says_levels_and_a_senseless_one_is_refused_at_once() {
+    let pattern = r"^\S+ (?<level>\w+)/";
+    let script = "printf '1 E/cam: [INFO] dark\\n2 warning/cam: dim\\n3 loud/cam: x\\n[WARN] y\\n'";
+    let said = said_in(&printed_with(&["--level-regex", pattern], &["sh", "-c", script]));
+    let levels: Vec<_> = said.iter().map(|[_, level, _]| &**level).collect();
+    assert_eq!(levels, ["error", "warn", "info", "warn"]);
+    for (pattern, words) in [("(?<level>x", "unclosed"), ("(x)", "(?<level>…)"), ("", "0 bytes")] {
+        let output = run_command(&["--level-regex", pattern, "--", "touch", "/no/such"]).output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(words), "{said}");
+    }
+}
