@@ -71,7 +71,7 @@ pub(crate) enum Joined {
     Whole(Whole),
     /// More runs are to come.
     Part,
-    /// It goes on with a record that nobody began.
+    /// It goes on with a record that was not begun.
     Stray,
 }
 
@@ -108,7 +108,7 @@ impl Assembler {
         match (tag.has(CONTINUES), tag.has(MORE)) {
             (false, false) => Joined::Alone,
             (false, true) => {
-                // A sequence comes once. Where it does not, because somebody wrote so, the later counts.
+                // A sequence comes once. Where it does not, because a member wrote so, the later counts.
                 self.remove(sequence);
                 self.make_room(tag.producer, bytes.len(), true);
                 self.begin(sequence, tag, bytes);

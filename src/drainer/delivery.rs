@@ -23,7 +23,7 @@ const SHOWN_OF_DAMAGED: usize = 256;
 /// How many damaged records are shown between two looks around; more are only counted.
 const DAMAGED_SHOWN: u32 = 100;
 /// Bytes of records after which a batch ends. A few bytes in the ring may make kilobytes of text, and the drainer has other
-/// duties between batches, and everybody's slots to release.
+/// duties between batches, and slots to release.
 const BATCH_BYTES: usize = 4 << 20;
 
 /// What sinks have to write of a record.
@@ -189,7 +189,7 @@ impl Delivery {
         }
     }
 
-    /// Counts a record for whoever wrote it, and for its call site.
+    /// Counts a record for its producer and for its call site.
     fn count(&mut self, raw: &Raw<'_>) {
         // A record's time stands first.
         let time = raw.bytes.first_chunk();
@@ -200,7 +200,7 @@ impl Delivery {
         self.decoder.sites.count(tag.site, tag.level, bytes);
     }
 
-    /// The same of what is no record, of whoever claims to have written it.
+    /// The same of what is no record, for the producer that it names.
     fn deliver_damaged(&mut self, sequence: u64, tag: Tag, bytes: &[u8], members: &mut Members) {
         if self.decoder.has_producer(tag) {
             self.ledger

@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often what happens elsewhere is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Leaves the orders for whoever drains the ring, and waits for it.
+/// Leaves the orders for the drainer from outside, and waits for it.
 pub(crate) fn wait_for_drainer(
     segment: &'static Segment,
     config: &DrainerConfig,

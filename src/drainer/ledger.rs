@@ -130,7 +130,7 @@ impl Ledger {
                 file.owed = Owed::default();
             }
         }
-        // They were in its memory. Whoever comes after us before our first checkpoint says the same again.
+        // They were in its memory. A successor that comes before our first checkpoint says the same again.
         ledger.lose(ledger.last.first().map_or(0, |file| file.owed.waiting));
         let place = ledger.last.clone();
         (ledger, Some(place))
@@ -278,7 +278,7 @@ impl Ledger {
         self.dirty = false;
     }
 
-    /// Shows the numbers to everybody, and gives back the entries of settled accounts by `clear`: their numbers
+    /// Shows the numbers to all, and gives back the entries of settled accounts by `clear`: their numbers
     /// pass from the entries to the sums, which is marked for readers as one change.
     pub(super) fn publish(&mut self, clear: impl FnMut(usize)) {
         let changes = self.segment.count(Count::Changes);

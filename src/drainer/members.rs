@@ -1,7 +1,7 @@
 //! Who is alive: the drainer's picture of the registry.
 //!
 //! The picture is renewed now and then, not at every look. A picture that is out of date errs in one
-//! direction only: it calls somebody alive who has just died, which costs a moment's patience.
+//! direction only: it calls a process alive that has just died, which costs a moment's patience.
 //!
 //! An entry says who its owner is, and any member can write any entry. So the owner counts as alive only if that process
 //! has the ring mapped (`segment/identity/mapping.rs`), which is looked at when an entry is seen first and once a second.
@@ -60,7 +60,7 @@ pub(super) struct Members {
     /// The parent itself, not what the registry says of it.
     parent_watch: Watch,
     parent_gone: bool,
-    /// Living processes whose entry somebody else has got by damage.
+    /// Living processes whose entry another one has got by damage.
     strays: Vec<Known>,
     /// Entries that were found damaged.
     damage: u64,
@@ -101,7 +101,7 @@ impl Members {
     }
 
     /// Looks at all entries again: who came, who went. `tail` reads the tail, and is asked after a
-    /// departure has been seen: all that whoever left has claimed lies below.
+    /// departure has been seen: all that the process that left has claimed lies below.
     pub(super) fn renew(&mut self, tail: &mut dyn FnMut() -> u64) {
         self.parent_gone = self.parent_watch.is_gone();
         self.strays.retain_mut(|known| !known.watch.is_gone());
@@ -144,16 +144,16 @@ impl Members {
         }
         match state.tag() {
             Tag::Free => self.members[index] = None,
-            // Whoever took it writes down who it is; if it died at that, its pid is all there is to go by.
+            // The process that took it writes down its identity; if it died at that, its pid is all there is to go by.
             Tag::Claiming => self.watch(index, state, Identity::of_pid(state.owner())),
             Tag::Active => self.watch(index, state, entry.identity()),
-            // Nobody of us writes this.
+            // No code of ours writes this.
             Tag::Leaving => entry.clear(),
         }
     }
 
     /// Whether the process of a thread's entry was missing in the registry at the last look and is at this one.
-    /// Once may be: it entered between our looks at the two entries. Twice is damage, and nobody would ever
+    /// Once may be: it entered between our looks at the two entries. Twice is damage, and no process would ever
     /// give the entry back.
     fn is_unowned(&mut self, index: usize, state: State) -> bool {
         let owner = self.members.get(state.owner() as usize);
@@ -231,7 +231,7 @@ impl Members {
     }
 
     /// Whether the thread of a producer's entry may have claimed something that it can still write. Only proof
-    /// makes this `false`; and whoever is still writing down who it is has claimed nothing, whatever stands in
+    /// makes this `false`; and a process that is still writing down its identity has claimed nothing, whatever stands in
     /// its floor.
     pub(super) fn is_alive(&self, producer: usize) -> bool {
         let state = self.segment.producer(producer).state().load();
@@ -325,7 +325,7 @@ impl Members {
         })
     }
 
-    /// Whether anybody but the parent is alive.
+    /// Whether any member but the parent is alive.
     pub(super) fn others_live(&self) -> bool {
         // An entry that says no more than the parent's pid is the parent's.
         self.living()

@@ -100,7 +100,7 @@ impl Orders {
     }
 }
 
-/// The config in a file in memory that nobody can change.
+/// The config in a sealed memory file.
 fn sealed(config: &DrainerConfig) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let mut file = File::from(memfd_create("shmlog-orders", flags)?);

@@ -18,7 +18,7 @@ pub(super) struct Outlet {
     sink: Box<dyn Sink>,
     /// Where each of its calls is noted, if it is one that a drainer may die of.
     seat: Option<Seat>,
-    /// Records that it was not given, since somebody asked, and what there is to say of that.
+    /// Records that it was not given, since the drainer last asked, and what there is to say of that.
     passed_by: u64,
     news: Vec<String>,
     filter: Directives,
@@ -160,7 +160,7 @@ impl Outlets {
         }
     }
 
-    /// Whether nobody wants any record.
+    /// Whether no sink wants any record.
     pub(super) const fn is_empty(&self) -> bool {
         self.all.is_empty()
     }

@@ -1,4 +1,4 @@
-//! The drainer's tie to whoever asked for it: its parent, and of a drainer from outside also the service that started it.
+//! The drainer's tie to the process that asked for it: its parent, and of a drainer from outside also the service that started it.
 
 use super::talk::Talk;
 use super::words::Word;
@@ -25,7 +25,7 @@ impl Parent {
         }
     }
 
-    /// Tells the process that started this one, and nobody else. A drainer that does not have the ring says nothing beside it:
+    /// Tells the process that started this one, and no other. A drainer that does not have the ring says nothing beside it:
     /// the one of another service may have it, and the parent would take its words for that one's.
     pub(super) fn tell_starter(&self, word: &Word) {
         if let Some(channel) = &self.channel {
@@ -34,7 +34,7 @@ impl Parent {
         }
     }
 
-    /// Says it, as far as there is anybody to hear it.
+    /// Says it, where there is a process to hear it.
     pub(super) fn say(&mut self, word: &Word) {
         self.tell_starter(word);
         if let Some(talk) = &mut self.talk {

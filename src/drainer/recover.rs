@@ -53,7 +53,7 @@ pub struct Recovered {
     pub file: Option<PathBuf>,
     /// Records that had not been delivered, and are in the file.
     pub records: u64,
-    /// Records that died with whoever was writing them, or waited for a full disk; the file says whose.
+    /// Records that died with their producers, or waited for a full disk; the file says whose.
     pub lost: u64,
 }
 
@@ -210,10 +210,10 @@ fn shown_home(name: &str) -> Result<Home, RecoverError> {
     }
 }
 
-/// Closes the ring if nobody who is alive uses it, or is on the way to it.
+/// Closes the ring if no living process uses it, or is on the way to it.
 fn close(segment: &'static Segment) -> bool {
     let tail = &mut || segment.tail().load(Ordering::Acquire);
-    let mut members = Members::new(segment, NOBODY);
+    let mut members = Members::new(segment, NO_PROCESS);
     members.renew(tail);
     let me = std::process::id();
     let heirs = segment.heirs(HEIR_AGE_S);
@@ -221,7 +221,7 @@ fn close(segment: &'static Segment) -> bool {
     if members.others_live() || heirs.iter().any(is_coming) {
         return false;
     }
-    // Segment::phase: we close; has anybody entered?
+    // Segment::phase: we close; has any member entered?
     let before = segment.phase();
     segment.set_phase(Phase::Closing);
     members.renew(tail);
@@ -233,7 +233,7 @@ fn close(segment: &'static Segment) -> bool {
 }
 
 /// In place of a parent: no process has this pid.
-const NOBODY: Identity = Identity {
+const NO_PROCESS: Identity = Identity {
     pid: 0,
     start: 0,
     image: 0,
@@ -327,7 +327,7 @@ fn resume_file(
     };
     let announce = Box::new(move |folder: &Path, name: &str| {
         if origin.folder.as_deref() != Some(folder) {
-            // Whoever comes after us must look for the file there.
+            // A successor must look for the file there.
             segment.set_origin(&Origin {
                 folder: Some(folder.to_owned()),
                 ..origin.clone()
@@ -347,7 +347,7 @@ fn resume_file(
 fn orders(segment: &Segment, making: Making) -> DrainerConfig {
     DrainerConfig {
         ring: segment.name().to_owned(),
-        parent: NOBODY,
+        parent: NO_PROCESS,
         making,
         // A live owner there is not; one that a damaged entry speaks of is not waited for.
         stall_timeout: Duration::ZERO,

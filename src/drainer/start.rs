@@ -47,7 +47,7 @@ fn before_main() {
 enum Outcome {
     /// Its work is done.
     Done = 0,
-    /// Another one should try: also when somebody else drains the ring at the moment.
+    /// Another one should try: also when another process drains the ring at the moment.
     Failed = 1,
 }
 
@@ -203,8 +203,8 @@ fn prepare(
     Ok((delivery, place))
 }
 
-/// Opens the sinks of a drainer that died, trying until it works: the ring keeps the records meanwhile, and for whoever
-/// recovers it when nobody is left.
+/// Opens the sinks of a drainer that died, trying until it works: the ring keeps the records meanwhile, and for the process that
+/// recovers it when no member is left.
 fn have_sinks_again(
     segment: &'static Segment,
     config: &DrainerConfig,

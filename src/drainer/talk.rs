@@ -27,7 +27,7 @@ pub(super) const ORDERS: &str = "orders";
 
 /// Stands between the orders and what is said about them.
 pub(super) const BEGINNING: &str = "talk:\n";
-/// More bytes no orders have; nor does anybody have more to say.
+/// No orders have more bytes, and neither do the words of one side.
 pub(super) const MOST_BYTES: u64 = 1 << 20;
 
 /// One side of it.
@@ -59,7 +59,7 @@ impl Talk {
         Err(io::ErrorKind::InvalidData.into())
     }
 
-    /// A word for the other side. One that cannot be said is lost, like one that nobody reads.
+    /// A word for the other side. One that cannot be said is lost, like one that is not read.
     pub(super) fn say(&mut self, word: &Word) {
         let line = format!("{}\n", word.encode());
         // Opened to append: two who write at the same time do not write over each other.

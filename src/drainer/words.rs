@@ -1,4 +1,4 @@
-//! What a drainer and whoever asked for it say to each other, over a channel or beside the ring, and never in the segment: any
+//! What a drainer and the process that asked for it say to each other, over a channel or beside the ring, and never in the segment: any
 //! member can write there.
 
 use crate::boundary::floor_char_boundary;
@@ -19,7 +19,7 @@ pub(super) enum Word {
     Nameless,
     /// From the drainer: all that the parent logged is delivered; it stays for others.
     Lingering,
-    /// From the drainer: all is delivered and nobody can log any more. Only the ring's name is left to be taken away.
+    /// From the drainer: all is delivered and no process can log any more. Only the ring's name is left to be taken away.
     Done,
     /// From the parent: end when all is delivered.
     Stop,

@@ -34,7 +34,7 @@ pub enum Seen<'r> {
 
 /// A second reader of a ring.
 ///
-/// It writes nothing, holds up nobody, and reads records as soon as they are written, whether the drainer has taken
+/// It writes nothing, holds up no process, and reads records as soon as they are written, whether the drainer has taken
 /// them or not. Records of a process that is stopped while it writes come [late](Record::late), as in the log.
 ///
 /// ```
@@ -136,7 +136,7 @@ impl Follow {
         // Of records that others, newer ones of the same thread, have put an end to.
         self.assembler.take_evicted();
         match joined {
-            // Of one that was begun before we came, nobody knows the beginning.
+            // The beginning of one that was begun before we came is not known.
             Joined::Part | Joined::Stray => {}
             Joined::Alone => self.hand_out(&raw, take),
             Joined::Whole(whole) => self.hand_out(&Raw::of_whole(&whole, late), take),

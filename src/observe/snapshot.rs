@@ -180,7 +180,7 @@ fn producers(segment: &Segment, stats: &Stats, calibration: &mut Calibration) ->
     all.collect()
 }
 
-/// More parked slots are not told apart: somebody has written over their table.
+/// More parked slots are not told apart: a member has written over their table.
 const MOST_PARKED: usize = 4096;
 
 /// By registry entry, how many parked slots are its: those of the thread whose floor is the highest that is not above

@@ -1,4 +1,4 @@
-//! The drainer's book: what a drainer tells its successor, and whoever recovers the ring. It decides which files are cut
+//! The drainer's book: what a drainer tells its successor, and the process that recovers the ring. It decides which files are cut
 //! back, removed and made, so no member may write it: it is a file of its own beside the segment (`private.rs`), which the
 //! drainer alone maps. A member that gave up rights keeps its mapping of the segment, but cannot open the book. The parent holds
 //! on to its file, so that the next drainer has it though its name was removed, but by a descriptor that opens nothing.
@@ -176,7 +176,7 @@ pub(super) fn making(name: &str) -> Option<Making> {
     (head[0] == READY && making.geometry.is_allowed()).then_some(making)
 }
 
-/// A path that leads to the same place whoever reads it.
+/// A path that leads to the same place for each reader.
 fn is_usable(folder: &Path) -> bool {
     folder.is_absolute() && !folder.as_os_str().as_bytes().contains(&0)
 }

@@ -1,6 +1,6 @@
 //! The channel between a process and its own program that it has started again in a role: a pair of sockets.
 //!
-//! The kernel remembers which user made a pair, and nobody can write into it who was not given an end. So what comes over it
+//! The kernel remembers which user made a pair, and only a process that was given an end can write into it. So what comes over it
 //! is believed, as no variable of the environment and no word in the segment can be.
 
 use std::ffi::OsString;
@@ -134,7 +134,7 @@ impl Channel {
 /// Whether this program was started to play the role that `variable` stands for, and by whom: returns the socket to the
 /// process that did it. The variable is taken away, so that no child of ours inherits it.
 ///
-/// Anybody can set a variable, and hand down any descriptor. What shows that a process of our own user wants it is the socket:
+/// Any caller can set a variable, and hand down any descriptor. What shows that a process of our own user wants it is the socket:
 /// the kernel says who made it, and a program with the rights of its file must not be told by its starter what to be, unless
 /// it gives the rights up.
 pub(crate) fn role(variable: &str) -> Option<OwnedFd> {

@@ -105,7 +105,7 @@ pub enum AttachError {
         /// The name that was given.
         name: String,
     },
-    /// The ring lost its name while the process that made it lives on with it: somebody removed the file.
+    /// The ring lost its name while the process that made it lives on with it: the file was removed.
     Removed {
         /// The name that was given.
         name: String,
@@ -120,7 +120,7 @@ pub enum AttachError {
         /// The process.
         pid: u32,
     },
-    /// The segment belongs to somebody else, or others may write it.
+    /// The segment belongs to another user, or others may write it.
     Foreign {
         /// The name that was given.
         name: String,
@@ -235,7 +235,7 @@ impl fmt::Display for AttachError {
             AttachError::OtherNamespace { name } => write!(
                 f,
                 "the ring {name} was made in another pid namespace (a container that shares /dev/shm?), where \
-                 nobody could tell whether this process is alive; run both in one (docker run --pid=…), or make \
+                 no process could tell whether this process is alive; run both in one (docker run --pid=…), or make \
                  a ring of its own here with init_parent()"
             ),
             AttachError::OtherTimeNamespace { name } => write!(

@@ -7,7 +7,7 @@
 //!
 //! `least` is the lowest level that any target may have, [`OFF`] for none: most calls look no further. Who changes the
 //! filter writes the buffer that does not count, then the word. Of two at a time one comes later; if both have written the
-//! same buffer, its sum tells, and it is written again. Nobody waits, and a killed one leaves the filter as it was.
+//! same buffer, its sum tells, and it is written again. No process waits, and a killed one leaves the filter as it was.
 
 use std::fmt;
 
@@ -33,7 +33,7 @@ const TEXT: usize = 2;
 /// The longest filter, in bytes.
 pub(crate) const FILTER_BYTES: usize = (FILTER_BUFFER_WORDS - TEXT) * WORD;
 
-/// Tries of one who finds the filter in somebody else's hands, before it takes what the word says.
+/// Tries of a process that finds another one changing the filter, before it takes what the word says.
 const TRIES: usize = 100;
 
 /// What a log call looks at.
@@ -127,7 +127,7 @@ impl SharedFilter {
         &self.words[at..][..FILTER_BUFFER_WORDS]
     }
 
-    /// Calls `read` with the word and the text that belongs to it, or without a text if somebody has written over it.
+    /// Calls `read` with the word and the text that belongs to it, or without a text if a member has written over it.
     /// Neither allocates nor waits.
     pub(crate) fn with<T>(&self, read: impl FnOnce(FilterWord, Option<&str>) -> T) -> T {
         let mut bytes = [0; FILTER_BYTES];
@@ -151,7 +151,7 @@ impl SharedFilter {
         })
     }
 
-    /// The whole text; empty if somebody has written over it.
+    /// The whole text; empty if a member has written over it.
     pub(crate) fn text(&self) -> String {
         self.with(|_, text| text.unwrap_or_default().to_owned())
     }
@@ -169,7 +169,7 @@ impl SharedFilter {
         }
     }
 
-    /// Has everybody log by `text`, which must be directives.
+    /// Has all processes log by `text`, which must be directives.
     pub(crate) fn set(&self, text: &str) -> Result<(), TooLong> {
         let text = Self::completed(self.base, text);
         if TooLong::is(&text) {

@@ -2,8 +2,8 @@
 //! The same for readers, with what the program finds of a role: `docs/design/guest.md`.
 //!
 //! A role is started at any moment out of a program that may be a realtime loop on one core, a daemon in the making or a
-//! process that somebody waits for. So what the program has for its own purposes a role has not: it is an ordinary
-//! process that keeps nothing of the program alive. What somebody decided for the program as a whole (its user, its
+//! process that its parent waits for. So what the program has for its own purposes a role has not: it is an ordinary
+//! process that keeps nothing of the program alive. What was decided for the program as a whole (its user, its
 //! container, how unimportant it is, who may read its files) a role has too.
 //!
 //! | of the program | in the role | why |
@@ -18,7 +18,7 @@
 //! | realtime class (`SCHED_FIFO`, `SCHED_RR`, `SCHED_DEADLINE`) | `SCHED_OTHER` | it must not fight the program for its core |
 //! | `SCHED_BATCH`, `SCHED_IDLE` | kept | the program as a whole is unimportant |
 //! | nice | at least 0; as [`Builder::drainer_nice`](crate::Builder::drainer_nice) says | the same |
-//! | affinity | all processors that the cpuset allows and that are not isolated; as [`Builder::drainer_cpus`](crate::Builder::drainer_cpus) says | the core of a control loop is not for the drainer, nor is one that somebody has isolated |
+//! | affinity | all processors that the cpuset allows and that are not isolated; as [`Builder::drainer_cpus`](crate::Builder::drainer_cpus) says | the core of a control loop is not for the drainer, nor is one that the administrator has isolated |
 //! | I/O class | none: by nice | |
 //! | timer slack | 50 µs, what the system begins with; then the drainer's own for its naps | |
 //! | soft limits of file size, descriptors, processor time, address space, data | raised to the hard ones | the soft ones are the program's own; the hard ones the administrator's |

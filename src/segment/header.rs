@@ -1,4 +1,4 @@
-//! The first words of a segment: written once, by its maker, and again by its drainer if somebody else wrote
+//! The first words of a segment: written once, by its maker, and again by its drainer if another process wrote
 //! over them, so that members can still come.
 
 #[cfg(any(test, fuzzing))]

@@ -16,7 +16,7 @@
 //!  line 31     nothing
 //!  lines 32-47 where the ring comes from: see home.rs          parent, once
 //!  lines 48-49 drops of threads whose entry was given back     drainer
-//!  lines 50-62 the filter: see filter.rs                       whoever changes it
+//!  lines 50-62 the filter: see filter.rs                       the process that changes it
 //!  ── page ──
 //!  members     max_producers × 2 lines     one per process
 //!  producers   max_producers × 4 lines     one per thread: its lease │ who it is │ its drops │ the drainer's
@@ -129,7 +129,7 @@ pub(crate) struct Geometry {
     pub(crate) site_bytes: u64,
 }
 
-/// The allowed sizes. The builder and whoever attaches check against the same numbers.
+/// The allowed sizes. The builder and an attaching process check against the same numbers.
 pub(crate) struct Limits;
 
 impl Limits {

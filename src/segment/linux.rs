@@ -28,14 +28,14 @@ fn path_of(name: &str) -> PathBuf {
     Path::new(FOLDER).join(name)
 }
 
-/// A segment that is made and mapped, and that nobody can find yet.
+/// A segment that is made and mapped, and that no process can find yet.
 pub(super) struct Unnamed {
     file: File,
     /// It has its name already: without /proc, or where the file system makes no nameless files, it gets one at once.
     is_named: bool,
 }
 
-/// Makes a segment of zeros, mapped and with all its pages present, that is to get a name nobody has yet. Without
+/// Makes a segment of zeros, mapped and with all its pages present, that is to get a new name. Without
 /// one it is gone when its maker is killed.
 pub(super) fn create(
     name: &str,
@@ -130,7 +130,7 @@ impl Handle {
         copy.unwrap_or_else(|| self.open_by_name(name))
     }
 
-    /// Whether the name leads to this file. A folder that cannot be looked at is held against nobody.
+    /// Whether the name leads to this file. Where the folder can't be looked at, it counts as there.
     pub(super) fn has_name(&self, name: &str) -> bool {
         match std::fs::symlink_metadata(path_of(name)) {
             Ok(metadata) => self.is(&metadata),
@@ -183,7 +183,7 @@ impl Handle {
     }
 
     /// Gives the memory of the words from `first` on back to the system, though it stays mapped here and there.
-    /// Nobody may need what stood there.
+    /// No process may need what stood there.
     pub(super) fn give_back(&self, first: usize, words: usize) {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         let (offset, len) = (first * WORD, (words - first) * WORD);
@@ -280,7 +280,7 @@ fn keep(map: MmapRaw, bytes: usize) -> &'static [AtomicU64] {
     debug_assert!(map.len() >= bytes);
     // SAFETY: a mapping begins at a page, so it is aligned; it is `bytes` long or longer, shared, read-write (or, of
     // an observer, read-only, and nothing of this crate stores through one), and never unmapped, since its owner is
-    // forgotten here. Whoever cuts the file off (the same user) ends this process, or has the mapping replaced by another
+    // forgotten here. A process that cuts the file off (of the same user) ends this process, or has the mapping replaced by another
     // of the same kind: see truncation.rs. Nothing else in this process refers to it.
     let words = unsafe { words_of(map.as_mut_ptr(), bytes / WORD) };
     truncation::note(words, true);
@@ -305,7 +305,7 @@ impl Opened {
                 source,
             },
         };
-        // Asked of the name first: a file of somebody else may not even be opened.
+        // Asked of the name first: a file of another user may not even be opened.
         refuse_foreign(name, &std::fs::symlink_metadata(&path).map_err(gone)?)?;
         let file = OpenOptions::new()
             .read(true)
@@ -382,7 +382,7 @@ fn refuse_foreign(name: &str, metadata: &std::fs::Metadata) -> Result<(), Attach
     Ok(())
 }
 
-/// Makes the mapping one of an observer. Nobody may store through `words` any more.
+/// Makes the mapping one of an observer. No code may store through `words` any more.
 pub(super) fn seal(words: &'static [AtomicU64]) {
     super::map::seal(words);
 }
@@ -407,7 +407,7 @@ pub(super) fn remove(name: &str) -> io::Result<()> {
     std::fs::remove_file(path_of(name))
 }
 
-/// Takes the name away, then gives the memory back to whoever still has it mapped.
+/// Takes the name away, then gives its memory back, also where it is still mapped.
 pub(super) fn discard(name: &str) -> io::Result<()> {
     let file = open_ours(name, true);
     remove(name)?;
@@ -446,11 +446,11 @@ pub(crate) struct DrainLock {
     _file: OwnedFd,
 }
 
-/// Takes the drainer's lock, an advisory lock on the segment's file, if nobody has it.
+/// Takes the drainer's lock, an advisory lock on the segment's file, if no process has it.
 pub(super) fn lock(name: &str) -> io::Result<Option<DrainLock>> {
     let file = open_ours(name, false)?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        // Whoever had it before may have taken the ring away meanwhile: then this is the lock of nothing.
+        // The drainer before may have taken the ring away meanwhile: then this is the lock of nothing.
         Ok(()) if file.metadata()?.nlink() == 0 => Err(io::ErrorKind::NotFound.into()),
         Ok(()) => Ok(Some(DrainLock { _file: file.into() })),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),

@@ -1,5 +1,5 @@
 //! Mapped memory as words. A mapping is never taken back: threads keep references to it in places that
-//! nobody can walk, so it lives as long as the process.
+//! no code can walk, so it lives as long as the process.
 
 #![allow(unsafe_code)]
 
@@ -17,8 +17,8 @@ use crate::words::WORD;
 /// # Safety
 /// - `start` is not null and aligned to 8 bytes.
 /// - The `words * 8` bytes from `start` on are mapped readable, and stay so until the process ends; writable too, or else
-///   nobody stores through what is returned.
-/// - Nobody in this process makes any other reference to those bytes.
+///   no code stores through what is returned.
+/// - No code of this process makes any other reference to those bytes.
 pub(super) unsafe fn words_of(start: *mut u8, words: usize) -> &'static [AtomicU64] {
     debug_assert!(!start.is_null() && (start as usize).is_multiple_of(WORD));
     // SAFETY: AtomicU64 has the size of u64, 8, which is also its alignment here; all bit patterns are valid;
@@ -47,7 +47,7 @@ pub(super) fn wiped_on_fork() -> io::Result<&'static [AtomicU64]> {
     // SAFETY: an anonymous mapping at an address of the kernel's choice: it overlaps nothing.
     let start =
         unsafe { mmap_anonymous(std::ptr::null_mut(), bytes, protection, MapFlags::PRIVATE) }?;
-    // SAFETY: advises exactly the page mapped above, which nobody else knows yet; wiping it in a child
+    // SAFETY: advises exactly the page mapped above, which no other code knows yet; wiping it in a child
     // leaves zeros, valid words.
     unsafe { madvise(start, bytes, Advice::LinuxWipeOnFork) }?;
     // SAFETY: `start` is page-aligned, `bytes` long, readable and writable, never unmapped, and known
@@ -59,12 +59,12 @@ pub(super) fn wiped_on_fork() -> io::Result<&'static [AtomicU64]> {
 pub(crate) fn words_of_file(file: &File, words: usize) -> io::Result<&'static [AtomicU64]> {
     let map = ManuallyDrop::new(MmapOptions::new().len(words * WORD).map_raw(file)?);
     // SAFETY: a mapping begins at a page, so it is aligned; it is as long as was asked for, shared, read-write, and never
-    // unmapped, since its owner is forgotten here. The file was found to be that long, and keeps its length: whoever may
+    // unmapped, since its owner is forgotten here. The file was found to be that long, and keeps its length: a process that may
     // change it (the same user) could as well kill this process. Nothing else in this process refers to the mapping.
     Ok(unsafe { words_of(map.as_mut_ptr(), words) })
 }
 
-/// Takes the right to write from a mapping, for good. From now on nobody may store through `words`.
+/// Takes the right to write from a mapping, for good. From now on no code may store through `words`.
 #[cfg(all(target_os = "linux", not(feature = "portable")))]
 pub(super) fn seal(words: &'static [AtomicU64]) {
     use rustix::mm::{MprotectFlags, mprotect};

@@ -98,7 +98,7 @@ pub(crate) enum Phase {
     Failed = 5,
 }
 
-/// What the drainer counts for everybody to read; words of one line.
+/// What the drainer counts for all to read; words of one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub(crate) enum Count {
@@ -110,7 +110,7 @@ pub(crate) enum Count {
     Late = 2,
     /// Slots parked now.
     Parked = 3,
-    /// Sequences that nobody could fill any more.
+    /// Sequences that no producer could fill any more.
     Orphaned = 4,
     /// The most slots that were ever taken at a time.
     HighWater = 5,
@@ -287,7 +287,7 @@ impl Segment {
         matches!(self.phase(), Phase::Done | Phase::Failed)
     }
 
-    /// Whether the ring has ended: a phase says so, and the name is gone, which nobody takes away by writing into the segment.
+    /// Whether the ring has ended: a phase says so, and the name is gone, which no member can take away by writing into the segment.
     pub(crate) fn has_ended(&self) -> bool {
         self.is_over() && !self.has_its_name()
     }
@@ -297,7 +297,7 @@ impl Segment {
         platform::exists(&self.name)
     }
 
-    /// Counts every drop of everybody, so that the drainer need not look at all producers to see one.
+    /// Counts every drop of all producers, so that the drainer need not look at all producers to see one.
     pub(crate) fn drops(&self) -> &'static AtomicU64 {
         &self.words[layout::DROPS_AT]
     }
@@ -331,7 +331,7 @@ pub(crate) fn owner(name: &str) -> Option<(u32, u64)> {
     platform::owner(name)
 }
 
-/// The names of all rings of everybody; none where the system cannot list them.
+/// The names of all rings of all users; none where the system cannot list them.
 pub(crate) fn names() -> Vec<String> {
     let mut names = platform::names();
     names.retain(|name| name::is_well_formed(name));
@@ -348,7 +348,7 @@ pub(crate) fn lock_for_draining(name: &str) -> io::Result<Option<DrainLock>> {
     platform::lock(name)
 }
 
-/// Whether the ring `name` has no drainer and will have none: who made it is gone, and nobody drains it. Where that cannot
+/// Whether the ring `name` has no drainer and will have none: its maker is gone, and no drainer works. Where that cannot
 /// be told it is not so. Not for signal handlers.
 pub(crate) fn is_forsaken(name: &str) -> bool {
     let has_maker = || home::maker(name).is_ok_and(|maker| !Watch::new(maker).is_gone());

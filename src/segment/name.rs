@@ -11,7 +11,7 @@ pub(crate) const RING_VARIABLE: &str = "SHMLOG_RING";
 /// What all names begin with.
 const PREFIX: &str = "shmlog-";
 
-/// A name that nobody can guess: 128 random bits, and the maker's pid for people who look.
+/// A name that can't be guessed: 128 random bits, and the maker's pid for people who look.
 pub(super) fn unguessable() -> io::Result<String> {
     let number = random()?;
     Ok(format!("{PREFIX}{}-{number:032x}", std::process::id()))

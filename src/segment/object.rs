@@ -28,7 +28,7 @@ fn loaded() {
         let start = identity::start_of_stack() as usize;
         let depth = start.wrapping_sub((&raw const here).addr());
         let is_late = start != 0 && depth > SHALLOW;
-        // Relaxed: whoever asks does so after the file was loaded.
+        // Relaxed: it is asked only after the file was loaded.
         IS_LATE.store(is_late, Ordering::Relaxed);
     }
 }
@@ -82,14 +82,14 @@ unsafe extern "C" fn look_at_program(
 ) -> c_int {
     // SAFETY: the linker hands over a description that lives as long as this call.
     let info = unsafe { &*info };
-    // SAFETY: so many headers stand there, as part of the file that is loaded; nobody writes to them.
+    // SAFETY: so many headers stand there, as part of the file that is loaded; no code writes to them.
     let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
     let here = (&raw const HERE).addr();
     let found = headers.iter().any(|header| {
         let start = (info.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize);
         header.p_type == libc::PT_LOAD && here.wrapping_sub(start) < header.p_memsz as usize
     });
-    // SAFETY: `is_the_program` hands over the address of its own variable, which nobody else uses meanwhile.
+    // SAFETY: `is_the_program` hands over the address of its own variable, which no other code uses meanwhile.
     unsafe { is_there.cast::<bool>().write(found) };
     1
 }

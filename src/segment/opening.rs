@@ -49,7 +49,7 @@ impl Segment {
         Ok(segment)
     }
 
-    /// Says that everything is written: where a segment has its name before that, whoever opens it is refused.
+    /// Says that everything is written: where a segment has its name before that, opening it is refused.
     /// `[ready]` Release, pairs with the load in [`Segment::open`].
     pub(super) fn set_ready(&self) {
         self.words[0].store(READY, Ordering::Release);
@@ -115,7 +115,7 @@ impl Segment {
         Ok(Segment { handle, ..segment })
     }
 
-    /// Opens the segment `name` for somebody who only looks at it: where the system can, by a mapping that cannot be
+    /// Opens the segment `name` for an observer: where the system can, by a mapping that cannot be
     /// written through, and without bringing its pages in. Nothing of what is returned may be stored to.
     pub(crate) fn observe(name: &str) -> Result<Segment, AttachError> {
         let (opened, geometry, settings) = examine(name, Access::Read)?;

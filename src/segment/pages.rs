@@ -75,7 +75,7 @@ impl Segment {
     fn advise(&self, advice: i32) -> Result<(), i32> {
         debug_assert!([libc::MADV_HUGEPAGE, libc::MADV_COLLAPSE].contains(&advice));
         let start = self.words.as_ptr().cast_mut().cast();
-        // SAFETY: the advice changes how memory is backed, not what it holds, whoever accesses it meanwhile; the
+        // SAFETY: the advice changes how memory is backed, not what it holds, also for code that accesses it meanwhile; the
         // range is that of the segment's mapping, which is never unmapped.
         match unsafe { libc::madvise(start, self.bytes() as usize, advice) } {
             0 => Ok(()),

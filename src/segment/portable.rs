@@ -31,7 +31,7 @@ fn system_error(error: ShmemError) -> io::Error {
     }
 }
 
-/// A segment that is made, and refused by whoever opens it until it is ready: here it has its name at once.
+/// A segment that is made, and opening it is refused until it is ready: here it has its name at once.
 pub(super) struct Unnamed;
 
 impl Unnamed {

@@ -115,7 +115,7 @@ fn is_ours_at(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| is_ours(&metadata))
 }
 
-/// Whether nobody but our user can have made the file, or can read or write it. A second name would be one that
+/// Whether only our user can have made the file, or can read or write it. A second name would be one that
 /// another user gave it: what is removed would still be there.
 fn is_ours(metadata: &Metadata) -> bool {
     metadata.is_file()

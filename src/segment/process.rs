@@ -11,7 +11,7 @@ use rustix::process::{Resource, getrlimit};
 pub(crate) enum Namespace {
     /// Pids of another one say nothing here.
     Pid,
-    /// Start times of processes, as `/proc` gives them, are shifted by it: whoever lives would be proven dead.
+    /// Start times of processes, as `/proc` gives them, are shifted by it: a living process would be proven dead.
     Time,
 }
 
@@ -156,7 +156,7 @@ fn wait_for_clone_and(pid: libc::pid_t, option: libc::c_int) {
         // SAFETY: `info` is a valid place for the answer.
         let failed =
             unsafe { libc::waitid(libc::P_PID, pid as libc::id_t, &raw mut info, options) };
-        // Otherwise refused: somebody in this program has waited for clones of all kinds. Then it has ended too.
+        // Otherwise refused: another part of this program has waited for clones of all kinds. Then it has ended too.
         if failed == 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
             return;
         }
@@ -179,7 +179,7 @@ pub(crate) fn block_signals() {
     let mut all: libc::sigset_t = unsafe { std::mem::zeroed() };
     // SAFETY: the set is ours and valid.
     unsafe { libc::sigfillset(&raw mut all) };
-    // A fault of this thread's own, where the ring was cut off: blocked it would end the process, whoever catches it.
+    // A fault of this thread's own, where the ring was cut off: blocked it would end the process, even with a handler.
     // SAFETY: as before; the number is valid.
     unsafe { libc::sigdelset(&raw mut all, libc::SIGBUS) };
     // SAFETY: blocks signals in this thread only, which runs code of this crate alone; no old set is asked for.
@@ -273,7 +273,7 @@ pub(super) fn path_of_this_program() -> io::Result<PathBuf> {
     if !cfg!(target_os = "linux") {
         return std::env::current_exe();
     }
-    // Started all the same it would be "No such file or directory", of which nobody knows what it is about.
+    // Started all the same it would be "No such file or directory", which does not say what is missing.
     std::fs::symlink_metadata(OWN_PROGRAM).map_err(|why| {
         let said = format!(
             "{OWN_PROGRAM}, by which this program is started again, is not there ({why}): mount /proc \

@@ -19,7 +19,7 @@ use crate::words::{WORD, load_bytes, store_bytes};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Tag {
-    /// Nobody's.
+    /// Without an owner.
     Free = 0,
     /// Taken; its owner is writing down who it is.
     Claiming = 1,
@@ -30,7 +30,7 @@ pub(crate) enum Tag {
 }
 
 impl Tag {
-    /// The tag of a state word; one that nobody of us wrote counts as `Leaving`, so the drainer clears it.
+    /// The tag of a state word; one that no code of ours wrote counts as `Leaving`, so the drainer clears it.
     fn of(state: u64) -> Tag {
         match state as u8 {
             0 => Tag::Free,

@@ -6,7 +6,7 @@
 //!      └── waits for ────────┘
 //! ```
 //!
-//! The process in between makes the role nobody's child: the program never finds it by `wait`, and is not told of its
+//! The process in between makes the role a child of no process of the program: the program never finds it by `wait`, and is not told of its
 //! end by SIGCHLD. The one in between it does not find either: a child whose end sends no signal is seen only by who
 //! asks for such children (`__WALL`). A program that adopts orphans (PID 1 of its namespace, or
 //! `PR_SET_CHILD_SUBREAPER`) adopts the role too, as it adopts every daemon; [`Started`] takes care that no zombie stays.
@@ -149,7 +149,7 @@ impl Birth<'_> {
         let _quiet = process::BlockedSignals::all();
         // No signal at its end: `wait` of the program does not find it.
         let flags = libc::CLONE_VM | libc::CLONE_VFORK;
-        // SAFETY: `stack` is the top of a mapping that nobody else uses and that outlives this call; CLONE_VFORK has this
+        // SAFETY: `stack` is the top of a mapping that no other code uses and that outlives this call; CLONE_VFORK has this
         // thread stand still until the other process has ended, so `self` lives and thread-local memory, which both have
         // in common, is used by one at a time. All signals are blocked, so no handler runs in it. `in_between` has the
         // type that is asked for, does not unwind, and makes system calls only.
@@ -179,7 +179,7 @@ impl Birth<'_> {
             *place = unsafe { libc::fcntl(*file, libc::F_DUPFD_CLOEXEC, count) };
         }
         for (number, place) in (0..count).zip(placed) {
-            // SAFETY: no memory is involved. The descriptors of this process are a copy that nobody else uses.
+            // SAFETY: no memory is involved. The descriptors of this process are a copy that no other process uses.
             if unsafe { libc::dup2(place, number) } < 0 {
                 return Err(());
             }
@@ -193,7 +193,7 @@ impl Birth<'_> {
         Ok(())
     }
 
-    /// What the process in between has left; that has ended, and nobody has waited for it, so its number is no one
+    /// What the process in between has left; that has ended, and no process has waited for it, so its number is no one
     /// else's yet.
     fn outcome(&self, between: c_int) -> io::Result<Started> {
         process::wait_for_clone(between);
@@ -238,7 +238,7 @@ impl Birth<'_> {
 
 /// Whether the kernel closes ranges.
 fn close_range(first: c_int, last: c_int) -> bool {
-    // SAFETY: no memory is involved. The descriptors of this process are a copy that nobody else uses.
+    // SAFETY: no memory is involved. The descriptors of this process are a copy that no other process uses.
     unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) == 0 }
 }
 
@@ -293,7 +293,7 @@ impl Ground {
         let ground = Ground { start, page };
         for guard in [0, page + STACK] {
             let guard = start.wrapping_byte_add(guard);
-            // SAFETY: a page within what was mapped above, which nobody else knows: no reference is to it.
+            // SAFETY: a page within what was mapped above, which no other code knows: no reference is to it.
             unsafe { mprotect(guard, page, MprotectFlags::empty()) }?;
         }
         Ok(ground)

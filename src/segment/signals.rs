@@ -1,8 +1,8 @@
-//! Signals that end a process: caught once, then given on to whoever had them before.
+//! Signals that end a process: caught once, then given on to the handler before.
 //!
 //! ```text
 //!   the signal comes ─► handler ─► last words ─► all dispositions as they were ─► the same signal again, with
-//!                                                the same information ─► whoever had it before, or the end
+//!                                                the same information ─► the handler before, or the end
 //! ```
 //!
 //! The second signal is sent while the first is still blocked, so it arrives when the handler returns, at
@@ -131,7 +131,7 @@ extern "C" fn on_crash(signal: c_int, info: *mut libc::siginfo_t, _context: *mut
     }
     for (signal, before) in CRASHES.into_iter().zip(&BEFORE) {
         if let Some(before) = before.get() {
-            // It was installed once, so it can be again; and there is nobody to tell.
+            // It was installed once, so it can be again; and no error can be returned here.
             let _ = set_disposition(signal, before);
         }
     }
@@ -140,7 +140,7 @@ extern "C" fn on_crash(signal: c_int, info: *mut libc::siginfo_t, _context: *mut
 
 pub(super) fn fault_of(signal: c_int, info: *const libc::siginfo_t, tid: u32) -> Fault {
     // SAFETY: the kernel hands a valid siginfo_t to a handler installed with SA_SIGINFO, for as long as the
-    // handler runs; nobody writes it meanwhile.
+    // handler runs; no code writes it meanwhile.
     let info = unsafe { &*info };
     // SAFETY: every field of siginfo_t lies within it and is a number; one that the kernel did not fill for
     // this signal is zero or means something else, which only makes it useless.
@@ -195,14 +195,14 @@ pub(crate) fn provide_stack() -> io::Result<()> {
     let bytes = guard + STACK;
     // SAFETY: an anonymous mapping at an address of the kernel's choice: it overlaps nothing.
     let start = unsafe { mmap_anonymous(ptr::null_mut(), bytes, protection, MapFlags::PRIVATE) }?;
-    // SAFETY: the first page of what was mapped above, which nobody else knows: no reference is to it.
+    // SAFETY: the first page of what was mapped above, which no other code knows: no reference is to it.
     unsafe { mprotect(start, guard, MprotectFlags::empty()) }?;
     let stack = libc::stack_t {
         ss_sp: start.wrapping_byte_add(guard),
         ss_flags: 0,
         ss_size: STACK,
     };
-    // SAFETY: the rest of the mapping is readable and writable, is never unmapped, and is used by nobody but
+    // SAFETY: the rest of the mapping is readable and writable, is never unmapped, and is used by nothing but
     // this thread's signal handlers. The stack before, if any, was std's, which unmaps it at the thread's
     // end without looking whether it is in use.
     match unsafe { libc::sigaltstack(&raw const stack, ptr::null_mut()) } {

@@ -1,4 +1,4 @@
-//! A process of ours that was started in a role, as whoever started it sees it: whether it has ended. How, nobody learns
+//! A process of ours that was started in a role, as its starter sees it: whether it has ended. How it ended is not known
 //! who is not its parent.
 
 use std::os::fd::BorrowedFd;

@@ -1,4 +1,4 @@
-//! When the segment's file is cut off under those who have it mapped, which any process of the same user can do: whoever
+//! When the segment's file is cut off under the processes that have it mapped, which any process of the same user can do: whoever
 //! touches a page behind the end gets SIGBUS.
 //!
 //! ```text
@@ -144,7 +144,7 @@ fn replace_all(mapping: &Mapping) -> io::Result<()> {
     let bytes = mapping.bytes.next_multiple_of(rustix::param::page_size());
     // SAFETY: an anonymous mapping at an address of the kernel's choice: it overlaps nothing.
     let made = unsafe { mmap_anonymous(ptr::null_mut(), bytes, protection, MapFlags::PRIVATE) }?;
-    // SAFETY: mapped above, page-aligned, readable and writable, known to nobody else; the words are used only until it
+    // SAFETY: mapped above, page-aligned, readable and writable, known to no other code; the words are used only until it
     // is moved or unmapped below.
     let words = unsafe { words_of(made.cast(), bytes / WORD) };
     words[FILTER_AT].store(FILTER_OFF, Ordering::Relaxed);

@@ -45,6 +45,8 @@
  *   OWNPARK   The cursor passes a position that the parked table names, whatever its state. Only a restart meets one: it
  *             begins at the head, below positions parked in the batch that was lost. Else the record is taken in order,
  *             is skipped by the release because it is parked, and is taken again as late.
+ *   AHEAD     The sweep stays below the cursor. Only a restarted drainer meets parked positions beyond it: it begins at the head,
+ *             and would take a late run before those that it has to read again, the begin of the same record among them.
  *   WORDFIRST An unpark stores the state first, the parked word second. Else a death in between leaves a slot that no
  *             sequence ever maps to again.
  *   STALE     And a restarted drainer, before all else, clears the parked words whose slot is above PUBLISHED(that
@@ -61,6 +63,9 @@
  *             words are needed.
  *   OVERWRITE Who walks away from a slot that is two laps behind says nothing: it is parked, and will never be free for this
  *             sequence. Else it takes away the word of the one that is parked, which was perhaps left after it was parked.
+ *   UNPARK    (no fault: it is what remains) An unpark may have read the tail before that claim and store the state after it. Then
+ *             the slot is free for a sequence that was left without a word. The floors judge that hole: it is an orphan as soon
+ *             as no older floor stands. Long records showed it, since they try again.
  *
  * What is asserted
  *   never two writers in a slot; never a writer in a slot that the drainer has read and not released; what is read is the
@@ -69,15 +74,29 @@
  *   end head == tail and nothing is parked; no process waits for ever (a blocked drainer is an invalid end state, and `check`
  *   shows for the smaller settings that the model has no cycle at all, so every execution ends).
  *
- * What is left out: payload bytes beyond "whose are they" (body); waiting when full (a full ring is a counted drop here);
- * a record split into several runs; registry entries used again by another process (a dead producer stays dead); more than
- * one late record in a batch; a file written halfway when the drainer dies.
+ * Long records: with LONG set, producer 0 writes one record of LONG runs, of a slot each, as src/producer/write.rs does. The
+ * first run must leave FIRSTLEAVE slots free, each further one LEAVE, and the word that the record is cut off none. When a further
+ * run is refused the producer waits: it looks at the head LOOKS times, and once more for each run that got in (src/ring/patience.rs),
+ * or, with BLOCK, takes so many naps, before its first run too (src/producer/wait.rs). Then it gives up, and says so
+ * in a run of its own; if that is refused too, the drainer makes up for it when the thread has ended. The drainer puts the runs
+ * together (src/drainer/assemble.rs); what it holds is saved with each write, and its successor goes on with that (`parts.rs`).
+ * With STOP the drainer may stand still for ever, at any step: then nothing is asked of what it left, but each call must end.
+ *   LATELAST  A run is taken at the cursor only when no parked run is published, asked after it was seen. Else a run that came
+ *             late is put behind the one that the same producer sent after it.
+ *   NOPARTS   A restarted drainer has the runs of incomplete records that were released. Else the next run has no beginning.
+ *   NOCUT     A producer that gives up says so. Else the record is held for ever.
+ *   NOLEAVE   Each further run leaves a slot free. Else the word that the record is cut off finds a full ring.
+ *   NOBOUND   Looks and naps are numbered. Else a call waits for a drainer that stands still.
  *
- * Ghosts, which the code does not have: wr, rd, body, owed, left; wrote stands for "the file is longer than before"; batch holds
- * the sequences of the records read and not yet written.
+ * What is left out: payload bytes beyond "whose are they" (body) and "which run of the record" (the header); two long records
+ * at a time; registry entries used again by another process (a dead producer stays dead); more than one late record in a
+ * batch; a file written halfway when the drainer dies.
+ *
+ * Ghosts, which the code does not have: wr, rd, body, owed, left, untold; wrote stands for "the file is longer than before"; batch
+ * holds the sequences of the records read and not yet written.
  *
  * Settings: NP producers (2 or 3), CAP slots (2 to 4), RECn records of producer n, RUNn slots of each (1, 2; 0 is either),
- * PKILLS, DKILLS, SIGNAL (a handler that logs interrupts producer 0 once, anywhere).
+ * PKILLS, DKILLS, SIGNAL (a handler that logs interrupts producer 0 once, anywhere), LONG, FIRSTLEAVE, LEAVE, LOOKS, BLOCK, STOP.
  */
 #ifndef CAP
 #define CAP 2
@@ -109,6 +128,15 @@
 #ifndef RUN2
 #define RUN2 1
 #endif
+#ifndef FIRSTLEAVE
+#define FIRSTLEAVE 0        /* slots that the first run of a long record leaves free */
+#endif
+#ifndef LEAVE
+#define LEAVE 0             /* and each further one */
+#endif
+#ifndef LOOKS
+#define LOOKS 1             /* looks, or naps, that a long record begins with */
+#endif
 #define IDLE 255
 #define FREE(n) (2*(n))
 #define PUBLISHED(n) (2*(n)+1)
@@ -121,6 +149,19 @@
 #endif
 #define WORD(n) ((n)%(TURNS*CAP))
 #define WALKED(n) (walked[WORD(n)] == (n)+1)
+
+#ifdef LONG
+/* The header of a run: its slots; of a long record also what the run is, and the number of runs before it. */
+#define FIRST 1
+#define MORE 2
+#define LAST 3
+#define CUT 4
+#define SIZE(h) ((h) & 3)
+#define KIND(h) (((h) >> 2) & 7)
+#define BEFORE(h) ((h) >> 5)
+#else
+#define SIZE(h) (h)
+#endif
 
 /* ---- the segment ---- */
 byte tail, head;
@@ -144,6 +185,13 @@ bool rd[CAP];               /* the drainer has read this slot and not released i
 byte body[CAP];             /* sequence+1 of the bytes in this slot; 0 once it is given away */
 short owed;                 /* published and not yet in the file, a bit per (first) sequence */
 short left;                 /* sequences whose claimer has walked away and cleared its floor, a bit each */
+#ifdef LONG
+byte got, saved;            /* runs of the long record that the drainer holds, and what its successor would find */
+bool untold;                /* producer 0 has given a record up, and its word of that found no room */
+#endif
+#ifdef STOP
+bool stopped;               /* the drainer stands still for ever */
+#endif
 
 #define REACH(q, n) (!dead[q] && fl[q] <= (n))
 #if NP==2
@@ -153,7 +201,12 @@ short left;                 /* sequences whose claimer has walked away and clear
 #define COVERED(n) (REACH(0, n) || REACH(1, n) || REACH(2, n))
 #define QUIET ((done[0] || dead[0]) && (done[1] || dead[1]) && (done[2] || dead[2]))
 #endif
-#define RIPE(s) (parked[s] != 0 && (st[s] != FREE(parked[s]-1) || !COVERED(parked[s]-1) || WALKED(parked[s]-1)))
+#ifdef AHEAD
+#define PASSED(q) true
+#else
+#define PASSED(q) ((q) < cur)
+#endif
+#define RIPE(s) (parked[s] != 0 && PASSED(parked[s]-1) && (st[s] != FREE(parked[s]-1) || !COVERED(parked[s]-1) || WALKED(parked[s]-1)))
 #if CAP==2
 #define ANYPARKED (parked[0] || parked[1])
 #define ANYRIPE (RIPE(0) || RIPE(1))
@@ -165,12 +218,31 @@ short left;                 /* sequences whose claimer has walked away and clear
 #define ANYRIPE (RIPE(0) || RIPE(1) || RIPE(2) || RIPE(3))
 #endif
 
+#ifdef STOP
+#define STANDS stopped
+#else
+#define STANDS false
+#endif
+#if defined(LONG) && defined(NOPARTS)
+#define RECALL got = 0
+#elif defined(LONG)
+#define RECALL got = saved
+#else
+#define RECALL skip
+#endif
+
 #ifdef DEFER                /* late record in the batch, not written yet; the rule is that there never is one */
 #define LATE late
 #define RESET late = 0
 #else
 #define LATE 0
 #define RESET skip
+#endif
+
+#ifdef LONG
+#define SAVE saved = got
+#else
+#define SAVE skip
 #endif
 
 /* ================================ claim.rs: the producer's half ================================ */
@@ -193,7 +265,7 @@ inline walk(mine_too, q) {
 #ifndef NOWALK
      walked[WORD(q)] = q+1
 #endif
-  :: else -> skip
+  :: else -> if :: mine_too -> gone = gone & ~BIT(q) :: else fi       /* it says nothing: see UNPARK */
   fi
 }
 
@@ -238,6 +310,89 @@ inline one_call() {
   atomic { k = 0; t = 0; n = 0; mine = false; gone = 0 }
 }
 
+#ifdef LONG
+/* One run of a slot. */
+inline put_run(kind, before, leave) {
+  atomic { k = 1; ok = false; t = tail };
+  seen = head;
+  if
+  :: t + 1 + leave > seen + CAP ->
+#if REC1==0 && LEAVE>0
+     assert(kind != CUT || before < 2)                    /* further runs have left room for it */
+#endif
+  :: else ->
+     fl[me] = t;
+     atomic { n = tail; tail = tail + 1; t = 0 };
+     if
+     :: st[SLOT(n)] != FREE(n) -> walk_away()
+     :: else ->
+        atomic { write_slot(n); slots[SLOT(n)] = 1 + 4*kind + 32*before };
+        atomic {
+          assert(st[SLOT(n)] == FREE(n));
+          st[SLOT(n)] = PUBLISHED(n); owed = owed | BIT(n); wr[SLOT(n)] = 0; ok = true
+        }
+     fi;
+     atomic { fl[me] = IDLE; left = left | gone }
+  fi;
+  atomic { k = 0; t = 0; n = 0; gone = 0 }
+}
+
+/* Whether a refused run is to be tried again. */
+inline once_more() {
+  ok = false;
+#ifdef NOBOUND
+  (head != seen); ok = true
+#else
+  do
+  :: looks > 0 && !ok ->
+#ifdef BLOCK
+     atomic { looks--; ok = true }                        /* a nap: however long the others take meanwhile */
+#else
+     atomic { looks--; ok = (head != seen); seen = head }
+#endif
+  :: else -> break
+  od
+#endif
+}
+
+inline long_record() {
+  looks = LOOKS;
+  do
+  :: piece < LONG ->
+     if
+     :: piece == 0 -> put_run(FIRST, 0, FIRSTLEAVE)
+#ifdef NOLEAVE
+     :: piece > 0 && piece < LONG-1 -> put_run(MORE, piece, 0)
+     :: piece == LONG-1 -> put_run(LAST, piece, 0)
+#else
+     :: piece > 0 && piece < LONG-1 -> put_run(MORE, piece, LEAVE)
+     :: piece == LONG-1 -> put_run(LAST, piece, LEAVE)
+#endif
+     fi;
+     if
+     :: ok -> atomic { piece++; looks++ }
+     :: else ->
+#ifndef BLOCK
+        if :: piece > 0 -> once_more() :: else fi;        /* a record that has not begun is dropped at once */
+#else
+        once_more();
+#endif
+        if :: ok -> skip :: else -> break fi
+     fi
+  :: else -> break
+  od;
+#ifndef NOCUT
+  if
+  :: piece > 0 && piece < LONG ->
+     put_run(CUT, piece, 0);
+     untold = !ok
+  :: else
+  fi;
+#endif
+  atomic { piece = 0; looks = 0; ok = false; seen = 0 }
+}
+#endif
+
 #ifdef SIGNAL
 bool handling;              /* producer 0 stands still while its signal handler runs */
 proctype Producer(byte me; byte recs; byte want) provided (!(handling && _pid == 1))
@@ -246,7 +401,15 @@ proctype Producer(byte me; byte recs; byte want)
 #endif
 {
   byte k, t, n; bool mine; short gone;
+#ifdef LONG
+  byte piece, looks, seen; bool ok;
+  { if
+    :: me == 0 -> long_record()
+    :: else -> do :: recs > 0 -> one_call(); recs-- :: else -> break od
+    fi;
+#else
   { do :: recs > 0 -> one_call(); recs-- :: else -> break od;
+#endif
     done[me] = true
   } unless { dead[me] }
 }
@@ -273,8 +436,16 @@ inline give(x, q) {
  * a writer that came at any time in between would fail in write_slot; body shows whether one had been there before. */
 inline take(q) {
   atomic {
-    k = slots[SLOT(q)];
+    k = SIZE(slots[SLOT(q)]);
     assert(k == 1 || k == 2);
+#ifdef LONG
+    if
+    :: KIND(slots[SLOT(q)]) == 0 -> skip
+    :: else ->
+       assert(got == BEFORE(slots[SLOT(q)]));             /* in their order, and none is missing */
+       if :: KIND(slots[SLOT(q)]) < LAST -> got++ :: else -> got = 0 fi
+    fi;
+#endif
     assert(wr[SLOT(q)] == 0); assert(!rd[SLOT(q)]); assert(body[SLOT(q)] == q+1); rd[SLOT(q)] = true;
     if :: k == 2 -> assert(wr[SLOT(q+1)] == 0); assert(!rd[SLOT(q+1)]); assert(body[SLOT(q+1)] == q+2); rd[SLOT(q+1)] = true
        :: else fi;
@@ -312,7 +483,7 @@ inline release() {
   :: intent_late != 0 ->
      if
      :: st[SLOT(intent_late-1)] == PUBLISHED(intent_late-1) ->
-        k = slots[SLOT(intent_late-1)];
+        k = SIZE(slots[SLOT(intent_late-1)]);
 #ifdef LASTFIRST
         if :: k == 2 -> unpark(SLOT(intent_late)) :: else fi;
         unpark(SLOT(intent_late-1))
@@ -335,7 +506,7 @@ inline flush(l) {
   if
   :: batch != 0 ->
      atomic { intent_hi = cur; intent_late = l; wrote = false; intent = true };
-     atomic { assert((batch & owed) == batch); owed = owed & ~batch; batch = 0; wrote = true; RESET };
+     atomic { assert((batch & owed) == batch); owed = owed & ~batch; batch = 0; wrote = true; SAVE; RESET };
      release()
   :: else -> release()                                    /* only holes, released or parked already */
   fi
@@ -374,7 +545,8 @@ inline snapshot() {
 inline sweep() {
   p = 0; next_parked();
   do
-  :: p != 0 ->
+  :: p != 0 && !PASSED(p-1) -> next_parked()
+  :: p != 0 && PASSED(p-1) ->
      s = st[SLOT(p-1)];
      if
 #ifdef DEFER
@@ -445,7 +617,19 @@ proctype Drainer() {
        :: true ->
 #endif
           if
+#if defined(LONG) && !defined(LATELAST)
+          :: s == PUBLISHED(cur) ->
+             do
+             :: i < CAP -> atomic { w = w || (parked[i] != 0 && PASSED(parked[i]-1) && st[i] == PUBLISHED(parked[i]-1)); i++ }
+             :: else -> i = 0; break
+             od;
+             if
+             :: w -> w = false; snapshot(); sweep()       /* it is taken first */
+             :: else -> take(cur); atomic { cur = cur + k; k = 0 }
+             fi
+#else
           :: s == PUBLISHED(cur) -> take(cur); atomic { cur = cur + k; k = 0 }
+#endif
           :: s > PUBLISHED(cur) -> cur++                  /* released already */
           :: else ->
              if
@@ -491,18 +675,27 @@ proctype Drainer() {
        atomic { s = 0; low = 0; p = 0 }
     od
   } unless {
-    atomic { dkill -> dkill = false; again = true; cur = 0; s = 0; t = 0; i = 0; k = 0; m = 0; p = 0; low = 0; batch = 0; w = false; RESET;
+    atomic { (dkill || STANDS) -> dkill = false; again = true; RECALL; cur = 0; s = 0; t = 0; i = 0; k = 0; m = 0; p = 0; low = 0; batch = 0; w = false; RESET;
       do :: i < CAP -> rd[i] = false; i++ :: else -> i = 0; break od }
   };
-  if :: ended -> break :: else fi
+  if :: ended || STANDS -> break :: else fi
   od;
+#ifdef STOP
+  if :: stopped -> goto over :: else fi;
+#endif
+#ifdef LONG
+  assert(got == 0 || dead[0] || untold);                  /* no record is held for ever */
+#endif
   assert(head == tail); assert(owed == 0); assert(!ANYPARKED);
   do                         /* nothing is leaked: each slot waits for the next sequence that maps to it */
   :: i < CAP ->
      m = i; do :: m < tail -> m = m + CAP :: else -> break od;
      assert(st[i] == FREE(m)); i++
   :: else -> break
-  od
+  od;
+#ifdef STOP
+over: skip
+#endif
 }
 
 /* ======================================== the world ======================================== */
@@ -531,6 +724,9 @@ end:
   :: atomic { pkills > 0 && !done[2] && !dead[2] -> kill(2) }
 #endif
   :: atomic { dkills > 0 && !dkill && !ended -> dkills--; dkill = true }
+#ifdef STOP
+  :: atomic { !stopped && !ended -> stopped = true }
+#endif
   od
 }
 

@@ -186,7 +186,7 @@ fn follow(ring: &str) -> Child {
     child
 }
 
-/// `shmlog top` on a terminal that somebody reads. It has drawn once when this returns.
+/// `shmlog top` on a terminal that is read. It has drawn once when this returns.
 fn watch(ring: &str) -> Child {
     let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC);
     let person = person.expect("a terminal");

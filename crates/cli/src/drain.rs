@@ -88,7 +88,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     }
 }
 
-/// A ring that has gone between two looks was drained by somebody else.
+/// A ring that has gone between two looks was drained by another process.
 fn tell_end(name: &str, thread: Option<Draining>) -> Result<(), Failure> {
     match thread.map(JoinHandle::join) {
         Some(Ok(Err(DrainError::NotThere { .. }))) | Some(Ok(Ok(()))) | None => {

@@ -98,7 +98,7 @@ pub fn no_output(error: &io::Error) -> Failure {
     Failure::new(format!("cannot write to standard output: {error}"))
 }
 
-/// Says a line on standard error. Whether anybody hears is no matter: what was to be done is done all the same.
+/// Says a line on standard error. It need not be read: what was to be done is done all the same.
 pub fn tell(words: impl fmt::Display) {
     // What it names may have been named by others.
     let lines: Vec<String> = words.to_string().lines().map(harmless).collect();
@@ -107,7 +107,7 @@ pub fn tell(words: impl fmt::Display) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// Whether whoever reads our output has gone (`shmlog tail | head`): that is no failure.
+/// Whether the reader of our output has gone (`shmlog tail | head`): that is no failure.
 pub fn is_closed_pipe(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::BrokenPipe
 }

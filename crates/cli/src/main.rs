@@ -1,4 +1,4 @@
-//! `shmlog`, the tool for whoever stands beside the robot.
+//! `shmlog`, the tool for the person beside the robot.
 //!
 //! One file per subcommand, each with the arguments it takes and a `run` of them; what they share:
 //!
@@ -7,7 +7,7 @@
 //! | `cli.rs` | the subcommands and what `--help` says of them |
 //! | `failure.rs` | how a command speaks and ends: its output, its complaints, the exit code |
 //! | `rings.rs` | which ring is meant |
-//! | `directives.rs` | directives that somebody types |
+//! | `directives.rs` | directives that a person types |
 //! | `reading/` | records from files, for `tail` and `plot`: text, JSON lines, MCAP, compressed ones |
 //! | `show/` | numbers, times, tables and foreign texts as people read them |
 //!

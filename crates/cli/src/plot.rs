@@ -130,7 +130,7 @@ fn write(output: &Path, svg: &str) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whole, or not at all: whoever presses Ctrl+C meanwhile finds the picture that was there before. What is no file, a pipe or
+/// Whole, or not at all: after Ctrl+C the user finds the picture that was there before. What is no file, a pipe or
 /// a terminal, is written to as it is.
 fn write_whole(output: &Path, svg: &str) -> io::Result<()> {
     if fs::metadata(output).is_ok_and(|there| !there.is_file()) {

@@ -15,7 +15,7 @@ pub fn choose(asked: Option<&str>) -> Result<Observer, Failure> {
     open(&listed(asked)?)
 }
 
-/// The same, if anybody of it lives.
+/// The same, if any process of it lives.
 pub fn choose_live(asked: Option<&str>) -> Result<Observer, Failure> {
     let ring = listed(asked)?;
     match ring.state {

@@ -121,7 +121,7 @@ pub struct Show {
 }
 
 impl Show {
-    /// Shows a piece if it passes. Breaks when there is no use in going on: nobody reads, or it cannot be written.
+    /// Shows a piece if it passes. Breaks when there is no use in going on: the reader has gone, or it cannot be written.
     pub fn take(&mut self, piece: &Piece<'_>) -> ControlFlow<()> {
         show(&mut self.filter, &mut self.output, piece)
     }

@@ -1,6 +1,6 @@
 //! The part of shmlog's log macros that reads format strings. Not to be used on its own.
 //!
-//! A log call captures its arguments and leaves the formatting to the drainer. For that somebody must know, at compile
+//! A log call captures its arguments and leaves the formatting to the drainer. For that it must be known, at compile
 //! time, which argument goes into which place of the format string, `{names}` from around the call included:
 //! `macro_rules!` cannot look into a string.
 //!

@@ -21,7 +21,7 @@ impl Members {
     }
 
     /// A process runs one program at a time. So of entries of one process that speak of different programs, which
-    /// `exec` leaves behind, all but those of the present one are nobody's. Which that is its memory says; where the
+    /// `exec` leaves behind, all but those of the present one have no owner. Which that is its memory says; where the
     /// system does not let us look there, the one that entered last.
     pub(super) fn end_former_programs(
         &mut self,

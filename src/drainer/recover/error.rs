@@ -19,7 +19,7 @@ pub enum RecoverError {
         /// The name that was given.
         name: String,
     },
-    /// Somebody alive uses it: the process that made it, a member, its drainer, or another recoverer.
+    /// A living process uses it: the process that made it, a member, its drainer, or another recoverer.
     InUse {
         /// The ring.
         name: String,

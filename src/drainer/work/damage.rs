@@ -23,7 +23,7 @@ impl Drainer {
     pub(super) fn mend_words(&mut self) {
         self.reader.mend_head();
         self.damaged_words += self.segment.mend_header();
-        // At once: until then the level in its word mutes whoever logs below it.
+        // At once: until then the level in its word mutes all records below it.
         if !self.segment.filter().is_whole() {
             self.mend_filter();
         }

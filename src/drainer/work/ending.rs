@@ -87,7 +87,7 @@ impl Drainer {
         self.parent.say(&Word::Lingering);
     }
 
-    /// Whether all that can be logged has been delivered and nobody can log any more.
+    /// Whether all that can be logged has been delivered and no process can log any more.
     pub(super) fn may_end(&mut self) -> bool {
         let stopping = self.parent.is_stopping();
         if !self.reader.has_read_all() || !(stopping || self.members.parent_is_gone()) {
@@ -104,7 +104,7 @@ impl Drainer {
             }
             return false;
         }
-        // Segment::phase: we close; has anybody entered?
+        // Segment::phase: we close; has any member entered?
         // Ours, not the shared word: that may say anything.
         let before = self.phase;
         self.segment.set_phase(Phase::Closing);
@@ -135,7 +135,7 @@ impl Drainer {
             let until = now + Duration::from_secs(HEIR_AGE_S);
             let me = std::process::id();
             let found = self.segment.heirs(HEIR_AGE_S).into_iter();
-            // A parent that runs another program by now may attach like anybody.
+            // A parent that runs another program by now may attach like any other process.
             let parent = match self.members.parent_is_gone() {
                 true => me,
                 false => self.config.parent.pid,
@@ -181,7 +181,7 @@ impl Drainer {
         }
         self.segment.set_flushed(self.reader.release());
         self.segment.give_back_slots();
-        // Before the last deed: should we be killed at that, nobody does more than take the name away.
+        // Before the last deed: should we be killed at that, a successor only takes the name away.
         self.parent.say(&Word::Done);
         failpoint::hit("drainer.done");
         self.segment.remove();

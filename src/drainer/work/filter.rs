@@ -1,4 +1,4 @@
-//! The filter in the segment: says when somebody has changed it, and mends it when somebody has written over it.
+//! The filter in the segment: says when it was changed, and mends it when a member has written over it.
 
 use super::Drainer;
 use crate::level::Level;

@@ -4,7 +4,7 @@
 //!   until it may end:
 //!     take a batch         runs at the cursor, up to a hole, the tail or a limit
 //!     hand it over         one write per sink
-//!     make a checkpoint    from here on the batch is delivered, whoever dies
+//!     make a checkpoint    from here on the batch is delivered, whichever process dies
 //!     release its slots    and only now: who dies before the checkpoint finds the batch again
 //!     keep up              who came, who died, entries given back, parked slots looked at
 //!     caught up?           pause: see `pause.rs`
@@ -160,7 +160,7 @@ impl Drainer {
         }
     }
 
-    /// Works until nobody can log any more, then ends the ring.
+    /// Works until no process can log any more, then ends the ring.
     pub(super) fn run(mut self) {
         // A predecessor may have died between its checkpoint and what follows it.
         self.segment.set_phase(self.phase);
@@ -223,7 +223,7 @@ impl Drainer {
             match self.reader.next() {
                 // First what its producer wrote before it, and may have been passed by: the parts of a long
                 // record must come in order.
-                Next::Run(run) if self.reader.has_late() => {
+                Next::Run(run) if self.reader.has_late_before(run.sequence) => {
                     self.reader.put_back(&run);
                     self.sweep();
                 }
@@ -355,7 +355,7 @@ impl Drainer {
         self.hand_over(true);
     }
 
-    /// Delivers what was published in parked slots, and frees those that nobody can fill any more.
+    /// Delivers what was published in parked slots, and frees those that no producer can fill any more.
     fn sweep(&mut self) {
         loop {
             let members = &self.members;

@@ -1,4 +1,4 @@
-//! The ring's name: it is put back when somebody has taken it away, or the log says that nobody new can come.
+//! The ring's name: it is put back when it was taken away, or the log says that no new process can attach.
 
 use super::Drainer;
 use crate::drainer::words::Word;
@@ -13,7 +13,7 @@ impl Drainer {
         }
         let ring = self.segment.name();
         let lost = format!(
-            "the ring {ring} lost its name while its program lives: somebody removed it from /dev/shm (rm, or logind with \
+            "the ring {ring} lost its name while its program lives: it was removed from /dev/shm (rm, or logind with \
              RemoveIPC=yes)"
         );
         if self.segment.put_name_back().is_ok() {

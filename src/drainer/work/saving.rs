@@ -18,7 +18,7 @@ const IDLE_TURNS: u32 = 100;
 pub(in crate::drainer) struct Saved {
     /// Records that had not been delivered.
     pub(in crate::drainer) records: u64,
-    /// Records that died with whoever was writing them, and had not been counted.
+    /// Records that died with their producers, and had not been counted.
     pub(in crate::drainer) lost: u64,
 }
 
@@ -76,7 +76,7 @@ impl Drainer {
         }
     }
 
-    /// Reads to the tail. Nobody moves that any more, and a tail that cannot be is mended; but should somebody
+    /// Reads to the tail. No producer moves that any more, and a tail that cannot be is mended; but should one
     /// who is no member write it all the time, there is an end all the same.
     fn read_everything(&mut self) {
         let end = self.reader.farthest();
@@ -89,7 +89,7 @@ impl Drainer {
     }
 
     /// Reads what is left of a ring that was cut off, whose lost pages read as zeros, and says so. Members that live cannot
-    /// log any more, so nobody is waited for.
+    /// log any more, so no process is waited for.
     pub(in crate::drainer) fn save_what_is_left(&mut self) {
         self.config.stall_timeout = Duration::ZERO;
         let end = self.reader.farthest();

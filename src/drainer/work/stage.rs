@@ -89,7 +89,7 @@ impl Stage {
         Stage::on(Box::leak(Box::new(segment)))
     }
 
-    /// Begins on a segment that nobody else uses.
+    /// Begins on a segment that no other process uses.
     pub(super) fn on(segment: &'static Segment) -> Stage {
         let member = segment
             .enter_member(Identity::of_this_process(), "stage")

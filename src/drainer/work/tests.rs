@@ -391,7 +391,7 @@ fn a_drainer_that_dies_after_its_last_words_is_followed_by_one_that_does_not_rep
     stage.drainer.hand_over(true);
     stage.restart();
     assert!(!stage.drainer.tell_last_numbers());
-    // Whoever entered meanwhile may have logged.
+    // A member that entered meanwhile may have logged.
     stage.segment.count_refused(Refusal::Threads, Level::Debug);
     stage.settle();
     assert!(stage.drainer.tell_last_numbers());

@@ -5,6 +5,10 @@
 //! gone; sweeping upwards after the look at the floors meets that first slot, and takes the run whole,
 //! before it comes to the second. For the same reason no hole is called an orphan while anything is parked
 //! unless the same look at the floors has already served a sweep.
+//!
+//! A sweep stays below the cursor. A drainer that was started again begins at the head, and its predecessor may have parked
+//! slots beyond that: a run that came late there must wait for those before it, which are read again, since the
+//! begin of the same record may be among them.
 
 use super::{Reader, Run};
 use crate::failpoint;
@@ -44,7 +48,7 @@ impl Reader<'_> {
     pub(super) fn sweep_below(&mut self, lowest: u64) -> Option<Run> {
         debug_assert!(self.late.is_none(), "a late run must be released first");
         let mut i = 0;
-        while let Some(&p) = self.parked.get(i) {
+        while let Some(&p) = self.parked.get(i).filter(|&&p| p < self.cursor) {
             // [publish]: pairs with the store in Claim::publish.
             let state = self.ring.slot(p)[0].load(Ordering::Acquire);
             if state == published(p) {
@@ -67,11 +71,12 @@ impl Reader<'_> {
         None
     }
 
-    /// Whether a parked run has been published. Asked after [`Reader::next`] has handed out a run, it knows of
-    /// every parked run that the same producer published before that one: see there, `[publish]`.
-    pub(crate) fn has_late(&self) -> bool {
+    /// Whether a parked run before `sequence` has been published. Asked after [`Reader::next`] has handed out the run of
+    /// `sequence`, it knows of every parked run that the same producer published before that one: see there, `[publish]`.
+    pub(crate) fn has_late_before(&self, sequence: u64) -> bool {
         let is_late = |&p: &u64| self.ring.slot(p)[0].load(Ordering::Acquire) == published(p);
-        self.parked.iter().any(is_late)
+        let mut before = self.parked.iter().take_while(|&&p| p < sequence);
+        before.any(is_late)
     }
 
     /// Frees the slot of `p` for the first sequence that no producer can have claimed yet, or that will find

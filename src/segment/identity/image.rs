@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
 /// The C library guards the stack and its own pointers with these bytes, so they are a secret of the process: what
-/// everybody can read in the segment is a quarter of their bits, in which the two halves hide each other. Never 0.
+/// any member can read in the segment is a quarter of their bits, in which the two halves hide each other. Never 0.
 fn image(random: [u8; 16]) -> u64 {
     let random = u128::from_ne_bytes(random);
     let mixed = (random >> 64) as u64 ^ random as u64;
@@ -24,7 +24,7 @@ pub(super) fn own() -> u64 {
         return 0;
     }
     // SAFETY: the kernel wrote sixteen bytes there, above the first thread's stack, when it began the program; they stay
-    // readable as long as it runs, and nobody writes them. Bytes need no alignment.
+    // readable as long as it runs, and no code writes them. Bytes need no alignment.
     image(unsafe { random.read() })
 }
 

@@ -1,6 +1,6 @@
 //! Who has a segment in its memory: read from `/proc/‥/maps`, by device and inode of the file behind the mapping.
 //!
-//! A path says nothing: everybody can have a file whose path looks like a ring's. The file behind a mapping cannot be
+//! A path says nothing: any user can have a file whose path looks like a ring's. The file behind a mapping cannot be
 //! forged: it is of mode 0600, so a process of another user has it mapped only if it inherited the mapping.
 
 use std::fs::{self, File};
@@ -8,7 +8,7 @@ use std::io::{self, BufRead, BufReader};
 
 use super::stat::Stat;
 
-/// The file behind a mapping, as the kernel shows it in `/proc/‥/maps` of everybody who has it mapped. What `stat` says of the
+/// The file behind a mapping, as the kernel shows it in `/proc/‥/maps` of each process that has it mapped. What `stat` says of the
 /// same file may differ (overlayfs, btrfs), so it is taken from a mapping too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Backing {
@@ -41,7 +41,7 @@ impl Backing {
         let looks: Vec<Option<bool>> = looks.collect();
         match looks.contains(&Some(true)) {
             true => Some(true),
-            // Threads that ended meanwhile say nothing; if it was all of them, whoever watches the process sees that.
+            // Threads that ended meanwhile say nothing; if it was all of them, the watch of the process sees that.
             false => (!looks.contains(&None)).then_some(false),
         }
     }
@@ -64,7 +64,7 @@ struct Line {
 
 impl Line {
     /// Of a line like `7f12000-7f34000 rw-s 00000000 00:1a 7      /dev/shm/…`. What stands behind the inode is a path, in
-    /// which anybody can write anything.
+    /// which any member can write anything.
     fn parse(line: &[u8]) -> Option<Line> {
         let mut fields = line.splitn(6, |&byte| byte == b' ');
         let mut field = || std::str::from_utf8(fields.next()?).ok();

@@ -95,7 +95,7 @@ impl Watch {
         self.gone = true;
     }
 
-    /// What `/proc` does not tell is not held against anybody.
+    /// A process about which `/proc` tells nothing counts as alive.
     fn has_left(&self) -> bool {
         let Identity { pid, start, .. } = self.identity;
         match fs::metadata(format!("/proc/{pid}")) {
@@ -169,7 +169,7 @@ mod tests {
         let mut watch = Watch::new(id);
         assert!(!watch.is_gone());
         child.kill().unwrap();
-        // A pidfd is readable from the moment of death, before anybody waits for the process.
+        // A pidfd is readable from the moment of death, before its parent waits for it.
         let pidfd = watch.pidfd.as_ref().unwrap();
         poll(&mut [PollFd::new(pidfd, PollFlags::IN)], None).unwrap();
         assert!(watch.is_gone());
@@ -204,7 +204,7 @@ mod tests {
         assert!(Watch::of_member(id, ring).is_gone());
         assert!(
             !Watch::of_member(id, None).is_gone(),
-            "what is not known is held against nobody"
+            "a process about which nothing is known counts as alive"
         );
         let mut mine = Watch::of_member(Identity::of_this_process(), ring);
         assert!(!mine.is_gone());

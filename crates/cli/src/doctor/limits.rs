@@ -68,7 +68,7 @@ pub fn processor(machine: &Machine) -> Finding {
     };
     let found = format!("{:.2} CPUs ({quota} of {period} µs)", quota / period);
     let advice = "leave the limit out, or raise it: docker run --cpus=…, CPUQuota= in a systemd unit, resources.limits.cpu; \
-                  --cpuset-cpus keeps to some CPUs without stopping anybody";
+                  --cpuset-cpus keeps to some CPUs without stopping any process";
     match throttled(machine, &folder) {
         0 => Finding::note(
             NAME,

@@ -46,7 +46,7 @@ pub fn count(machine: &Machine) -> Finding {
     match machine.cpus.len() {
         0 | 1 => {
             let found = format!("1 may be used, of those that run ({online})");
-            let why = "whoever logs and the drainer take turns: a call may wait behind it, and bursts fill the ring";
+            let why = "the program and the drainer take turns: a call may wait behind it, and bursts fill the ring";
             let advice = "allow two: taskset -c 0,1 …; docker run --cpuset-cpus=0,1; CPUAffinity= in a systemd unit";
             Finding::bad(NAME, found, why, advice)
         }

@@ -16,7 +16,7 @@ const WIDTH: usize = 80;
 const VERDICT: usize = 6;
 const NAME: usize = 28;
 
-/// Prints lines; whether anybody reads to the end is no matter (`shmlog doctor | head`). Colours are for terminals alone.
+/// Prints lines; a reader need not read to the end (`shmlog doctor | head`). Colours are for terminals alone.
 fn print(text: &str) {
     let mut out = anstream::stdout();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

@@ -45,5 +45,5 @@ pub enum Piece<'a> {
     Other(&'a str),
 }
 
-/// Whoever reads; it may stop.
+/// The reader; it may stop.
 pub type Take<'t> = dyn FnMut(Piece<'_>) -> ControlFlow<()> + 't;

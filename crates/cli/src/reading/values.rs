@@ -1,6 +1,6 @@
 //! The key-values at the end of a message in a text file: ` bus=2 state="at rest"`.
 //!
-//! Nobody can tell `info!(bus = 2; "slow")` from `info!("slow bus=2")` there, and nobody need: both are taken for
+//! A reader can't tell `info!(bus = 2; "slow")` from `info!("slow bus=2")` there, and need not: both are taken for
 //! key-values, and written down again they are the same text. What would not be stays in the message.
 
 use shmlog::sink::{Encoder, Encoding, Value, ValuesBuf};

@@ -40,7 +40,7 @@ impl Caught {
 
     /// Whether a program in a group of its own, in the terminal's background, is to have it.
     pub fn is_for_other_groups(self) -> bool {
-        // Ctrl+Z in a session without a shell: nobody could let them go on again.
+        // Ctrl+Z in a session without a shell: no shell could let them go on again.
         self.was_sent || self.number != SIGTSTP || !leads_session()
     }
 }

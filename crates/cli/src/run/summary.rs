@@ -19,7 +19,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 const OF_FILES: &[&str] = &["file", "json", "logfmt", "mcap"];
 const FOLDER: &str = "logs";
 
-/// Says it, of the one that ended first and of the others. Whether anybody hears is no matter.
+/// Says it, of the one that ended first and of the others. It need not be read.
 pub fn say(
     first: &Program,
     others: &[&Program],

@@ -2,7 +2,7 @@
 //! something else.
 
 /// The same text with what a terminal might obey written out: control characters, and those that turn the direction of
-/// what follows or that nobody sees.
+/// what follows or that can't be seen.
 pub fn harmless(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {

@@ -70,7 +70,7 @@ pub fn tail(
     }
 }
 
-/// Waits until each of these is there, and each folder holds a log file. `false` when nobody reads any more.
+/// Waits until each of these is there, and each folder holds a log file. `false` when the reader has gone.
 pub fn wait_for(arguments: &[PathBuf]) -> bool {
     let mut is_told = false;
     while let Some(missing) = arguments.iter().find(|path| files::of(path).is_err()) {

@@ -190,7 +190,7 @@ impl Follower {
         if !is_shorter && last_bytes(&reading.input, at) == self.last_bytes {
             return;
         }
-        // Of a file that is not ours, or has other bytes than it had, nobody knows where it was cut.
+        // Of a file that is not ours, or has other bytes than it had, it is not known where it was cut.
         let to = if is_shorter && self.is_named {
             file.len()
         } else {
@@ -269,7 +269,7 @@ fn show_new(
     match seen.note(piece) {
         News::Known => return ControlFlow::Continue(()),
         News::New => {}
-        // Nobody goes back to another run's file.
+        // There is no way back to another run's file.
         News::NewRun => *previous = None,
     }
     match show.once.is_new(stream, piece) {
@@ -288,7 +288,7 @@ fn last_bytes(file: &File, at: u64) -> Vec<u8> {
     }
 }
 
-/// Shows what comes, until nobody reads it any more.
+/// Shows what comes, until it is not read any more.
 pub fn go_on(mut followers: Vec<Follower>, watch: &Watch, show: &mut Show) -> Result<(), Failure> {
     let mut begun = true;
     loop {

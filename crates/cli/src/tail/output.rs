@@ -141,7 +141,7 @@ impl Output {
         }
     }
 
-    /// The end. That nobody reads any more is no failure.
+    /// The end. A reader that has gone is no failure.
     pub fn finish(&mut self) -> Result<(), Failure> {
         self.progress = None;
         self.flush();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use shmlog::Level;
 use shmlog::observe::{Follow, Observer, Seen, Start};
-use shmlog::sink::{Record};
+use shmlog::sink::Record;
 
 use super::Show;
 use super::watch;
@@ -20,7 +20,7 @@ use crate::rings;
 
 /// How often a quiet ring is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// How often it is asked whether anybody of it lives.
+/// How often it is asked whether any process of it lives.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// How often a ring is looked for that is not there yet: a look at each of the machine's rings.
 const WAIT_EVERY: Duration = Duration::from_millis(200);
@@ -30,7 +30,7 @@ const WAIT_EVERY: Duration = Duration::from_millis(200);
 pub enum End {
     /// The ring has ended.
     OfRing,
-    /// Nobody reads any more, or all was shown that was asked for.
+    /// The reader has gone, or all was shown that was asked for.
     OfReader,
 }
 
@@ -57,7 +57,7 @@ pub fn tail_forever(
     }
 }
 
-/// Waits until such a ring lives; `None` when nobody reads any more.
+/// Waits until such a ring lives; `None` when the reader has gone.
 fn wait_for(asked: Option<&str>) -> Result<Option<Observer>, Failure> {
     let mut is_told = false;
     loop {
@@ -100,7 +100,7 @@ pub fn tail(
     }
 }
 
-/// Whoever logs, and the drainer, go first: better overtaken than in the way. Where the system does not let us it does not
+/// Producers and drainer go first: better overtaken than in the way. Where the system does not let us it does not
 /// matter.
 fn give_way() {
     let _ = rustix::process::setpriority_process(None, 19);
@@ -139,7 +139,7 @@ fn show_last(observer: &Observer, records: &mut Follow, wanted: Option<usize>, s
     }
 }
 
-/// What comes, until the ring has ended or nobody reads it any more.
+/// What comes, until the ring has ended or the reader has gone.
 fn go_on(observer: &Observer, records: &mut Follow, show: &mut Show) -> Result<End, Failure> {
     let mut asked = Instant::now();
     loop {

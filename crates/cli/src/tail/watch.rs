@@ -23,7 +23,7 @@ pub enum Woken {
     Written,
     /// There may be a file that was not there before, or one less.
     Begun,
-    /// Nobody reads standard output any more.
+    /// Standard output is not read any more.
     Unread,
 }
 
@@ -67,14 +67,14 @@ impl Watch {
     }
 }
 
-/// Waits so long, or until nobody reads standard output any more. Whether it is still read.
+/// Waits so long, or until standard output is not read any more. Whether it is still read.
 pub fn pause(time: Duration) -> bool {
     ready_within(time.as_millis() as i64, None).is_read
 }
 
 /// What there is after a wait.
 struct Ready {
-    /// Somebody reads standard output.
+    /// Standard output is read.
     is_read: bool,
     /// The kernel has something to tell.
     is_told: bool,

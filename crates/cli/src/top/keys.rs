@@ -6,7 +6,7 @@ use super::app::{App, Panel, RowKey, Typing};
 use super::line::TypedLine;
 use super::view;
 
-/// What a key asks of whoever has the ring.
+/// What a key asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
     Nothing,
@@ -55,7 +55,7 @@ fn type_on(app: &mut App, typing: Typing, key: KeyEvent) -> Wish {
         (Typing::Filter { .. }, KeyCode::Esc) => {}
         (Typing::Filter { line, error }, KeyCode::Enter) => {
             let directives = line.text();
-            // Whoever sets it takes the line away if it was taken.
+            // The one that sets it takes the line away if it was taken.
             app.typing = Some(Typing::Filter { line, error });
             return Wish::SetFilter(directives);
         }

@@ -83,7 +83,7 @@ fn guard(signal: &AtomicUsize) {
     let _ = end_by(signal.load(Ordering::Relaxed) as i32);
 }
 
-/// Ends as the signal would have done without us, so that whoever started us sees which it was.
+/// Ends as the signal would have done without us, so that the starter sees which it was.
 pub fn end_by(signal: i32) -> Outcome {
     signal_hook::low_level::emulate_default_handler(signal)?;
     Ok(ExitCode::from(128 + signal as u8))

@@ -37,7 +37,7 @@ fn an_unknown_subcommand_is_refused_with_code_two() {
     shmlog(&["tial"]).assert().code(2);
 }
 
-/// The exit code of a command whose standard output and error nobody reads.
+/// The exit code of a command whose standard output and error are not read.
 fn code_unheard(arguments: &[&str]) -> Option<i32> {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

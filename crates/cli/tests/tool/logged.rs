@@ -68,7 +68,7 @@ fn logged_child(arguments: &[String]) {
     drop(logger);
 }
 
-/// `spec…`. Logs faster than anybody drains, into a small ring, and says how many records that cost.
+/// `spec…`. Logs faster than the drainer reads, into a small ring, and says how many records that cost.
 fn losing_parent(specs: &[String]) {
     let builder = quiet("")
         .file(false)

@@ -130,7 +130,7 @@ impl Terminal {
         self.press(b"\n");
         assert!(self.shell.wait().unwrap().success());
         let screen = self.screen();
-        // Nobody has the other side open any more.
+        // No process has the other side open any more.
         self.reader.join().unwrap();
         screen
     }

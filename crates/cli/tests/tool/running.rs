@@ -274,7 +274,7 @@ fn standard_input_is_the_programs_own() {
     wait_for_end(child.id());
 }
 
-/// Logs more than the ring takes while nobody reads it.
+/// Logs more than the ring takes while no drainer reads it.
 fn flooder(_: &[String]) {
     let logger = ShmLogger::attach().unwrap();
     let drainer = drainers_of(logger.name())[0];

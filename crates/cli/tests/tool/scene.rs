@@ -157,7 +157,7 @@ impl Robot {
     pub fn kill_all(mut self) -> (Folder, String) {
         let mut all = vec![self.actor.pid(), self.arm];
         all.extend(drainers_of(&self.ring));
-        // Stopped first, so that nobody does anything about the others' death.
+        // Stopped first, so that nothing is done about the others' death.
         all.iter().for_each(|&pid| send(pid, Signal::STOP));
         all.iter().for_each(|&pid| send(pid, Signal::KILL));
         self.actor.wait();

@@ -11,7 +11,7 @@ fn walked_words_that_somebody_wrote_cost_records_and_nothing_else() {
     let mut stage = Stage::new();
     stage.assert_works(100);
     let held = claim(&stage.ring, &stage.lease(), &Cell::new(0), 8, 0, true).unwrap();
-    // Of it, and of all that is claimed in the next two laps, somebody says that it was walked away from.
+    // Of it, and of all that is claimed in the next two laps, a mark says that it was walked away from.
     let (words, first) = (stage.segment.walked(), held.sequence());
     for n in first..first + words.len() as u64 {
         words[n as usize % words.len()].store(n + 1, Ordering::Relaxed);
