@@ -12,9 +12,8 @@ pub use self::error::InitError;
 pub(crate) use self::sinks::Prepared;
 use crate::drainer::Backtrace;
 use crate::level::Level;
-use crate::logger::ShmLogger;
+use crate::segment::Geometry;
 use crate::segment::guest::Wishes;
-use crate::segment::{AttachError, Geometry};
 use crate::sink::SinkSpec;
 
 /// What a log call does when the ring is full.
@@ -315,32 +314,6 @@ impl Builder {
     pub fn drainer_nice(mut self, nice: i32) -> Builder {
         self.drainer_nice = Some(nice);
         self
-    }
-
-    /// Makes a ring, starts its drainer, and names the ring to all children started from now on.
-    ///
-    /// The present value of the environment variable `SHMLOG_RING` is replaced. Rust keeps its own threads
-    /// apart while it does so, but not C code that calls `getenv` in another thread at the same moment: call
-    /// this early.
-    ///
-    /// # Errors
-    /// [`InitError`] for a setting that is not allowed, too little shared memory, a folder that cannot be
-    /// written, or a ring that this process has made before and still holds.
-    pub fn init_parent(self) -> Result<ShmLogger, InitError> {
-        ShmLogger::make_ring(self)
-    }
-
-    /// Attaches as a child under the [`process_name`](Builder::process_name) set here; all other settings
-    /// are the parent's, and ignored. A process that logs into the ring already keeps its name.
-    ///
-    /// # Errors
-    /// As [`ShmLogger::attach`].
-    pub fn attach(self) -> Result<ShmLogger, AttachError> {
-        let logger = ShmLogger::attach_as(None, self.process_name)?;
-        if self.log_crate {
-            crate::frontend::install();
-        }
-        Ok(logger)
     }
 
     /// Slots that a record of `level` must leave free: what is reserved for higher ones.

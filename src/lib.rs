@@ -81,6 +81,8 @@ mod failpoint;
 #[cfg(not(loom))]
 mod filter;
 #[cfg(not(loom))]
+mod flush;
+#[cfg(not(loom))]
 mod frontend;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -122,8 +124,9 @@ pub use {
     crash::{CrashHandlerError, install_crash_handler, install_panic_hook},
     drainer::{RecoverError, Recovered, StartError, recover},
     filter::FilterError,
+    flush::FlushError,
     frontend::{Capture, Spawned},
-    logger::{DrainError, FlushError, Logger, SetFilterError, ShmLogger, drain, get_logger},
+    logger::{DrainError, Logger, SetFilterError, ShmLogger, drain, get_logger},
     producer::{Scope, WithoutRing, without_ring},
     segment::{AttachError, CreateError},
     segment::{DropReason, Drops},

@@ -2,9 +2,11 @@
 
 mod draining;
 mod error;
-mod flush;
 pub(crate) mod leaving;
+#[cfg(feature = "log")]
+mod log;
 mod making;
+mod spawning;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -16,14 +18,14 @@ use std::time::Duration;
 use crate::builder::{Builder, InitError};
 use crate::drainer::Supervisor;
 use crate::filter::Directives;
+use crate::flush::{FlushError, Waiting};
 use crate::frontend;
 use crate::producer::{self, Attachment, Scope};
 use crate::record::Value;
 use crate::segment::{self, AttachError, Segment, TooLong};
 use crate::stats::Stats;
 pub use draining::{DrainError, drain};
-pub use error::{FlushError, SetFilterError};
-pub(crate) use flush::Waiting;
+pub use error::SetFilterError;
 
 /// The pid of the process that holds a ring it made; 0 when none does. A child made by fork finds its
 /// parent's pid here, and is free to make a ring of its own.
@@ -121,10 +123,7 @@ impl ShmLogger {
     /// # Errors
     /// As [`attach`](ShmLogger::attach) or [`init_parent`](ShmLogger::init_parent).
     pub fn init() -> Result<ShmLogger, InitError> {
-        match segment::inherited() {
-            Some(_) => Ok(ShmLogger::attach()?),
-            None => ShmLogger::init_parent(),
-        }
+        ShmLogger::builder().init()
     }
 
     /// The ring's name, which other processes of this user can [attach to](ShmLogger::attach_to).

@@ -5,8 +5,8 @@ use log::{LevelFilter, Metadata, Record};
 
 use super::bridged::Place;
 use super::sites::{self, ANY};
+use crate::flush::Waiting;
 use crate::level::Level;
-use crate::logger::ShmLogger;
 use crate::producer;
 use crate::record::capture::{Arguments, Capture, Put, Rendered};
 use crate::record::{About, CallSite, put_entry};
@@ -15,9 +15,9 @@ use crate::record::{About, CallSite, put_entry};
 const FLUSH_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// What `log` is given: this process's ring, whichever that is by then. It has a byte, and so an address of its own.
-struct Ring(#[expect(dead_code, reason = "for the address")] u8);
+pub(crate) struct Ring(#[expect(dead_code, reason = "for the address")] u8);
 
-static RING: Ring = Ring(0);
+pub(crate) static RING: Ring = Ring(0);
 
 /// Makes the ring the logger of `log`, unless the program has made another one that before, which the log then says. All
 /// levels come through: which are recorded says the ring's filter, which may change at any time.
@@ -53,8 +53,9 @@ impl log::Log for Ring {
 
     fn flush(&self) {
         if let Some(attachment) = producer::current() {
+            let (segment, ring) = (&attachment.segment, attachment.ring);
             // No error can be returned from here.
-            let _ = ShmLogger::handle(attachment).flush(FLUSH_PATIENCE);
+            let _ = Waiting { segment, ring }.flush(FLUSH_PATIENCE);
         }
     }
 }
@@ -159,22 +160,5 @@ impl<'v, P: Put> VisitValue<'v> for OneValue<'_, P> {
 
     fn visit_char(&mut self, value: char) -> Result<(), Error> {
         self.put(&value)
-    }
-}
-
-impl log::Log for ShmLogger {
-    /// Whether a record of this level and target would be recorded now.
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        RING.enabled(metadata)
-    }
-
-    /// Writes a record into the ring that this process is attached to.
-    fn log(&self, record: &Record<'_>) {
-        RING.log(record);
-    }
-
-    /// [`ShmLogger::flush`], for ten seconds at most.
-    fn flush(&self) {
-        RING.flush();
     }
 }

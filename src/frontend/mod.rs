@@ -13,9 +13,10 @@ mod spawn;
 pub mod tracing;
 
 #[cfg(feature = "log")]
-pub(crate) use self::log::install;
+pub(crate) use self::log::{RING, install};
 #[cfg(feature = "regex")]
 pub use self::spawn::PatternError;
+pub(crate) use self::spawn::spawn;
 pub use self::spawn::{Capture, Spawned};
 
 /// There is no crate to be installed in.

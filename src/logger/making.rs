@@ -10,34 +10,82 @@ use crate::frontend;
 use crate::level::Level;
 use crate::producer::{self, Attachment};
 use crate::ring::Ring;
-use crate::segment::{self, Home, Identity, Making, Segment, Settings, process};
+use crate::segment::{self, AttachError, Home, Identity, Making, Segment, Settings, process};
 
-impl ShmLogger {
-    pub(crate) fn make_ring(builder: Builder) -> Result<ShmLogger, InitError> {
-        builder.check()?;
-        if process::runs_as_another_user() {
-            return Err(InitError::ForeignRights);
-        }
-        let pid = std::process::id();
-        let holder = HOLDER.load(Ordering::Acquire);
-        let claimed = holder != pid
-            && HOLDER
-                .compare_exchange(holder, pid, Ordering::AcqRel, Ordering::Acquire)
-                .is_ok();
-        if !claimed {
-            let name = producer::current().map(|held| held.segment.name().to_owned());
-            return Err(InitError::AlreadyInitialised {
-                name: name.unwrap_or_default(),
-            });
-        }
-        let before = producer::current();
-        make_ring(builder, pid).inspect_err(|_| {
-            if let Some(attachment) = before {
-                producer::set_current(attachment);
-            }
-            HOLDER.store(0, Ordering::Release);
-        })
+impl Builder {
+    /// Makes a ring, starts its drainer, and names the ring to all children started from now on.
+    ///
+    /// The present value of the environment variable `SHMLOG_RING` is replaced. Rust keeps its own threads
+    /// apart while it does so, but not C code that calls `getenv` in another thread at the same moment: call
+    /// this early.
+    ///
+    /// # Errors
+    /// [`InitError`] for a setting that is not allowed, too little shared memory, a folder that cannot be
+    /// written, or a ring that this process has made before and still holds.
+    pub fn init_parent(self) -> Result<ShmLogger, InitError> {
+        make_ring_once(self)
     }
+
+    /// Attaches as a child under the [`process_name`](Builder::process_name) set here, and leaves the crate `log` alone if
+    /// [`log_crate`](Builder::log_crate) says so. All other settings are the parent's, and ignored. A process that logs into the ring already keeps its name.
+    ///
+    /// # Errors
+    /// As [`ShmLogger::attach`].
+    pub fn attach(self) -> Result<ShmLogger, AttachError> {
+        let logger = ShmLogger::attach_as(None, self.process_name)?;
+        if self.log_crate {
+            frontend::install();
+        }
+        Ok(logger)
+    }
+
+    /// Attaches, as [`attach`](Builder::attach), when the environment names a ring; makes one with these settings, as
+    /// [`init_parent`](Builder::init_parent), when it does not.
+    ///
+    /// # Errors
+    /// As those two.
+    ///
+    /// ```
+    /// # let folder = std::env::temp_dir().join(format!("shmlog-doc-init-{}", std::process::id()));
+    /// let builder = shmlog::ShmLogger::builder().process_name("arm").file(true).file_path(&folder);
+    /// let logger = builder.console(false).init()?;
+    /// shmlog::error!("a joint is stuck");
+    /// # drop(logger); std::fs::remove_dir_all(folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn init(self) -> Result<ShmLogger, InitError> {
+        match segment::inherited() {
+            Some(_) => Ok(self.attach()?),
+            None => self.init_parent(),
+        }
+    }
+}
+
+/// Makes the ring, unless this process holds one.
+fn make_ring_once(builder: Builder) -> Result<ShmLogger, InitError> {
+    builder.check()?;
+    if process::runs_as_another_user() {
+        return Err(InitError::ForeignRights);
+    }
+    let pid = std::process::id();
+    let holder = HOLDER.load(Ordering::Acquire);
+    let claimed = holder != pid
+        && HOLDER
+            .compare_exchange(holder, pid, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok();
+    if !claimed {
+        let name = producer::current().map(|held| held.segment.name().to_owned());
+        return Err(InitError::AlreadyInitialised {
+            name: name.unwrap_or_default(),
+        });
+    }
+    let before = producer::current();
+    make_ring(builder, pid).inspect_err(|_| {
+        if let Some(attachment) = before {
+            producer::set_current(attachment);
+        }
+        HOLDER.store(0, Ordering::Release);
+    })
 }
 
 /// Makes the ring for the sinks that the environment asks for; if these cannot be had, for the builder's own.

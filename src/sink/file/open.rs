@@ -227,6 +227,7 @@ impl LogFile {
     }
 
     /// Its length, if that means anything.
+    #[cfg(feature = "mcap")]
     pub(in crate::sink) fn length(&self) -> Option<u64> {
         self.look().ok()?.length
     }

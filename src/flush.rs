@@ -1,11 +1,44 @@
 //! Waiting for the sinks.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::FlushError;
+use crate::errors::debug_is_text;
 use crate::ring::Ring;
 use crate::segment::{Count, Segment};
 use crate::sync::Ordering;
+
+/// Why [`ShmLogger::flush`](crate::ShmLogger::flush) or [`Observer::flush`](crate::observe::Observer::flush) gave up.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FlushError {
+    /// It took too long.
+    Timeout {
+        /// How long it was allowed to take.
+        timeout: Duration,
+        /// How many sequences the sinks were behind; about as many records, or fewer long ones.
+        behind: u64,
+    },
+    /// The drainer has ended.
+    Over,
+}
+
+debug_is_text!(FlushError);
+
+impl fmt::Display for FlushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FlushError::Timeout { timeout, behind } => write!(
+                f,
+                "not flushed within {timeout:?}: the sinks are {behind} sequences behind; allow more time, or \
+                 see whether the console or the disk is stuck"
+            ),
+            FlushError::Over => write!(f, "not flushed: the ring's drainer has ended"),
+        }
+    }
+}
+
+impl std::error::Error for FlushError {}
 
 /// A ring whose sinks are waited for. Nothing in it is written.
 pub(crate) struct Waiting<'s> {
