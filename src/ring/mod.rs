@@ -54,7 +54,7 @@ pub(crate) use patience::Patience;
 pub(crate) use read::{Delivered, Floors, Hole, Next, Reader, Run};
 pub(crate) use sequence::{IDLE, MAX_RUN_BYTES, RunShape};
 
-use crate::sync::{AtomicU64, load_acquire};
+use crate::sync::{AtomicU64, Ordering, load_acquire};
 
 /// The words of a ring, wherever they lie: in the segment, or in a loom test's own memory.
 #[derive(Clone, Copy)]
@@ -64,7 +64,7 @@ pub(crate) struct Ring<'a> {
     /// Next sequence to be released; all below it are free again or parked.
     head: &'a AtomicU64,
     slots: Slots<'a>,
-    /// A word per slot: 0, or 1 + the sequence that is parked in it. Only the drainer touches it.
+    /// A word per slot: 0, or 1 + the sequence that is parked in it. Only the drainer writes it; `flush` and observers read it.
     parked: &'a [AtomicU64],
     /// Two words per slot, by turns for the laps: 0, or 1 + the last sequence whose claimer walked away. Two,
     /// because a sequence and the one a lap later may both have been walked away from before the drainer comes.
@@ -168,7 +168,8 @@ impl<'a> Ring<'a> {
     pub(crate) fn has_late(&self) -> bool {
         let words = self.parked.iter();
         let parked = words.filter_map(|word| {
-            let word = load_acquire(word);
+            // Relaxed: which slot to look at, and nothing else; the slot's state decides.
+            let word = word.load(Ordering::Relaxed);
             word.checked_sub(1)
         });
         parked.into_iter().any(|p| {

@@ -24,7 +24,8 @@ impl Reader<'_> {
     /// Leaves the hole at the cursor to its owner, who is alive but does not move.
     pub(crate) fn park(&mut self) {
         let h = self.cursor;
-        // Relaxed: read by later drainers only, after our death was proven through the kernel.
+        // Relaxed: it says which slot to look at. Flushes and observers judge by the state of that slot, which has its own
+        // pair; later drainers read it after our death was proven through the kernel.
         self.ring.parked[self.ring.slot_index(h)].store(h.wrapping_add(1), Ordering::Relaxed);
         // Mostly the last. Older than those that we took over is the rest of a run that the drainer before us
         // died releasing, when a floor older than the run is still set.
