@@ -274,11 +274,13 @@ impl Drop for ShmLogger {
         segment::restore(held.inherited);
         if self.attachment.segment.is_cut_off() {
             // No drainer can be asked, and there is nothing to wait for.
+            // [holder] Release: pairs with the load where the next ring is made.
             HOLDER.store(0, Ordering::Release);
             return;
         }
         let supervisor = &held.supervisor;
         leaving::deliver(self.attachment, Some(supervisor), || supervisor.is_over());
+        // [holder] Release: pairs with the load where the next ring is made.
         HOLDER.store(0, Ordering::Release);
     }
 }

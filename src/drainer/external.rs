@@ -57,6 +57,7 @@ pub(crate) fn wait_for_drainer(
             std::thread::sleep(LOOK_EVERY);
         }
         end_of_ring(segment);
+        // [over] Release: pairs with the load in `Supervisor::is_over`.
         watched.over.store(true, Ordering::Release);
     };
     in_background(watch).map_err(StartError::Supervisor)?;

@@ -246,6 +246,7 @@ impl Members {
             // Its thread's last act; but a damaged word must not cost a live producer its claims.
             Tag::Leaving => {
                 let floor = self.segment.producer(producer).floor();
+                // [floor]: pairs with the stores in claim and Claim::drop.
                 floor.load(Ordering::Acquire) != IDLE && self.member_lives(state)
             }
             Tag::Claiming | Tag::Active => self.member_lives(state),

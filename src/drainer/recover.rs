@@ -212,6 +212,7 @@ fn shown_home(name: &str) -> Result<Home, RecoverError> {
 
 /// Closes the ring if no living process uses it, or is on the way to it.
 fn close(segment: &'static Segment) -> bool {
+    // [tail]: pairs with the fetch_add in claim.
     let tail = &mut || segment.tail().load(Ordering::Acquire);
     let mut members = Members::new(segment, NO_PROCESS);
     members.renew(tail);

@@ -54,6 +54,7 @@ impl Supervisor {
             if let Ok(drainer) = handed_over.recv() {
                 watched.supervise(segment, &config, drainer);
             }
+            // [over] Release: pairs with the load in `is_over`.
             watched.over.store(true, Ordering::Release);
         });
         if let Err(error) = thread {
@@ -89,6 +90,7 @@ impl Supervisor {
 
     /// Whether the drainer has ended for good and left no zombie.
     pub(crate) fn is_over(&self) -> bool {
+        // [over] Acquire: what the thread did to end the ring is done.
         self.line.over.load(Ordering::Acquire)
     }
 

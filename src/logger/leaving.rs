@@ -28,6 +28,7 @@ extern "C" fn before_exit() {
     // Not in children made by fork, which have this hook too.
     if let Some(attachment) = attachment_of_first_process() {
         // Then it ends in order, as when the logger is dropped.
+        // [holder] Acquire: what the holder has made is visible.
         let holds = HOLDER.load(Ordering::Acquire) == std::process::id();
         let supervisor = holds.then(Supervisor::current).flatten();
         let is_over = || supervisor.as_ref().is_some_and(Supervisor::is_over);

@@ -68,9 +68,11 @@ fn make_ring_once(builder: Builder) -> Result<ShmLogger, InitError> {
         return Err(InitError::ForeignRights);
     }
     let pid = std::process::id();
+    // [holder] Acquire: pairs with the stores that give it up.
     let holder = HOLDER.load(Ordering::Acquire);
     let claimed = holder != pid
         && HOLDER
+            // [holder] as above; its release half shows a child made by fork whose ring it is.
             .compare_exchange(holder, pid, Ordering::AcqRel, Ordering::Acquire)
             .is_ok();
     if !claimed {
@@ -84,6 +86,7 @@ fn make_ring_once(builder: Builder) -> Result<ShmLogger, InitError> {
         if let Some(attachment) = before {
             producer::set_current(attachment);
         }
+        // [holder] Release: as when a logger is dropped.
         HOLDER.store(0, Ordering::Release);
     })
 }

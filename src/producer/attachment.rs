@@ -145,6 +145,7 @@ impl Attachment {
         }
         // Refused when another thread makes one at the same moment: then this one is made again when it is asked
         // for again, which costs no more than memory.
+        // [made] Release: pairs with the load that takes it up again.
         let _ = LAST_MADE.compare_exchange(
             expected.cast_mut(),
             std::ptr::from_ref(self).cast_mut(),
@@ -176,6 +177,7 @@ impl Attachment {
     /// Our entry among the members, entered at the first call in each generation, which is how a child made
     /// by fork gets its own.
     pub(crate) fn member(&self, generation: u64) -> Result<usize, Refusal> {
+        // [member] Acquire: pairs with the exchange in `settle`.
         let known = self.member.load(Ordering::Acquire);
         if known >> 16 == generation {
             return Ok((known & 0xffff) as usize - 1);
@@ -226,6 +228,7 @@ impl Attachment {
         let ours = generation << 16 | (index as u64 + 1);
         match self
             .member
+            // [member] Release: a thread that finds our number finds the entry filled in.
             .compare_exchange(known, ours, Ordering::AcqRel, Ordering::Acquire)
         {
             Ok(_) => Ok(index),
@@ -347,6 +350,7 @@ fn to_attachment(pointer: &'static AtomicPtr<Attachment>) -> Option<&'static Att
 /// Whether this very process, and not one it was forked from, has entered `attachment`.
 pub(crate) fn is_of_this_process(attachment: &Attachment) -> bool {
     let generation = known_generation();
+    // [member] Acquire: as above.
     generation != 0 && attachment.member.load(Ordering::Acquire) >> 16 == generation
 }
 

@@ -54,6 +54,7 @@ impl Shared {
                 *place = word.load(Ordering::Relaxed);
             }
             // The words before the version: who finds it unchanged has read nothing of a later one.
+            // [context]: pairs with the store of the version.
             fence(Ordering::Acquire);
             if self.version.load(Ordering::Relaxed) == version {
                 return Some((count, version));

@@ -44,6 +44,7 @@ fn write_quickly<A: Arguments>(
     let (attachment, producer) = (known.attachment, known.producer);
     // Not to be put together in, but to be found taken: by a signal handler that logs.
     let mut buffer = thread.buffer.try_borrow_mut().ok()?;
+    // [handler]: orders this for a signal handler of this thread.
     compiler_fence(Ordering::SeqCst);
     let ring = &attachment.ring;
     ring.fetch_tail();
@@ -91,6 +92,7 @@ fn write_quickly<A: Arguments>(
             );
         }
     }
+    // [handler]: orders this for a signal handler of this thread.
     compiler_fence(Ordering::SeqCst);
     Some(())
 }

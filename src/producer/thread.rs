@@ -240,12 +240,14 @@ impl Thread {
             let entry = self.new_entry(attachment).map(aside);
             return entry.map_or_else(refuse, Some);
         }
+        // [handler]: orders this for a signal handler of this thread.
         compiler_fence(Ordering::SeqCst);
         // A signal handler may have registered us since we looked.
         let entered = match self.is_known() {
             true => Ok(()),
             false => self.enter_into(attachment),
         };
+        // [handler]: orders this for a signal handler of this thread.
         compiler_fence(Ordering::SeqCst);
         self.entering.set(false);
         match entered {
@@ -314,6 +316,7 @@ impl Thread {
         self.producer.set(Some(entry.producer));
         self.pid.set(entry.pid);
         // A signal handler that finds the generation finds the rest as well.
+        // [handler]: orders this for a signal handler of this thread.
         compiler_fence(Ordering::SeqCst);
         self.generation.set(entry.generation);
         departure::expect();

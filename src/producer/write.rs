@@ -69,9 +69,11 @@ pub(crate) fn write(
         // The fences keep what is done to the buffer within the time in which a signal handler finds it
         // taken; to the compiler the two have nothing to do with each other.
         Ok(mut buffer) => {
+            // [handler]: orders this for a signal handler of this thread.
             compiler_fence(Ordering::SeqCst);
             mend_floor(ready);
             write_with(ready, &mut buffer[..], level, site, target, content, None);
+            // [handler]: orders this for a signal handler of this thread.
             compiler_fence(Ordering::SeqCst);
         }
         // We are inside the rendering of another record of this thread.

@@ -191,6 +191,7 @@ impl<'a> Follower<'a> {
             }
         }
         // The copies are made before the tail is read.
+        // [tail], [release]: pairs with what the claimer, or the drainer, did before it stored what is read next.
         fence(Ordering::Acquire);
         // Beyond the tail is nothing: then it was damaged, or the head that we began at.
         let is_lost = self.cursor.wrapping_sub(self.ring.tail()) as i64 > 0;
@@ -270,6 +271,7 @@ impl<'a> Follower<'a> {
                 batch.copy(&self.ring, run, true);
                 // The copy is made before the state is read. While that is the same nothing of the run was given back:
                 // its first slot goes first.
+                // [tail], [release]: pairs with what the claimer, or the drainer, did before it stored what is read next.
                 fence(Ordering::Acquire);
                 if self.state(p) != state || self.mark(p).is_some() {
                     batch.runs.truncate(before.0);

@@ -36,6 +36,7 @@ impl Announced {
         // There is no place for more than the drainer begins between two checkpoints, unless a disk was full.
         if let Some(words) = self.places().nth(known) {
             let len = store_bytes(&words[1..], name.as_bytes());
+            // [announced] Release: the name stands before its mark does.
             words[0].store(mark_of(&name.as_bytes()[..len]), Ordering::Release);
         }
     }
@@ -51,6 +52,7 @@ impl Announced {
         let places: Vec<_> = self.places().skip(keep).collect();
         // The last ones first, so that there is never a gap.
         for words in places.iter().rev() {
+            // [announced] Release: in this order for a successor.
             words[0].store(0, Ordering::Release);
         }
     }

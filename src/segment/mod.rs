@@ -279,6 +279,7 @@ impl Segment {
     }
 
     pub(crate) fn set_phase(&self, phase: Phase) {
+        // [phase], [close]: see `phase`.
         self.words[layout::PHASE_AT].store(phase as u64, Ordering::SeqCst);
     }
 

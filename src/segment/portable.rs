@@ -178,6 +178,7 @@ impl Opened {
             let shared = unsafe { self.memory.as_ptr().cast::<AtomicU64>().add(i) };
             // SAFETY: as above.
             let shared = unsafe { &*shared };
+            // [ready] Acquire: pairs with the store of READY.
             *word = shared.load(Ordering::Acquire);
         }
         Ok(())

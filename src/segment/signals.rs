@@ -118,11 +118,13 @@ extern "C" fn on_crash(signal: c_int, info: *mut libc::siginfo_t, _context: *mut
     if truncation::mends(&fault_of(signal, info, tid)) {
         return;
     }
+    // [crashed]: one thread alone gets on.
     match CRASHED.compare_exchange(0, tid, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => {
             if let Some(last_words) = LAST_WORDS.get() {
                 last_words(&fault_of(signal, info, tid));
             }
+            // [said] Release: pairs with the load of the threads that wait.
             SAID.store(true, Ordering::Release);
         }
         // The last words have crashed.
@@ -159,6 +161,7 @@ pub(super) fn fault_of(signal: c_int, info: *const libc::siginfo_t, tid: u32) ->
 /// Another thread has crashed and is about to end the process: not before it has told.
 fn wait_for_last_words() {
     for _ in 0..PATIENCE_MS {
+        // [said] Acquire: the last words are in the ring.
         if SAID.load(Ordering::Acquire) {
             break;
         }

@@ -46,6 +46,7 @@ static CUT: AtomicBool = AtomicBool::new(false);
 
 /// Notes a mapping of this process that is never taken back.
 pub(super) fn note(words: &'static [AtomicU64], is_segment: bool) {
+    // [mappings] Acquire: pairs with the exchange below.
     let mut next = MAPPINGS.load(Ordering::Acquire);
     loop {
         let mapping = Box::leak(Box::new(Mapping {

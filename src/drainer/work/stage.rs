@@ -135,6 +135,7 @@ impl Stage {
     pub(super) fn log_as(&self, statement: &Statement<'_>, content: &[u8], flags: u8) -> bool {
         let entry = self.segment.producer(self.producer);
         // As producer/write.rs does.
+        // [floor] Release: as in Claim::drop.
         entry.floor().store(crate::ring::IDLE, Ordering::Release);
         let mut bytes = Vec::new();
         write_head(1, Some(statement), None, &mut bytes);

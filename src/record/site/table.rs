@@ -60,6 +60,7 @@ impl<'a> SiteTable<'a> {
             let index = (hash as usize).wrapping_add(probe) & mask;
             let entry = self.entry(index);
             let seen =
+                // [hash]: the entry is taken; what is in it is visible by its seal alone.
                 match entry[HASH].compare_exchange(0, hash, Ordering::AcqRel, Ordering::Acquire) {
                     Ok(_) => {
                         return if self.fill(entry, statement) {

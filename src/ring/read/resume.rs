@@ -49,6 +49,7 @@ impl<'a> Reader<'a> {
         }
         if let Some(p) = delivered.late.filter(|&p| self.is_parked(p)) {
             // If its first slot is released already, the others look like orphans, and are released as such.
+            // [publish]: pairs with the store in Claim::publish_with.
             let unreleased = self.ring.slot(p)[0].load(Ordering::Acquire) == published(p);
             self.late = unreleased.then(|| self.ring.run_at(p));
         }
@@ -64,6 +65,7 @@ fn still_parked(ring: &Ring<'_>, head: u64) -> Vec<u64> {
         let Some(p) = word.load(Ordering::Relaxed).checked_sub(1) else {
             continue;
         };
+        // [publish]: as above.
         let state = ring.slot(p)[0].load(Ordering::Acquire);
         let is_parked = state == free(p) || state == published(p);
         if ring.slot_index(p) == slot && is_parked && p < lap {
@@ -103,6 +105,7 @@ fn believable_head(ring: &Ring<'_>, found: u64, delivered: Option<Delivered>) ->
 
 /// The sequence that a slot's state speaks of, if it is one of that slot.
 fn sequence_in(ring: &Ring<'_>, slot: usize) -> Option<u64> {
+    // [publish]: as above.
     let sequence = ring.slot(slot as u64)[0].load(Ordering::Acquire) >> 1;
     (ring.slot_index(sequence) == slot && sequence < SANE).then_some(sequence)
 }
