@@ -54,10 +54,12 @@ impl Waiting<'_> {
         let mut nap = Duration::from_micros(50);
         loop {
             let behind = self.behind(target);
-            if behind <= 0 && !self.has_late() {
+            let is_delivered = behind <= 0 && !self.has_late();
+            // Of a ring that was cut off nothing can be believed, not even that all is delivered.
+            if is_delivered && !self.segment.is_cut_off() {
                 return Ok(());
             }
-            if self.segment.has_ended() {
+            if is_delivered || self.segment.has_ended() {
                 return Err(FlushError::Over);
             }
             let left = timeout.saturating_sub(begin.elapsed());

@@ -216,8 +216,8 @@ fn full_of_descriptors(arguments: &[String]) {
     send(drainer, Signal::KILL);
     wait_for_end(drainer);
     info!("waits");
-    // One for `/dev/null`, one for the lock that the drainer must not have, and the pidfd.
-    files.truncate(files.len() - 3);
+    // One for `/dev/null`, one for the lock that the drainer must not have, the pidfd, and the copy of the book that is handed on.
+    files.truncate(files.len() - 4);
     logger.flush(Duration::from_secs(60)).unwrap();
     drop(logger);
 }

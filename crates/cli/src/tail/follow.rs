@@ -34,12 +34,15 @@ pub struct Follower {
     /// Where the file is called so still.
     inode: u64,
     seen: Seen,
-    /// The file of the same run that was followed before: a drainer that succeeds another may go back to it.
-    previous: Option<PathBuf>,
+    /// The files of the same run that were followed before, the latest last: a drainer that succeeds another may go back to one of
+    /// them, and remove those that its predecessor began since.
+    previous: Vec<PathBuf>,
     /// The bytes that were read last.
     last_bytes: Vec<u8>,
 }
 
+/// So many files back a follower may have to go: more than a drainer begins in one batch.
+const MOST_PREVIOUS: usize = 32;
 /// So many bytes tell whether a file was rewritten: a time and a sequence are within, or a message of its own.
 const LAST_BYTES: u64 = 256;
 
@@ -94,7 +97,7 @@ impl Follower {
             reading,
             is_named,
             seen,
-            previous: None,
+            previous: Vec::new(),
             last_bytes: Vec::new(),
         };
         follower.note_last_bytes();
@@ -119,7 +122,10 @@ impl Follower {
             self.read_on(show)?;
             self.with_reading(show, |reading, take| reading.finish(take))?;
             let previous = std::mem::replace(&mut self.path, next);
-            self.previous = Some(previous);
+            if self.previous.len() == MOST_PREVIOUS {
+                self.previous.remove(0);
+            }
+            self.previous.push(previous);
             self.begin(show)?;
         }
         ControlFlow::Continue(())
@@ -134,10 +140,15 @@ impl Follower {
             && !files::packed(&self.path).exists()
     }
 
-    /// To the file before it, which got less than it had; or to that which was begun anew under the same name.
+    /// To the last file before it that is left, which got less than it had; or to that which was begun anew under the same name.
     fn go_back(&mut self, show: &mut Show) -> ControlFlow<()> {
         self.read_on(show)?;
-        let previous = self.previous.take().filter(|previous| previous.exists());
+        let mut previous = self.previous.pop();
+        // Of the files that were begun in a batch none is left, so the one before them has the records.
+        let is_left = |path: &PathBuf| path.exists() || files::packed(path).exists();
+        while previous.as_ref().is_some_and(|path| !is_left(path)) {
+            previous = self.previous.pop();
+        }
         // Otherwise it was too old to be kept, and there is a next one or will be.
         if previous.is_some() || self.path.exists() {
             self.path = previous.unwrap_or_else(|| self.path.clone());
@@ -263,14 +274,14 @@ fn show_new(
     stream: usize,
     piece: &Piece<'_>,
     seen: &mut Seen,
-    previous: &mut Option<PathBuf>,
+    previous: &mut Vec<PathBuf>,
     show: &mut Show,
 ) -> ControlFlow<()> {
     match seen.note(piece) {
         News::Known => return ControlFlow::Continue(()),
         News::New => {}
         // There is no way back to another run's file.
-        News::NewRun => *previous = None,
+        News::NewRun => previous.clear(),
     }
     match show.once.is_new(stream, piece) {
         true => show.take(piece),

@@ -19,6 +19,7 @@ pub fn trials() -> Vec<Trial> {
     trials![
         each_record_comes_once_and_in_order_across_rotation_under_load,
         each_record_comes_once_though_drainers_are_killed,
+        records_of_several_files_that_a_killed_drainer_had_begun_are_found_in_the_one_before,
         the_link_to_the_latest_file_and_a_new_run_are_followed,
         a_file_of_another_name_is_followed_when_it_is_replaced_or_emptied,
         nobody_who_reads_on_is_no_failure,
@@ -106,6 +107,37 @@ fn each_record_comes_once_though_drainers_are_killed() {
         let tail = follow(&spec, folder.text(), &kill);
         tail.signal(Signal::INT);
     }
+}
+
+/// Lines of a text file, of these sequences.
+fn lines(sequences: std::ops::Range<u32>) -> String {
+    let line = |n| format!("2026-01-01 00:00:00.00000{n}+00:00 INFO     #{n} app[7] main[7] app src/main.rs:1 - n {n}\n");
+    sequences.map(line).collect()
+}
+
+fn records_of_several_files_that_a_killed_drainer_had_begun_are_found_in_the_one_before() {
+    let folder = Folder::new();
+    let file = |n: u32| folder.path().join(format!("app_20260101_000000_00000{n}.log"));
+    fs::write(file(0), lines(0..2)).unwrap();
+    let mut tail = start(&["-f", "-n", "all", "--output", "json", folder.text()]);
+    let mut hear = |sequences: std::ops::Range<u64>| {
+        for sequence in sequences {
+            let row: Json = serde_json::from_str(&tail.hear("")).unwrap();
+            assert_eq!(row["seq"].as_u64(), Some(sequence), "{row}");
+        }
+    };
+    hear(0..2);
+    fs::write(file(2), lines(2..3)).unwrap();
+    hear(2..3);
+    fs::write(file(3), lines(3..4)).unwrap();
+    hear(3..4);
+    // The next drainer takes the batch back, and puts more of it into the first file.
+    fs::remove_file(file(2)).unwrap();
+    fs::remove_file(file(3)).unwrap();
+    fs::write(file(0), lines(0..5)).unwrap();
+    fs::write(file(5), lines(5..6)).unwrap();
+    hear(4..6);
+    tail.signal(Signal::INT);
 }
 
 fn the_link_to_the_latest_file_and_a_new_run_are_followed() {
