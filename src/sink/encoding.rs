@@ -40,11 +40,11 @@ impl Encoding {
 ///
 /// let mut values = ValuesBuf::new();
 /// values.push("bus", &2_u8.into());
-/// let record = Record {
-///     sequence: Some(42), late: false, time_ns: 1_795_369_512_123_456_789, level: Level::Warn,
-///     process: "arm", pid: 1234, thread: "imu", tid: 1240, target: "can", target_is_module: false,
-///     file: "src/main.rs", line: 17, origin: None, scope: "", message: "bus is slow", values: values.values(),
-/// };
+/// let mut record = Record::new(1_795_369_512_123_456_789, Level::Warn, "bus is slow");
+/// (record.process, record.pid) = ("arm", 1234);
+/// (record.thread, record.tid) = ("imu", 1240);
+/// (record.target, record.file, record.line) = ("can", "src/main.rs", 17);
+/// record.values = values.values();
 /// let mut lines = Vec::new();
 /// Encoder::new(Encoding::Logfmt).push(&mut lines, &record);
 /// assert!(lines.ends_with(b"msg=\"bus is slow\" bus=2\n"));

@@ -47,7 +47,8 @@ extern "C" fn log_in_handler(_: c_int) {
 fn parent_of_interrupted(arguments: &[String]) {
     let logger = quiet(&arguments[0])
         .slots(1 << 20)
-        .max_producers(512)
+        // Two entries a thread, where a handler comes while it registers; a busy drainer may not have given back any by the end.
+        .max_producers(2048)
         .init_parent()
         .unwrap();
     say(logger.name());
