@@ -80,11 +80,23 @@ impl Prepared {
         let missing = folder.ancestors().take_while(|folder| !folder.exists());
         let missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
         self.made.splice(..0, missing);
-        std::fs::create_dir_all(&folder).map_err(refuse)?;
+        std::fs::create_dir_all(&folder).map_err(|source| refuse(in_the_way(&folder, source)))?;
         let rights = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
         rustix::fs::access(&folder, rights).map_err(|errno| refuse(errno.into()))?;
         let canonical = folder.canonicalize().map_err(refuse)?;
         Ok((folder, canonical))
+    }
+}
+
+/// What keeps a folder from being made, where the system says no more than that something is there.
+fn in_the_way(folder: &Path, source: std::io::Error) -> std::io::Error {
+    let leads_nowhere = |path: &&Path| path.is_symlink() && !path.exists();
+    match folder.ancestors().find(leads_nowhere) {
+        Some(path) if source.kind() == std::io::ErrorKind::AlreadyExists => {
+            let text = format!("{} is a link that leads nowhere", path.display());
+            std::io::Error::new(std::io::ErrorKind::NotFound, text)
+        }
+        _ => source,
     }
 }
 
@@ -261,5 +273,28 @@ fn listed(text: OsString) -> Result<Vec<SinkSpec>, SpecError> {
     match specs.is_empty() {
         true => Err(refuse(&text, "at least one sink, like console;file:logs")),
         false => Ok(specs),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_named_in_place_of_a_file_that_exists() {
+        let folder = std::env::temp_dir().join(format!("shmlog-link-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir(&folder).unwrap();
+        let link = folder.join("logs");
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        for given in [link.clone(), link.join("robot")] {
+            let source = std::fs::create_dir_all(&given).unwrap_err();
+            let told = in_the_way(&given, source).to_string();
+            assert_eq!(
+                told,
+                format!("{} is a link that leads nowhere", link.display())
+            );
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }
