@@ -259,7 +259,7 @@ impl Played {
 pub fn play_honest(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let name = arguments.first().ok_or("an honest member takes a number")?;
-    let _logger = ShmLogger::attach()?;
+    let _logger = attach()?;
     let over = std::thread::spawn(|| std::io::stdin().read_to_end(&mut Vec::new()));
     let long = "long ".repeat(1000);
     let (mut calls, mut longest) = (0_u64, 0_u64);
@@ -285,20 +285,24 @@ fn own_time() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// Attaches when all is over, and logs.
-pub fn play_last(_: &[String]) -> Result<(), Box<dyn Error>> {
-    set_parent_process_death_signal(Some(Signal::KILL))?;
+/// Attaches, as soon as the drainer has mended what a member has written over the header.
+fn attach() -> Result<ShmLogger, Box<dyn Error>> {
     let begin = Instant::now();
-    let logger = loop {
+    loop {
         match ShmLogger::attach() {
-            Ok(logger) => break logger,
-            // The drainer mends the header.
+            Ok(logger) => return Ok(logger),
             Err(_) if begin.elapsed() < PATIENCE / 2 => {
                 std::thread::sleep(Duration::from_millis(20))
             }
             Err(error) => return Err(error.into()),
         }
-    };
+    }
+}
+
+/// Attaches when all is over, and logs.
+pub fn play_last(_: &[String]) -> Result<(), Box<dyn Error>> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let logger = attach()?;
     for number in 0..LAPS * logger.stats().slots {
         info!("on the way");
         if number % 64 == 0 {
