@@ -34,7 +34,7 @@ pub enum OnFull {
     Block(Duration),
 }
 
-/// Settings of a parent, from [`ShmLogger::builder`]; [`init_parent`](Builder::init_parent) checks and uses
+/// Settings of a parent, from [`ShmLogger::builder`](crate::ShmLogger::builder); [`init_parent`](Builder::init_parent) checks and uses
 /// them.
 ///
 /// ```
@@ -132,7 +132,7 @@ impl Builder {
     /// Which records are recorded, by target, in the words of `env_logger`: `warn,imu=debug,can::bus=off`. A target is
     /// what a statement says by `target:` or `logger:`, else its module's path; a directive is for all targets that begin
     /// with it, and the longest counts. A level alone is for all others; without one that is
-    /// [`level`](Builder::level). At most 752 bytes, with the level of all others. [`ShmLogger::set_filter`] changes it while all are running.
+    /// [`level`](Builder::level). At most 752 bytes, with the level of all others. [`ShmLogger::set_filter`](crate::ShmLogger::set_filter) changes it while all are running.
     ///
     /// The environment variable `SHMLOG_LEVEL`, or if that is not set `RUST_LOG`, replaces both, unless
     /// [`env`](Builder::env) says no; one that cannot be read, or that can mean nothing

@@ -40,7 +40,7 @@ const START_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a relay may take for another size; it may be waiting for room in the ring.
 const SIZE_PATIENCE: Duration = Duration::from_millis(200);
 
-/// A program that was started by [`ShmLogger::spawn`], to be used like a [`Child`]. Dropping it neither ends the program nor
+/// A program that was started by [`ShmLogger::spawn`](crate::ShmLogger::spawn), to be used like a [`Child`]. Dropping it neither ends the program nor
 /// waits for it, and its lines go on being recorded.
 #[derive(Debug)]
 pub struct Spawned {
@@ -58,7 +58,7 @@ impl Spawned {
     }
 
     /// Closes its standard input, waits until it has ended, and then until all that it printed is in the ring: a
-    /// [`flush`](ShmLogger::flush) after this concerns its last line too. Processes that it left behind are not waited for,
+    /// [`flush`](crate::ShmLogger::flush) after this concerns its last line too. Processes that it left behind are not waited for,
     /// though their lines go on being recorded.
     ///
     /// # Errors
